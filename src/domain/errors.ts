@@ -1,0 +1,122 @@
+import type { AccountId, Digest, Registry, RepositoryName, Tag, UploadId } from "./names.ts";
+
+/**
+ * Everything that Berth refuses, by meaning. Each meaning has the facts it needs and one sentence, worded as ECR words
+ * it (ECR API reference, "Errors" of each operation), because both surfaces show the same text: the API under an AWS
+ * error name, the data plane under an OCI code. The tables from meaning to name and status belong to the surfaces.
+ */
+interface In {
+  repository: RepositoryName;
+  registry: Registry;
+}
+
+export const sentences = {
+  RepositoryNotFound: ({ repository, registry }: In) =>
+    `The repository with name '${repository}' does not exist in the registry with id '${registry.account}'`,
+  RepositoryAlreadyExists: ({ repository, registry }: In) =>
+    `The repository with name '${repository}' already exists in the registry with id '${registry.account}'`,
+  RepositoryNotEmpty: ({ repository, registry }: In) =>
+    `The repository with name '${repository}' in registry with id '${registry.account}' cannot be deleted because it still contains images`,
+  RepositoryPolicyNotFound: ({ repository, registry }: In) =>
+    `Repository policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  InvalidTag: ({ reason }: { reason: string }) => reason,
+  TooManyTags: ({ limit }: { limit: number }) =>
+    `The list of tags on the repository is over the limit. The maximum number of tags that can be applied to a repository is ${limit}.`,
+  InvalidParameter: ({ member, constraint }: { member: string; constraint: string }) =>
+    `Invalid parameter at '${member}' failed to satisfy constraint: '${constraint}'`,
+  Validation: ({ reason }: { reason: string }) => reason,
+  LimitExceeded: ({ reason }: { reason: string }) => reason,
+
+  ImageNotFound: ({ repository, registry, digest, tag }: In & { digest?: string; tag?: string }) =>
+    `The image with imageId {imageDigest:'${digest ?? null}', imageTag:'${tag ?? null}'} does not exist within the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  ImageAlreadyExists: ({ repository, registry, digest, tag }: In & { digest: Digest; tag?: Tag }) =>
+    `Image with digest '${digest}' and tag '${tag ?? null}' already exists in the repository with name '${repository}' in registry with id '${registry.account}'`,
+  ImageTagImmutable: ({ repository, tag }: { repository: RepositoryName; tag: Tag }) =>
+    `The image tag '${tag}' already exists in the '${repository}' repository and cannot be overwritten because the tag is immutable.`,
+  ImageDigestMismatch: ({ repository, registry, given }: In & { given: string }) =>
+    `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
+  ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
+    `Requested image referenced by manifest list: [${parents.join(", ")}]`,
+  ManifestInvalid: ({ reason }: { reason: string }) => reason,
+  ManifestTooLarge: ({ limitBytes }: { limitBytes: number }) =>
+    `The image manifest is larger than the limit of ${limitBytes} bytes`,
+  ReferencedImagesNotFound: ({ repository, registry, digests }: In & { digests: readonly Digest[] }) =>
+    `Images with digests '[${digests.join(", ")}]' required for pushing image into repository with name '${repository}' in the registry with id '${registry.account}' do not exist`,
+
+  LayersNotFound: ({ repository, registry, digests }: In & { digests: readonly Digest[] }) =>
+    `Layers with digests '[${digests.join(", ")}]' required for pushing image into repository with name '${repository}' in the registry with id '${registry.account}' do not exist`,
+  LayerNotFound: ({ repository, registry, digest }: In & { digest: string }) =>
+    `The layer with digest '${digest}' does not exist within the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  LayerInaccessible: ({ repository, registry, digest }: In & { digest: Digest }) =>
+    `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is not available because it is not associated with an image. Unassociated image layers may be cleaned up at any time.`,
+  LayerReferenced: ({ digest }: { digest: Digest }) =>
+    `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
+  LayerAlreadyExists: ({ repository, registry, digest }: In & { digest: Digest }) =>
+    `Layer with digest '${digest}' already exists in the repository with name '${repository}' in registry with id '${registry.account}'`,
+  LayerDigestMismatch: () => "None of the provided layer digests match the calculated layer digest",
+  LayerPartTooSmall: () => "All layer parts except the last part should be at least 5MB",
+  LayerTooLarge: ({ limitBytes }: { limitBytes: number }) =>
+    `The layer is larger than the limit of ${limitBytes} bytes`,
+  UploadNotFound: ({ upload, repository }: { upload: UploadId | string; repository: RepositoryName }) =>
+    `The upload '${upload}' could not be found, or the specified upload ID is not valid for the repository with name '${repository}'`,
+  UploadEmpty: ({ upload }: { upload: UploadId }) => `The layer upload '${upload}' does not contain any layer parts`,
+  UploadBusy: ({ upload }: { upload: UploadId }) =>
+    `Another request is writing to the upload '${upload}'. Wait for it to finish and ask for the upload's status.`,
+  UploadOutOfOrder: ({ given, expected }: UploadPosition) =>
+    `First byte of the layer part is ${given} instead of ${expected}`,
+  UploadSizeMismatch: ({
+    declaredBytes,
+    receivedBytes,
+  }: { declaredBytes: number; receivedBytes: number } & UploadPosition) =>
+    `The layer part has ${receivedBytes} bytes, but ${declaredBytes} were declared`,
+  UploadInterrupted: ({ receivedBytes }: { receivedBytes: number }) =>
+    `The request body ended early; ${receivedBytes} bytes of the upload are kept`,
+  StorageFull: () => "There is no space left to store the content",
+
+  AccessDenied: ({ principal, action, resource, because }: Denial) =>
+    `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
+} satisfies Record<string, (facts: never) => string>;
+
+export interface UploadPosition {
+  given: number;
+  expected: number;
+  upload: UploadId;
+  repository: RepositoryName;
+  account: AccountId;
+}
+
+export interface Denial {
+  principal: string;
+  action: string;
+  resource: string;
+  because: string;
+}
+
+export type RefusalCode = keyof typeof sentences;
+export type Facts<Code extends RefusalCode> = Parameters<(typeof sentences)[Code]>[0];
+
+/** A request that is understood and declined. `facts` are for surfaces that show more than the sentence. */
+export class Refusal<Code extends RefusalCode = RefusalCode> extends Error {
+  override readonly name = "Refusal";
+  constructor(
+    readonly code: Code,
+    readonly facts: Facts<Code>,
+    options?: ErrorOptions,
+  ) {
+    super((sentences[code] as (facts: Facts<Code>) => string)(facts), options);
+  }
+
+  is<Other extends RefusalCode>(code: Other): this is Refusal<Other> {
+    return (this.code as RefusalCode) === code;
+  }
+}
+
+/** `refuse("LayerDigestMismatch")`, `refuse("LimitExceeded", { reason })`, and options with a cause behind the facts. */
+export function refuse<Code extends RefusalCode>(
+  code: Code,
+  ...[facts, options]: undefined extends Facts<Code>
+    ? [facts?: undefined, options?: ErrorOptions]
+    : [facts: Facts<Code>, options?: ErrorOptions]
+): Refusal<Code> {
+  return new Refusal(code, facts as Facts<Code>, options);
+}

@@ -1,0 +1,288 @@
+import type { Granted } from "../access.ts";
+import { refuse } from "../errors.ts";
+import { type Digest, digestAlgorithm, type Registry, type RepositoryName, type Tag } from "../names.ts";
+import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
+import type { Image, Metadata, Nouns, Page, Repository, StoredManifest, TagMove, TagStatus } from "./ports.ts";
+import type { PullTimes } from "./pull-times.ts";
+import { existing } from "./repositories.ts";
+import { isImmutable } from "./tag-mutability.ts";
+
+/** How a client names an image: by digest, by tag, or by both, which then must belong together. */
+export interface ImageReference {
+  readonly digest?: Digest;
+  readonly tag?: Tag;
+}
+
+export interface ImageDetail extends Image {
+  readonly tags: readonly Tag[];
+}
+
+export interface NewManifest {
+  readonly manifest: Uint8Array;
+  /** As the client declared it. */
+  readonly mediaType?: string;
+  /** As the client calculated it. */
+  readonly digest?: Digest;
+  readonly tags: readonly Tag[];
+  /** Whether pushing what is there already is an error, as in PutImage; over HTTP it is not. */
+  readonly refuseExisting?: boolean;
+}
+
+export interface PutManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly subject?: Digest;
+  readonly created: boolean;
+}
+
+export interface DeletedImage {
+  readonly digest: Digest;
+  readonly tag?: Tag;
+}
+
+/** Images and other artifacts: manifests, their tags and what they refer to. */
+export interface ImageService {
+  /**
+   * @throws ManifestInvalid, ManifestTooLarge, ImageDigestMismatch, LayersNotFound, ReferencedImagesNotFound,
+   *   ImageTagImmutable, ImageAlreadyExists, LimitExceeded
+   */
+  put(granted: Granted, name: RepositoryName, image: NewManifest): Promise<PutManifest>;
+  /** Counts as a pull. @throws ImageNotFound */
+  get(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
+  /** The same without being a pull. @throws ImageNotFound */
+  peek(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
+  /** In the order asked. @throws ImageNotFound for the first that is missing */
+  describe(granted: Granted, name: RepositoryName, references: readonly ImageReference[]): Promise<ImageDetail[]>;
+  list(granted: Granted, name: RepositoryName, page: Page<number> & { tagStatus: TagStatus }): Promise<ImageDetail[]>;
+  listIds(
+    granted: Granted,
+    name: RepositoryName,
+    page: Page<{ imageId: number; tag?: Tag }> & { tagStatus: TagStatus },
+  ): Promise<{ imageId: number; digest: Digest; tag?: Tag }[]>;
+  referrers(
+    granted: Granted,
+    name: RepositoryName,
+    subject: Digest,
+    page: Page<number> & { artifactTypes?: readonly string[] },
+  ): Promise<Image[]>;
+  tags(granted: Granted, name: RepositoryName, page: Page<string>): Promise<Tag[]>;
+  /** Newest first. */
+  tagHistory(granted: Granted, name: RepositoryName, tag: Tag, limit: number): Promise<TagMove[]>;
+  /** Removes a tag and leaves the image. @throws ImageNotFound */
+  deleteTag(granted: Granted, name: RepositoryName, tag: Tag): Promise<void>;
+  /** Removes the image with its tags. @throws ImageNotFound, ImageReferenced */
+  deleteImage(granted: Granted, name: RepositoryName, digest: Digest): Promise<DeletedImage[]>;
+  /**
+   * BatchDeleteImage for one image: a tag takes its image along when it is the last one, a digest all its tags.
+   * @throws ImageNotFound, ImageReferenced
+   */
+  deleteByApi(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<DeletedImage[]>;
+}
+
+/** ECR's quota. */
+const maxTagsOfImage = 1000;
+const namedParents = 10;
+
+export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; clock: () => Date }): ImageService {
+  const { metadata, pullTimes, clock } = parts;
+
+  async function stored(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest> {
+    const repository = await existing(metadata.read.repositories, granted.registry, name);
+    const { digest, tag } = reference;
+    const key = tag !== undefined ? { tag } : digest !== undefined ? { digest } : undefined;
+    const found = key && (await metadata.read.images.manifest(repository.id, key));
+    if (!found || (digest !== undefined && found.digest !== digest)) throw notFound(granted.registry, name, reference);
+    return found;
+  }
+
+  async function withTags(images: Image[]): Promise<ImageDetail[]> {
+    const tags = await metadata.read.tags.ofImages(images.map(({ id }) => id));
+    return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
+  }
+
+  async function resolve(
+    nouns: Nouns,
+    repositoryId: number,
+    { digest, tag }: ImageReference,
+  ): Promise<Image | undefined> {
+    if (tag === undefined) return digest && nouns.images.find(repositoryId, digest);
+    const record = await nouns.tags.find(repositoryId, tag);
+    if (!record || (digest !== undefined && record.digest !== digest)) return undefined;
+    return nouns.images.find(repositoryId, record.digest);
+  }
+
+  async function removeTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
+    const { repositoryId, digest: from } = image;
+    await nouns.tags.delete(repositoryId, tag);
+    await nouns.tags.record({ repositoryId, tag, from, at: clock(), by: granted.caller.principal.arn });
+  }
+
+  async function removeImage(nouns: Nouns, granted: Granted, image: Image): Promise<DeletedImage[]> {
+    const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
+    if (parents.length > 0) throw refuse("ImageReferenced", { parents });
+    const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
+    for (const tag of tags) await removeTag(nouns, granted, image, tag);
+    await nouns.images.delete(image);
+    return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
+  }
+
+  /** The image that a delete means, with its repository's incarnation. @throws ImageNotFound */
+  async function doomed(nouns: Nouns, granted: Granted, name: RepositoryName, reference: ImageReference) {
+    const repository = await existing(nouns.repositories, granted.registry, name);
+    if (reference.tag !== undefined) await nouns.tags.lock(repository.id, reference.tag);
+    const image = await resolve(nouns, repository.id, reference);
+    if (!image) throw notFound(granted.registry, name, reference);
+    return image;
+  }
+
+  return {
+    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false }) {
+      const parsed = parseManifest(manifest, mediaType);
+      const digest = manifestDigest(manifest, given && digestAlgorithm(given));
+      if (given !== undefined && given !== digest) {
+        throw refuse("ImageDigestMismatch", { repository: name, registry: granted.registry, given });
+      }
+      const created = await metadata.transact(async (nouns) => {
+        const repository = await existing(nouns.repositories, granted.registry, name);
+        await checkLayers(nouns, repository, parsed);
+        const imageBytes = parsed.contentBytes + (await largestChild(nouns, repository, parsed));
+        const now = clock();
+        const image = await nouns.images.put({
+          repositoryId: repository.id,
+          digest,
+          mediaType: parsed.mediaType,
+          artifactType: parsed.artifactType,
+          manifestBytes: manifest.length,
+          imageBytes,
+          subject: parsed.subject,
+          annotations: parsed.annotations,
+          manifest,
+          layers: parsed.layers,
+          children: parsed.children,
+          pushedAt: now,
+        });
+        if (!image.created && refuseExisting && tags.length === 0) {
+          throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
+        }
+        // In one order everywhere, so that two pushes of the same tags never wait for each other.
+        for (const tag of [...new Set(tags)].sort()) {
+          const by = granted.caller.principal.arn;
+          await moveTag(nouns, repository, tag, { id: image.id, digest }, { at: now, by, refuseExisting });
+        }
+        if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
+          throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
+        }
+        return image.created;
+      });
+      return { digest, mediaType: parsed.mediaType, subject: parsed.subject, created };
+    },
+    async get(granted, name, reference) {
+      const found = await stored(granted, name, reference);
+      pullTimes.note(found.imageId);
+      return found;
+    },
+    peek: stored,
+    async describe(granted, name, references) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      const found: Image[] = [];
+      for (const reference of references) {
+        const image = await resolve(metadata.read, repository.id, reference);
+        if (!image) throw notFound(granted.registry, name, reference);
+        found.push(image);
+      }
+      return withTags([...new Map(found.map((image) => [image.id, image])).values()]);
+    },
+    async list(granted, name, { tagStatus, ...page }) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      return withTags(await metadata.read.images.list(repository.id, tagStatus, page));
+    },
+    async listIds(granted, name, { tagStatus, ...page }) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      return metadata.read.images.listIds(repository.id, tagStatus, page);
+    },
+    async referrers(granted, name, subject, { artifactTypes, ...page }) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      return metadata.read.images.referrers(repository.id, subject, artifactTypes, page);
+    },
+    async tags(granted, name, page) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      return metadata.read.tags.list(repository.id, page);
+    },
+    async tagHistory(granted, name, tag, limit) {
+      const repository = await existing(metadata.read.repositories, granted.registry, name);
+      return metadata.read.tags.history(repository.id, tag, limit);
+    },
+    async deleteTag(granted, name, tag) {
+      await metadata.transact(async (nouns) => {
+        await removeTag(nouns, granted, await doomed(nouns, granted, name, { tag }), tag);
+      });
+    },
+    async deleteImage(granted, name, digest) {
+      return metadata.transact(async (nouns) =>
+        removeImage(nouns, granted, await doomed(nouns, granted, name, { digest })),
+      );
+    },
+    async deleteByApi(granted, name, reference) {
+      return metadata.transact(async (nouns) => {
+        const image = await doomed(nouns, granted, name, reference);
+        const { tag, digest } = reference;
+        if (tag === undefined || digest !== undefined) return removeImage(nouns, granted, image);
+        const isLast = (await nouns.tags.countOfImage(image.id)) === 1;
+        // A part of an index outlives its last tag: the index still needs it.
+        const isChild = (await nouns.images.parents(image.repositoryId, image.digest, 1)).length > 0;
+        if (isLast && !isChild) return removeImage(nouns, granted, image);
+        await removeTag(nouns, granted, image, tag);
+        return [{ digest: image.digest, tag }];
+      });
+    },
+  };
+}
+
+function notFound(registry: Registry, repository: RepositoryName, { digest, tag }: ImageReference) {
+  return refuse("ImageNotFound", { repository, registry, digest, tag });
+}
+
+/** @throws LayersNotFound naming every layer that the repository lacks */
+async function checkLayers({ layers }: Nouns, repository: Repository, { layers: wanted }: Manifest): Promise<void> {
+  const digests = wanted.map(({ digest }) => digest);
+  const missing = without(digests, await layers.findMany(repository.id, digests));
+  if (missing.length === 0) return;
+  throw refuse("LayersNotFound", { repository: repository.name, registry: repository.registry, digests: missing });
+}
+
+/** The size that ECR shows for an index. @throws ReferencedImagesNotFound */
+async function largestChild({ images }: Nouns, repository: Repository, { children }: Manifest): Promise<number> {
+  const found = await images.findMany(repository.id, children);
+  const missing = without(children, found);
+  if (missing.length > 0) {
+    const { name, registry } = repository;
+    throw refuse("ReferencedImagesNotFound", { repository: name, registry, digests: missing });
+  }
+  return Math.max(0, ...found.map(({ imageBytes }) => imageBytes));
+}
+
+function without(wanted: readonly Digest[], found: readonly { digest: Digest }[]): Digest[] {
+  const have = new Set(found.map(({ digest }) => digest));
+  return wanted.filter((digest) => !have.has(digest));
+}
+
+/** @throws ImageTagImmutable, ImageAlreadyExists */
+async function moveTag(
+  { tags }: Nouns,
+  repository: Repository,
+  tag: Tag,
+  image: { id: number; digest: Digest },
+  { at, by, refuseExisting }: { at: Date; by: string; refuseExisting: boolean },
+): Promise<void> {
+  const { id: repositoryId, name, registry } = repository;
+  await tags.lock(repositoryId, tag);
+  const present = await tags.find(repositoryId, tag);
+  // As ECR has it, even the same image under an immutable tag is a refusal.
+  if (present && isImmutable(tag, repository)) throw refuse("ImageTagImmutable", { repository: name, tag });
+  if (present?.digest === image.digest) {
+    if (refuseExisting) throw refuse("ImageAlreadyExists", { repository: name, registry, digest: image.digest, tag });
+    return;
+  }
+  await tags.set(repositoryId, tag, image, at);
+  await tags.record({ repositoryId, tag, from: present?.digest, to: image.digest, at, by });
+}

@@ -1,0 +1,385 @@
+import { createHash, randomUUID } from "node:crypto";
+import type { Granted } from "../access.ts";
+import { Refusal, refuse } from "../errors.ts";
+import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestOf,
+  type RepositoryName,
+  type UploadId,
+} from "../names.ts";
+import type {
+  Appended,
+  BlobStat,
+  BlobStore,
+  ByteRange,
+  Bytes,
+  Content,
+  LayerLink,
+  Metadata,
+  Repository,
+  Staged,
+  Upload,
+  UploadProgress,
+} from "./ports.ts";
+import { existing } from "./repositories.ts";
+
+/** Layers, configs and other blobs: everything in an image but its manifests. */
+export interface LayerService {
+  /** Those of `digests` that the repository has. */
+  present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<LayerLink[]>;
+  /** @throws LayerNotFound */
+  stat(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
+  /** @throws LayerNotFound, and LayerInaccessible for a layer that no image refers to */
+  downloadable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
+  /** @throws LayerNotFound */
+  read(granted: Granted, name: RepositoryName, digest: Digest, range?: ByteRange): Promise<Content>;
+  /** @throws LayerNotFound, and LayerReferenced while an image refers to the layer */
+  delete(granted: Granted, name: RepositoryName, digest: Digest): Promise<void>;
+  /**
+   * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller
+   * may read. Answers `undefined` where that is not possible; the client then pushes the layer.
+   */
+  mount(
+    granted: Granted,
+    name: RepositoryName,
+    digest: Digest,
+    source: { from?: RepositoryName; mayRead(name: RepositoryName): Promise<boolean> },
+  ): Promise<LayerLink | undefined>;
+
+  begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
+  /** @throws UploadNotFound, also to everybody but the principal who began the upload */
+  status(granted: Granted, name: RepositoryName, upload: UploadId): Promise<Upload>;
+  /**
+   * @param options.offset where the client says these bytes belong; checked when given
+   * @throws UploadNotFound, UploadBusy, UploadOutOfOrder, UploadInterrupted, LayerTooLarge, StorageFull
+   */
+  append(
+    granted: Granted,
+    name: RepositoryName,
+    upload: UploadId,
+    bytes: Bytes,
+    options?: { offset?: number; sizeBytes?: number },
+  ): Promise<Upload>;
+  /**
+   * Ends the upload and makes its content visible under whichever of `digests` it has.
+   * @param options.bytes what comes with the request, appended first
+   * @param options.minimumPartBytes refuse when a part before the last was smaller
+   * @param options.refuseExisting refuse, and drop the upload, when the repository has the layer already
+   * @throws LayerDigestMismatch, and then the upload is gone
+   */
+  complete(
+    granted: Granted,
+    name: RepositoryName,
+    upload: UploadId,
+    digests: readonly Digest[],
+    options?: { bytes?: Bytes; offset?: number; minimumPartBytes?: number; refuseExisting?: boolean },
+  ): Promise<BlobStat>;
+  cancel(granted: Granted, name: RepositoryName, upload: UploadId): Promise<void>;
+  /** A whole layer in one request. @throws LayerDigestMismatch */
+  push(granted: Granted, name: RepositoryName, digest: Digest, bytes: Bytes): Promise<BlobStat>;
+}
+
+/** ECR's largest layer: 52,000 MiB. */
+export const maxLayerBytes = 52_000 * 1024 * 1024;
+
+/** A writer that was not heard of for so long has lost its upload. It says so itself three times in that span. */
+const claimMs = 30_000;
+/** How long a request waits for another one that is writing to the same upload, as after a broken connection. */
+const claimWaitMs = 3_000;
+const claimPollMs = 50;
+const mountCandidates = 32;
+
+interface Claim {
+  readonly upload: Upload;
+  readonly writer: string;
+}
+
+export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; clock: () => Date }): LayerService {
+  const { metadata, blobs, clock } = parts;
+  /** Upload sessions may lose their last moments in a power cut: nobody was told that the content is safe. */
+  const session = { durable: false };
+
+  const repositoryOf = (granted: Granted, name: RepositoryName) =>
+    existing(metadata.read.repositories, granted.registry, name);
+
+  async function linked(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink> {
+    const repository = await repositoryOf(granted, name);
+    const link = await metadata.read.layers.find(repository.id, digest);
+    if (!link) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+    return link;
+  }
+
+  /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
+  async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
+    const repository = await repositoryOf(granted, name);
+    const upload = await metadata.read.uploads.find(id);
+    const { account, arn } = granted.caller.principal;
+    const isOwn =
+      upload?.repositoryId === repository.id && upload.owner.arn === arn && upload.owner.account === account;
+    if (!upload || !isOwn) throw refuse("UploadNotFound", { upload: id, repository: name });
+    return upload;
+  }
+
+  async function claim(granted: Granted, name: RepositoryName, id: UploadId): Promise<Claim> {
+    const writer = randomUUID();
+    for (let waitedMs = 0; ; waitedMs += claimPollMs) {
+      await own(granted, name, id);
+      const now = clock();
+      const until = new Date(now.getTime() + claimMs);
+      const claimed = await metadata.transact(({ uploads }) => uploads.claim(id, writer, now, until), session);
+      if (claimed?.previous) return { writer, upload: await moveAway(claimed.upload) };
+      if (claimed) return { writer, upload: claimed.upload };
+      if (waitedMs >= claimWaitMs) throw refuse("UploadBusy", { upload: id });
+      await new Promise((resolve) => setTimeout(resolve, claimPollMs));
+    }
+  }
+
+  /**
+   * The writer before us never let go. If it lives, it may still write to its staged bytes, even after we compared the
+   * digest; so we go on with a copy of what it had acknowledged.
+   */
+  async function moveAway(upload: Upload): Promise<Upload> {
+    const { sizeBytes } = upload.staged;
+    const staging = await blobs.begin();
+    if (sizeBytes === 0) return { ...upload, staging, staged: { sizeBytes } };
+    const staged = await blobs.append(staging, 0, blobs.staged(upload.staging, sizeBytes), upload.algorithm);
+    if (staged.interrupted !== undefined) throw staged.interrupted;
+    return { ...upload, staging, staged: { sizeBytes, digest: staged.digest } };
+  }
+
+  const release = ({ upload, writer }: Claim, progress?: UploadProgress) =>
+    metadata.transact(({ uploads }) => uploads.release(upload.id, writer, progress), session);
+
+  /** Runs `work` while the claim is kept alive; a failure gives the claim back with nothing changed. */
+  async function holding<Result>(held: Claim, work: () => Promise<Result>): Promise<Result> {
+    const heartbeat = setInterval(() => {
+      const until = new Date(clock().getTime() + claimMs);
+      metadata.transact(({ uploads }) => uploads.extend(held.upload.id, held.writer, until), session).catch(() => {});
+    }, claimMs / 3);
+    try {
+      return await work();
+    } catch (error) {
+      await release(held).catch(() => {});
+      throw error;
+    } finally {
+      clearInterval(heartbeat);
+    }
+  }
+
+  function checkOffset(granted: Granted, name: RepositoryName, upload: Upload, offset: number | undefined) {
+    const expected = upload.staged.sizeBytes;
+    if (offset === undefined || offset === expected) return;
+    const { account } = granted.registry;
+    throw refuse("UploadOutOfOrder", { given: offset, expected, upload: upload.id, repository: name, account });
+  }
+
+  async function write(upload: Upload, bytes: Bytes): Promise<Appended> {
+    const { staging, staged, algorithm } = upload;
+    return blobs.append(staging, staged.sizeBytes, limited(bytes, maxLayerBytes - staged.sizeBytes), algorithm);
+  }
+
+  /** The blob is on disk: one transaction makes it visible and ends the upload. */
+  async function publish(granted: Granted, repository: Repository, blob: BlobStat, upload?: Upload) {
+    return metadata.transact(async ({ repositories, layers, uploads }) => {
+      // The repository may have gone, or been made anew, while the bytes came in.
+      const now = await existing(repositories, granted.registry, repository.name);
+      if (now.id !== repository.id) {
+        throw refuse("RepositoryNotFound", { repository: repository.name, registry: granted.registry });
+      }
+      if (upload) await uploads.delete(upload.id);
+      return layers.link(repository.id, blob, clock());
+    });
+  }
+
+  async function drop(upload: Upload): Promise<void> {
+    await metadata.transact(({ uploads }) => uploads.delete(upload.id), session);
+    await blobs.abort(upload.staging);
+  }
+
+  /** Which of the digests the staged bytes have. */
+  async function choose({ staging, algorithm }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
+    const only = digests[0];
+    if (digests.length === 1 && only) return only;
+    const calculated = staged.digest ?? (await hashOf(blobs.staged(staging, staged.sizeBytes), algorithm));
+    const match = digests.find((digest) => digest === calculated);
+    if (!match) throw refuse("LayerDigestMismatch");
+    return match;
+  }
+
+  return {
+    async present(granted, name, digests) {
+      const repository = await repositoryOf(granted, name);
+      return metadata.read.layers.findMany(repository.id, digests);
+    },
+    stat: linked,
+    async downloadable(granted, name, digest) {
+      const link = await linked(granted, name, digest);
+      if (!link.inImage) throw refuse("LayerInaccessible", { repository: name, registry: granted.registry, digest });
+      return link;
+    },
+    async read(granted, name, digest, range) {
+      await linked(granted, name, digest);
+      const content = await blobs.read(digest, range);
+      if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
+      return content;
+    },
+    async delete(granted, name, digest) {
+      await metadata.transact(async ({ repositories, layers }) => {
+        const repository = await existing(repositories, granted.registry, name);
+        const link = await layers.find(repository.id, digest);
+        if (!link) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+        if (link.inImage) throw refuse("LayerReferenced", { digest });
+        await layers.unlink(repository.id, digest);
+      });
+    },
+    async mount(granted, name, digest, { from, mayRead }) {
+      const { registry } = granted;
+      const repository = await repositoryOf(granted, name);
+      if ((await metadata.read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
+      const candidates = from ? [from] : await holdersOf(metadata, registry, digest);
+      for (const candidate of candidates) {
+        if (!(await mayRead(candidate))) continue;
+        const link = await metadata.transact(async ({ repositories, layers }) => {
+          const source = await repositories.find(registry, candidate);
+          const found = source && (await layers.find(source.id, digest));
+          if (found) await layers.link(repository.id, found, clock());
+          return found;
+        });
+        if (link) return link;
+      }
+      return undefined;
+    },
+
+    async begin(granted, name, algorithm = "sha256") {
+      const repository = await repositoryOf(granted, name);
+      const { account, arn } = granted.caller.principal;
+      const now = clock();
+      const upload: Upload = {
+        id: randomUUID() as string as UploadId,
+        repositoryId: repository.id,
+        owner: { account, arn },
+        staging: await blobs.begin(),
+        algorithm,
+        staged: { sizeBytes: 0 },
+        parts: 0,
+        lastPartBytes: 0,
+        createdAt: now,
+        updatedAt: now,
+      };
+      await metadata.transact(({ uploads }) => uploads.create(upload), session);
+      return upload;
+    },
+    status: own,
+    async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
+      const held = await claim(granted, name, id);
+      const { upload } = held;
+      return holding(held, async () => {
+        checkOffset(granted, name, upload, offset);
+        const appended = await write(upload, bytes);
+        const receivedBytes = appended.sizeBytes - upload.staged.sizeBytes;
+        if (declaredBytes !== undefined && appended.interrupted === undefined && receivedBytes !== declaredBytes) {
+          const position = { given: offset ?? 0, expected: upload.staged.sizeBytes, upload: id, repository: name };
+          const { account } = granted.registry;
+          throw refuse("UploadSizeMismatch", { declaredBytes, receivedBytes, ...position, account });
+        }
+        const progress = progressOf(upload, appended, clock());
+        const kept = await release(held, progress);
+        if (upload.staging !== held.upload.staging) await blobs.abort(held.upload.staging);
+        if (appended.interrupted instanceof Refusal) throw appended.interrupted;
+        if (appended.interrupted !== undefined) {
+          throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
+        }
+        if (!kept) throw refuse("UploadBusy", { upload: id });
+        return { ...upload, ...progress, updatedAt: progress.at };
+      });
+    },
+    async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
+      const repository = await repositoryOf(granted, name);
+      const held = await claim(granted, name, id);
+      const { upload } = held;
+      return holding(held, async () => {
+        checkOffset(granted, name, upload, offset);
+        if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
+        let staged = upload.staged;
+        if (bytes) {
+          const appended = await write(upload, bytes);
+          staged = appended;
+          if (appended.interrupted instanceof Refusal) throw appended.interrupted;
+          if (appended.interrupted !== undefined) {
+            await release(held, progressOf(upload, appended, clock()));
+            throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
+          }
+        }
+        let blob: BlobStat;
+        try {
+          blob = await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
+        } catch (error) {
+          if (error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
+          throw error;
+        }
+        const isNew = await publish(granted, repository, blob, upload);
+        if (!isNew && refuseExisting) {
+          throw refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest: blob.digest });
+        }
+        return blob;
+      });
+    },
+    async cancel(granted, name, id) {
+      const held = await claim(granted, name, id);
+      await holding(held, () => drop(held.upload));
+    },
+    async push(granted, name, digest, bytes) {
+      const repository = await repositoryOf(granted, name);
+      const staging = await blobs.begin();
+      try {
+        const appended = await blobs.append(staging, 0, limited(bytes, maxLayerBytes), digestAlgorithm(digest));
+        if (appended.interrupted instanceof Refusal) throw appended.interrupted;
+        if (appended.interrupted !== undefined) {
+          throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: appended.interrupted });
+        }
+        const blob = await blobs.commit(staging, digest, appended);
+        await publish(granted, repository, blob);
+        return blob;
+      } catch (error) {
+        await blobs.abort(staging).catch(() => {});
+        throw error;
+      }
+    },
+  };
+}
+
+async function holdersOf(metadata: Metadata, registry: Granted["registry"], digest: Digest): Promise<RepositoryName[]> {
+  const holders = await metadata.read.layers.holders(registry, digest, mountCandidates);
+  return holders.map(({ repository }) => repository.name);
+}
+
+function progressOf(upload: Upload, staged: Staged, at: Date): UploadProgress {
+  const lastPartBytes = staged.sizeBytes - upload.staged.sizeBytes;
+  const earlier = [upload.smallestEarlierPartBytes, upload.parts > 0 ? upload.lastPartBytes : undefined];
+  const smallest = Math.min(...earlier.filter((bytes) => bytes !== undefined));
+  return {
+    staging: upload.staging,
+    staged: { sizeBytes: staged.sizeBytes, digest: staged.digest },
+    parts: upload.parts + 1,
+    lastPartBytes,
+    smallestEarlierPartBytes: Number.isFinite(smallest) ? smallest : undefined,
+    at,
+  };
+}
+
+async function* limited(bytes: Bytes, limitBytes: number): Bytes {
+  let received = 0;
+  for await (const chunk of bytes) {
+    received += chunk.length;
+    if (received > limitBytes) throw refuse("LayerTooLarge", { limitBytes: maxLayerBytes });
+    yield chunk;
+  }
+}
+
+async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
+  const hash = createHash(algorithm);
+  for await (const chunk of bytes) hash.update(chunk);
+  return digestOf(algorithm, hash.digest("hex"));
+}

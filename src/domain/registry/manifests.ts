@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { parseStrictJson } from "../../policy/json.ts";
+import { refuse } from "../errors.ts";
+import { type Digest, type DigestAlgorithm, digestOf, parseDigest } from "../names.ts";
+import type { LayerReference } from "./ports.ts";
+
+/**
+ * Reading a manifest (OCI image specification, "Image Manifest" and "Image Index"; Docker "Image Manifest Version 2,
+ * Schema 2"). Pure: whether what it refers to exists is asked elsewhere.
+ */
+
+/** ECR's limit for a manifest, and the least a registry should take (OCI distribution specification, "Push"). */
+export const maxManifestBytes = 4 * 1024 * 1024;
+
+const maxDepth = 64;
+const maxTextLength = 4096;
+
+export const mediaTypes = {
+  ociManifest: "application/vnd.oci.image.manifest.v1+json",
+  ociIndex: "application/vnd.oci.image.index.v1+json",
+  dockerManifest: "application/vnd.docker.distribution.manifest.v2+json",
+  dockerList: "application/vnd.docker.distribution.manifest.list.v2+json",
+} as const;
+
+const schema1 = new Set([
+  "application/vnd.docker.distribution.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.v1+prettyjws",
+]);
+
+/** Layers that may be left out of a registry: their bytes come from elsewhere. */
+const foreignLayer = /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.|oci\.image\.layer\.nondistributable\.)/;
+
+export interface Manifest {
+  readonly kind: "image" | "index";
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  readonly subject?: Digest;
+  readonly annotations?: Readonly<Record<string, string>>;
+  /** Config and layers that must be in the repository, each digest once, in the order of the document. */
+  readonly layers: readonly LayerReference[];
+  /** Child manifests of an index, each once. */
+  readonly children: readonly Digest[];
+  /** Config and all layers, in bytes, as the manifest declares them; 0 for an index. */
+  readonly contentBytes: number;
+}
+
+interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * @param declared the media type that the client sent along: a Content-Type header or imageManifestMediaType
+ * @throws ManifestInvalid, ManifestTooLarge
+ */
+export function parseManifest(bytes: Uint8Array, declared?: string): Manifest {
+  if (bytes.length > maxManifestBytes) throw refuse("ManifestTooLarge", { limitBytes: maxManifestBytes });
+  const document = parseDocument(bytes);
+  const mediaType = mediaTypeOf(document, declared);
+  const isIndex = mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
+  if (document.schemaVersion !== 2) throw invalid("schemaVersion must be 2");
+  // One document must not mean different things to different readers (GHSA-77vh-xpmg-72qh).
+  if (isIndex && ("layers" in document || "config" in document)) {
+    throw invalid(`a manifest of type ${mediaType} has no 'layers' or 'config'`);
+  }
+  if (!isIndex && "manifests" in document) throw invalid(`a manifest of type ${mediaType} has no 'manifests'`);
+
+  const artifactType = optionalText(document.artifactType, "artifactType");
+  const subject = document.subject === undefined ? undefined : descriptor(document.subject, "subject").digest;
+  const annotations = parseAnnotations(document.annotations);
+  const common = { mediaType, subject, annotations };
+  if (isIndex) {
+    const children = descriptors(document.manifests, "manifests").map(({ digest }) => digest);
+    return { ...common, kind: "index", artifactType, layers: [], children: unique(children), contentBytes: 0 };
+  }
+  const config = descriptor(document.config, "config");
+  const layers = document.layers === undefined ? [] : descriptors(document.layers, "layers");
+  const here = [config, ...layers.filter((layer) => !foreignLayer.test(layer.mediaType))];
+  const byDigest = new Map(here.map(({ digest, mediaType }) => [digest, { digest, mediaType }]));
+  return {
+    ...common,
+    kind: "image",
+    artifactType: artifactType ?? config.mediaType,
+    layers: [...byDigest.values()],
+    children: [],
+    contentBytes: [config, ...layers].reduce((sum, { size }) => sum + size, 0),
+  };
+}
+
+export function manifestDigest(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Digest {
+  return digestOf(algorithm, createHash(algorithm).update(bytes).digest("hex"));
+}
+
+function invalid(reason: string) {
+  return refuse("ManifestInvalid", { reason: `The image manifest is invalid: ${reason}` });
+}
+
+function parseDocument(bytes: Uint8Array): Record<string, unknown> {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw invalid("not UTF-8");
+  }
+  const parsed = parseStrictJson(text, { maxDepth });
+  if ("problem" in parsed) throw invalid(parsed.problem);
+  if (!isObject(parsed.value)) throw invalid("not a JSON object");
+  return parsed.value;
+}
+
+function mediaTypeOf(document: Record<string, unknown>, declared: string | undefined): string {
+  const own = optionalText(document.mediaType, "mediaType");
+  const given = declared?.split(";")[0]?.trim().toLowerCase() || undefined;
+  if (document.schemaVersion === 1 || schema1.has(own ?? "") || schema1.has(given ?? "")) {
+    throw refuse("ManifestInvalid", {
+      reason: "Docker image manifest schema 1 is not supported; push the image with schema 2 or as an OCI image",
+    });
+  }
+  if (own !== undefined && given !== undefined && own !== given) {
+    throw invalid(`its mediaType is '${own}', but it was sent as '${given}'`);
+  }
+  const mediaType = own ?? given;
+  if (mediaType === undefined) {
+    throw refuse("ManifestInvalid", { reason: "image manifest mediatype not provided in manifest or parameter" });
+  }
+  if (!(Object.values(mediaTypes) as string[]).includes(mediaType)) {
+    throw invalid(`media type '${clip(mediaType)}' is not supported`);
+  }
+  return mediaType;
+}
+
+function descriptors(value: unknown, member: string): Descriptor[] {
+  if (!Array.isArray(value)) throw invalid(`'${member}' must be a list`);
+  return value.map((item, index) => descriptor(item, `${member}[${index}]`));
+}
+
+function descriptor(value: unknown, member: string): Descriptor {
+  if (!isObject(value)) throw invalid(`'${member}' must be a descriptor`);
+  const { mediaType, size } = value;
+  const digest = typeof value.digest === "string" ? parseDigest(value.digest) : undefined;
+  if (typeof mediaType !== "string" || mediaType === "") throw invalid(`'${member}.mediaType' must be a media type`);
+  if (mediaType.length > maxTextLength) throw invalid(`'${member}.mediaType' is too long`);
+  if (!digest) throw invalid(`'${member}.digest' must be a sha256 or sha512 digest`);
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+    throw invalid(`'${member}.size' must be a number of bytes`);
+  }
+  return { mediaType, digest, size };
+}
+
+function parseAnnotations(value: unknown): Record<string, string> | undefined {
+  if (value === undefined) return undefined;
+  if (!isObject(value)) throw invalid("'annotations' must be an object");
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== "string") throw invalid(`annotation '${clip(key)}' must be a string`);
+  }
+  return value as Record<string, string>;
+}
+
+function optionalText(value: unknown, member: string): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "string" || value.length > maxTextLength) throw invalid(`'${member}' must be a string`);
+  return value === "" ? undefined : value;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function unique<Item>(items: Item[]): Item[] {
+  return [...new Set(items)];
+}
+
+function clip(text: string): string {
+  return text.length > 128 ? `${text.slice(0, 128)}…` : text;
+}

@@ -1,0 +1,339 @@
+import type { AccountId, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+
+/**
+ * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
+ *
+ * Times are `Date`, sizes are bytes, ids are the database's and never leave the process.
+ */
+
+// ── Blobs ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export type Bytes = AsyncIterable<Uint8Array>;
+
+/** Both ends inclusive, within the content. */
+export interface ByteRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface BlobStat {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
+export type Content =
+  | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
+
+/** Names the bytes of one upload inside a blob store. Never shown to clients. */
+export type StagingId = string & { readonly staging: true };
+
+/** What of an upload is in the store. */
+export interface Staged {
+  readonly sizeBytes: number;
+  /** The digest of exactly these bytes, where the driver hashed all of them as they came. */
+  readonly digest?: Digest;
+}
+
+export interface Appended extends Staged {
+  /** What ended the bytes early. Those before it are kept and counted; the upload can go on after them. */
+  readonly interrupted?: unknown;
+}
+
+/**
+ * Content-addressed bytes. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
+ * through a link in the metadata.
+ */
+export interface BlobStore {
+  /** Absent is an answer, not an error. */
+  stat(digest: Digest): Promise<BlobStat | undefined>;
+  /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
+  read(digest: Digest, range?: ByteRange): Promise<Content | undefined>;
+  /** Names a new, empty upload. Costs nothing until bytes are appended. */
+  begin(): Promise<StagingId>;
+  /**
+   * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
+   * One append at a time per upload: the metadata's claim sees to that.
+   * @throws StorageFull when the disk is, and RangeError when fewer than `offset` bytes are staged
+   */
+  append(staging: StagingId, offset: number, bytes: Bytes, algorithm: DigestAlgorithm): Promise<Appended>;
+  /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
+  staged(staging: StagingId, sizeBytes: number): Bytes;
+  /**
+   * Publishes the first `staged.sizeBytes` bytes under `digest`, all or nothing; durable when it returns. Compares the
+   * digest first, from `staged.digest` or by reading the bytes again. Committing the same content twice is harmless.
+   * @throws LayerDigestMismatch, and keeps the upload
+   */
+  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<BlobStat>;
+  /** Drops an upload. Absent is fine. */
+  abort(staging: StagingId): Promise<void>;
+  /** Drops a blob. Absent is fine. Call it only when no metadata names the blob any more. */
+  remove(digest: Digest): Promise<void>;
+  /** Every blob, in the order of digests. */
+  list(after?: Digest): AsyncIterable<BlobStat>;
+  /** Uploads whose last write is older than `before`; for cleaning up after crashes. */
+  stale(before: Date): AsyncIterable<StagingId>;
+  close(): Promise<void>;
+}
+
+// ── Metadata ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * The only truth. `read` answers from the committed state; `transact` is all or nothing and durable when it returns.
+ * The work may run again when the database asks for a retry, so it does no network or blob work and changes nothing
+ * but through its argument.
+ */
+export interface Metadata {
+  readonly read: Nouns;
+  transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+  /** Round trip to the database; throws when it is out of reach. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TransactOptions {
+  /** `false` lets the last moments be lost in a power cut (never torn): right for upload sessions and pull times. */
+  readonly durable?: boolean;
+}
+
+export interface Nouns {
+  readonly repositories: Repositories;
+  readonly layers: LayerLinks;
+  readonly uploads: Uploads;
+  readonly images: Images;
+  readonly tags: Tags;
+  readonly settings: AccountSettings;
+}
+
+export const tagMutabilities = ["IMMUTABLE", "MUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] as const;
+export type TagMutability = (typeof tagMutabilities)[number];
+
+/** What may change in a repository. */
+export interface RepositorySettings {
+  readonly tagMutability: TagMutability;
+  /** Whole-tag wildcards, `*` only. Empty unless the mutability ends in `_WITH_EXCLUSION`. */
+  readonly exclusionFilters: readonly string[];
+  readonly scanOnPush: boolean;
+  /** The repository policy exactly as it was sent. */
+  readonly policy?: string;
+}
+
+export interface Repository extends RepositorySettings {
+  /** A re-created repository has another id: old grants and uploads do not open it. */
+  readonly id: number;
+  readonly registry: Registry;
+  readonly name: RepositoryName;
+  readonly createdAt: Date;
+}
+
+export interface Page<Key> {
+  /** The last key of the page before; absent for the first. */
+  readonly after?: Key;
+  readonly limit: number;
+}
+
+export interface Repositories {
+  find(registry: Registry, name: RepositoryName): Promise<Repository | undefined>;
+  /** By name, ascending by byte value. */
+  list(registry: Registry, page: Page<RepositoryName>): Promise<Repository[]>;
+  /** `undefined` when the name is taken. */
+  create(repository: Omit<Repository, "id">, tags: ReadonlyMap<string, string>): Promise<Repository | undefined>;
+  /** Replaces the settings; `policy: undefined` removes the policy. */
+  update(id: number, settings: RepositorySettings): Promise<void>;
+  /** With everything in it. */
+  delete(id: number): Promise<void>;
+  /** Resource tags, ascending by key. */
+  resourceTags(id: number): Promise<Map<string, string>>;
+  /** Adds and overwrites. */
+  setResourceTags(id: number, tags: ReadonlyMap<string, string>): Promise<void>;
+  removeResourceTags(id: number, keys: readonly string[]): Promise<void>;
+}
+
+/** A link makes a blob visible in a repository. */
+export interface LayerLink {
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+  /** As the newest manifest that refers to the layer calls it. Absent until an image does. */
+  readonly mediaType?: string;
+  /** Whether an image in this repository refers to the layer. */
+  readonly inImage: boolean;
+}
+
+export interface LayerLinks {
+  find(repositoryId: number, digest: Digest): Promise<LayerLink | undefined>;
+  /** Those of `digests` that the repository has, in no order. */
+  findMany(repositoryId: number, digests: readonly Digest[]): Promise<LayerLink[]>;
+  /** Safe to repeat. Answers whether the link is new. */
+  link(repositoryId: number, blob: BlobStat, at: Date): Promise<boolean>;
+  /** Answers whether there was a link. Fails, and rolls back, when an image refers to the layer: ask `find` before. */
+  unlink(repositoryId: number, digest: Digest): Promise<boolean>;
+  /** Repositories of the registry that have the blob, at most `limit`, oldest link first. */
+  holders(registry: Registry, digest: Digest, limit: number): Promise<{ repository: Repository; sizeBytes: number }[]>;
+}
+
+/** A client's upload session. Bound to the repository it began in and to who began it. */
+export interface Upload {
+  readonly id: UploadId;
+  readonly repositoryId: number;
+  readonly owner: { readonly account: AccountId; readonly arn: string };
+  readonly staging: StagingId;
+  readonly algorithm: DigestAlgorithm;
+  readonly staged: Staged;
+  /** Number of parts received. */
+  readonly parts: number;
+  /** Size of the newest part, and of the smallest part before it: all but the last have a minimum size in the API. */
+  readonly lastPartBytes: number;
+  readonly smallestEarlierPartBytes?: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface UploadProgress {
+  readonly staging: StagingId;
+  readonly staged: Staged;
+  readonly parts: number;
+  readonly lastPartBytes: number;
+  readonly smallestEarlierPartBytes?: number;
+  readonly at: Date;
+}
+
+export interface Uploads {
+  find(id: UploadId): Promise<Upload | undefined>;
+  create(upload: Upload): Promise<void>;
+  /**
+   * Takes the upload for one writer until `until`. `previous` tells whether another writer's claim had run out without
+   * being released: that writer may still be alive. `undefined` when somebody else holds it, or it is gone.
+   */
+  claim(
+    id: UploadId,
+    writer: string,
+    now: Date,
+    until: Date,
+  ): Promise<{ upload: Upload; previous: boolean } | undefined>;
+  /** Puts off the end of a claim that is still held. Answers whether it was. */
+  extend(id: UploadId, writer: string, until: Date): Promise<boolean>;
+  /** Ends the claim, with what was reached, if given. Answers whether the claim was still held; if not, nothing changes. */
+  release(id: UploadId, writer: string, progress?: UploadProgress): Promise<boolean>;
+  delete(id: UploadId): Promise<void>;
+  /** Sessions not touched since `before`, at most `limit`, oldest first. */
+  stale(before: Date, limit: number): Promise<Upload[]>;
+  /** Whether any session owns these staged bytes. */
+  owns(staging: StagingId): Promise<boolean>;
+}
+
+/** A reference of a manifest to bytes in the same repository. */
+export interface LayerReference {
+  readonly digest: Digest;
+  readonly mediaType: string;
+}
+
+/** What the metadata keeps of a manifest beside its bytes. */
+export interface ImageFacts {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  /** The manifest's `artifactType`, else the media type of its config; what ECR calls artifactMediaType. */
+  readonly artifactType?: string;
+  /** Size of the manifest document. */
+  readonly manifestBytes: number;
+  /** Config and layers together; for an index its largest child. */
+  readonly imageBytes: number;
+  readonly subject?: Digest;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+export interface Image extends ImageFacts {
+  readonly id: number;
+  readonly repositoryId: number;
+  readonly pushedAt: Date;
+  readonly lastPulledAt?: Date;
+}
+
+export interface NewImage extends ImageFacts {
+  readonly repositoryId: number;
+  readonly manifest: Uint8Array;
+  readonly layers: readonly LayerReference[];
+  readonly children: readonly Digest[];
+  readonly pushedAt: Date;
+}
+
+export interface StoredManifest {
+  readonly imageId: number;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly manifest: Uint8Array;
+}
+
+export type TagStatus = "TAGGED" | "UNTAGGED" | "ANY";
+
+export interface Images {
+  find(repositoryId: number, digest: Digest): Promise<Image | undefined>;
+  /** Those of `digests` that the repository has, in no order. */
+  findMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /** The manifest's bytes, found by tag or digest with one query. */
+  manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
+  /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
+  put(image: NewImage): Promise<{ id: number; created: boolean }>;
+  /** Removes image, tags and references. Fails, and rolls back, when an index refers to it: ask `parents` before. */
+  delete(image: Pick<Image, "id" | "repositoryId">): Promise<void>;
+  /** Indexes that list the image, at most `limit`. */
+  parents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
+  /** By id, which is the order of the first push. */
+  list(repositoryId: number, filter: TagStatus, page: Page<number>): Promise<Image[]>;
+  /** One entry per tag, and one for each untagged image; by image id, then tag. */
+  listIds(
+    repositoryId: number,
+    filter: TagStatus,
+    page: Page<{ imageId: number; tag?: Tag }>,
+  ): Promise<{ imageId: number; digest: Digest; tag?: Tag }[]>;
+  /** Manifests whose subject is `subject`, by id; only those with one of `artifactTypes`, if given. */
+  referrers(
+    repositoryId: number,
+    subject: Digest,
+    artifactTypes: readonly string[] | undefined,
+    page: Page<number>,
+  ): Promise<Image[]>;
+  count(repositoryId: number): Promise<number>;
+  isEmpty(repositoryId: number): Promise<boolean>;
+  /** Never moves a pull time back. Images that are gone are passed over. */
+  pulled(times: ReadonlyMap<number, Date>): Promise<void>;
+}
+
+export interface TagRecord {
+  readonly tag: Tag;
+  readonly imageId: number;
+  readonly digest: Digest;
+}
+
+/** One entry in a tag's history. `from` and `to` are absent where the tag did not exist before or after. */
+export interface TagMove {
+  readonly repositoryId: number;
+  readonly tag: Tag;
+  readonly from?: Digest;
+  readonly to?: Digest;
+  readonly at: Date;
+  /** ARN of the principal. */
+  readonly by: string;
+}
+
+export interface Tags {
+  /** Inside a transaction: makes others that change this tag wait until it ends. Call it before `find` if you will `set`. */
+  lock(repositoryId: number, tag: Tag): Promise<void>;
+  find(repositoryId: number, tag: Tag): Promise<TagRecord | undefined>;
+  /** The tags of each image, in order of tag; images without tags have no entry. */
+  ofImages(imageIds: readonly number[]): Promise<Map<number, Tag[]>>;
+  countOfImage(imageId: number): Promise<number>;
+  /** By tag, ascending by byte value. */
+  list(repositoryId: number, page: Page<Tag | string>): Promise<Tag[]>;
+  /** Creates or moves. */
+  set(repositoryId: number, tag: Tag, image: { id: number; digest: Digest }, at: Date): Promise<void>;
+  delete(repositoryId: number, tag: Tag): Promise<void>;
+  record(move: TagMove): Promise<void>;
+  /** Newest first. Kept until the repository is deleted. */
+  history(repositoryId: number, tag: Tag, limit: number): Promise<TagMove[]>;
+}
+
+export interface AccountSettings {
+  get(registry: Registry, name: string): Promise<string | undefined>;
+  set(registry: Registry, name: string, value: string): Promise<void>;
+}

@@ -1,0 +1,22 @@
+import { refuse } from "../errors.ts";
+
+/** Quota of resource tags on a repository (ECR user guide, "Tagging a private repository"). */
+export const maxResourceTags = 50;
+
+const allowed = /^[\p{L}\p{N} _.:/=+\-@]*$/u;
+
+/** @throws InvalidTag naming the first key or value that AWS would refuse */
+export function checkResourceTags(tags: ReadonlyMap<string, string>): void {
+  for (const [key, value] of tags) {
+    if (key.length < 1 || key.length > 128) throw invalid("Tag keys have 1 to 128 characters");
+    if (value.length > 256) throw invalid(`The value of tag '${key}' is longer than 256 characters`);
+    if (/^aws:/i.test(key)) throw invalid(`Tag keys starting with 'aws:' are reserved for system use: '${key}'`);
+    if (!allowed.test(key) || !allowed.test(value)) {
+      throw invalid(`Tag '${key}' has characters other than letters, numbers, spaces and _ . : / = + - @`);
+    }
+  }
+}
+
+function invalid(reason: string) {
+  return refuse("InvalidTag", { reason });
+}

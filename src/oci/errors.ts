@@ -1,0 +1,109 @@
+import { Refusal, type RefusalCode } from "../domain/errors.ts";
+
+/** The specification's codes ("Error Codes"), and three that clients know from ECR and Distribution. */
+export type OciCode =
+  | "BLOB_UNKNOWN"
+  | "BLOB_UPLOAD_INVALID"
+  | "BLOB_UPLOAD_UNKNOWN"
+  | "DENIED"
+  | "DIGEST_INVALID"
+  | "MANIFEST_BLOB_UNKNOWN"
+  | "MANIFEST_INVALID"
+  | "MANIFEST_UNKNOWN"
+  | "NAME_INVALID"
+  | "NAME_UNKNOWN"
+  | "SIZE_INVALID"
+  | "TOOMANYREQUESTS"
+  | "UNAUTHORIZED"
+  | "UNSUPPORTED"
+  | "PAGINATION_NUMBER_INVALID"
+  | "TAG_INVALID"
+  | "UNKNOWN";
+
+/** An error of the protocol itself, before the domain is asked. */
+export class OciError extends Error {
+  override readonly name = "OciError";
+  constructor(
+    readonly status: number,
+    readonly code: OciCode,
+    message: string,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** Nobody is signed in. ECR answers with this challenge and plain text (ECR user guide, "Registry authentication"). */
+export class NotAuthenticated extends Error {
+  override readonly name = "NotAuthenticated";
+}
+
+/** Every meaning that the domain can refuse with, as this surface spells it. */
+export const wire = {
+  RepositoryNotFound: [404, "NAME_UNKNOWN"],
+  RepositoryAlreadyExists: [409, "NAME_INVALID"],
+  RepositoryNotEmpty: [409, "UNSUPPORTED"],
+  RepositoryPolicyNotFound: [404, "UNSUPPORTED"],
+  InvalidTag: [400, "UNSUPPORTED"],
+  TooManyTags: [400, "UNSUPPORTED"],
+  InvalidParameter: [400, "UNSUPPORTED"],
+  Validation: [400, "UNSUPPORTED"],
+  LimitExceeded: [403, "DENIED"],
+  ImageNotFound: [404, "MANIFEST_UNKNOWN"],
+  ImageAlreadyExists: [409, "MANIFEST_INVALID"],
+  ImageTagImmutable: [400, "TAG_INVALID"],
+  ImageDigestMismatch: [400, "DIGEST_INVALID"],
+  ImageReferenced: [405, "UNSUPPORTED"],
+  ManifestInvalid: [400, "MANIFEST_INVALID"],
+  ManifestTooLarge: [413, "SIZE_INVALID"],
+  ReferencedImagesNotFound: [404, "MANIFEST_BLOB_UNKNOWN"],
+  LayersNotFound: [404, "MANIFEST_BLOB_UNKNOWN"],
+  LayerNotFound: [404, "BLOB_UNKNOWN"],
+  LayerInaccessible: [404, "BLOB_UNKNOWN"],
+  LayerReferenced: [405, "UNSUPPORTED"],
+  LayerAlreadyExists: [409, "BLOB_UPLOAD_INVALID"],
+  LayerDigestMismatch: [400, "DIGEST_INVALID"],
+  LayerPartTooSmall: [400, "SIZE_INVALID"],
+  LayerTooLarge: [413, "SIZE_INVALID"],
+  UploadNotFound: [404, "BLOB_UPLOAD_UNKNOWN"],
+  UploadEmpty: [400, "BLOB_UPLOAD_INVALID"],
+  UploadBusy: [409, "BLOB_UPLOAD_INVALID"],
+  UploadOutOfOrder: [416, "BLOB_UPLOAD_INVALID"],
+  UploadSizeMismatch: [400, "SIZE_INVALID"],
+  UploadInterrupted: [400, "BLOB_UPLOAD_INVALID"],
+  StorageFull: [507, "UNKNOWN"],
+  AccessDenied: [403, "DENIED"],
+} satisfies Record<RefusalCode, [status: number, code: OciCode]>;
+
+export interface ErrorLog {
+  error(facts: { requestId: string; error: unknown }, message: string): void;
+}
+
+/** The only writer of errors. */
+export function encodeError(error: unknown, origin: string, requestId: string, log: ErrorLog): Response {
+  if (error instanceof NotAuthenticated) {
+    return new Response("Not Authorized\n", {
+      status: 401,
+      headers: {
+        "WWW-Authenticate": `Basic realm="${origin}/",service="ecr.amazonaws.com"`,
+        "Content-Type": "text/plain; charset=utf-8",
+      },
+    });
+  }
+  if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
+  if (error instanceof Refusal) {
+    const [status, code] = wire[error.code as RefusalCode];
+    return body(status, code, sentence(error), {});
+  }
+  log.error({ requestId, error }, "a registry request failed");
+  return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});
+}
+
+/** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */
+function sentence(refusal: Refusal): string {
+  return refusal.is("ImageNotFound") ? "Requested image not found" : refusal.message;
+}
+
+function body(status: number, code: OciCode, message: string, headers: Record<string, string>): Response {
+  return Response.json({ errors: [{ code, message }] }, { status, headers });
+}

@@ -1,0 +1,107 @@
+import type { Access, Arrival, Granted } from "../domain/access.ts";
+import { layerTokenParameter } from "../domain/registry/addresses.ts";
+import type { ImageService } from "../domain/registry/images.ts";
+import type { LayerService } from "../domain/registry/layers.ts";
+import type { Content } from "../domain/registry/ports.ts";
+import type { RepositoryService } from "../domain/registry/repositories.ts";
+import { type Authenticator, authenticate, authenticateDownload } from "./authenticate.ts";
+import { deleteBlob, deleteManifest } from "./delete.ts";
+import { type ErrorLog, encodeError } from "./errors.ts";
+import { listCatalog, listReferrers, listTags } from "./list.ts";
+import { permissionsFor } from "./permissions.ts";
+import { readBlob, readManifest } from "./pull.ts";
+import {
+  beginUpload,
+  cancelUpload,
+  commitUpload,
+  mountBlob,
+  pushBlob,
+  uploadStatus,
+  writeManifest,
+  writeUpload,
+} from "./push.ts";
+import { type OciRequest, parseRequest } from "./request.ts";
+
+/** Everything the data plane needs. Handlers name the parts that they use. */
+export interface DataPlane extends Authenticator {
+  access: Access;
+  repositories: RepositoryService;
+  layers: LayerService;
+  images: ImageService;
+  /** Makes opaque page keys. */
+  pageKeys: { seal(purpose: string, value: unknown): string; open(purpose: string, sealed: string): unknown };
+  /** Whether a push makes the repository that it needs. */
+  createOnPush: boolean;
+  /** Hands content to the socket: only the server knows how. */
+  send(content: Content, init: { status: number; headers: Record<string, string> }): Response;
+  log: ErrorLog;
+}
+
+/** The OCI distribution API, `/v2/…`: the life of a request, from a socket's point of view. */
+export function createDataPlane(plane: DataPlane) {
+  return async (request: Request, arrival: Arrival): Promise<Response> => {
+    const url = new URL(request.url);
+    let response: Response;
+    try {
+      const { asked, granted } = await admit(request, url, arrival, plane);
+      arrival.note({ operation: asked.kind });
+      response = await handle(asked, request, granted, plane);
+    } catch (error) {
+      response = encodeError(error, url.origin, arrival.requestId, plane.log);
+    }
+    response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
+    return response;
+  };
+}
+
+/** Nobody who is not signed in learns anything, not even whether a path makes sense. */
+async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPlane) {
+  if (url.searchParams.has(layerTokenParameter)) {
+    const asked = parseRequest(request.method, url);
+    const { caller, registry } = await authenticateDownload(url, asked, arrival, plane);
+    return { asked, granted: await plane.access.grant(caller, registry, permissionsFor(asked, registry)) };
+  }
+  const { caller, registry } = await authenticate(request, arrival, plane);
+  const asked = parseRequest(request.method, url);
+  return { asked, granted: await plane.access.grant(caller, registry, permissionsFor(asked, registry)) };
+}
+
+function handle(asked: OciRequest, request: Request, granted: Granted, plane: DataPlane): Promise<Response> {
+  switch (asked.kind) {
+    case "base":
+      return Promise.resolve(Response.json({}));
+    case "catalog":
+      return listCatalog(asked, granted, plane);
+    case "blob.read":
+      return readBlob(asked, request, granted, plane);
+    case "blob.delete":
+      return deleteBlob(asked, granted, plane);
+    case "manifest.read":
+      return readManifest(asked, granted, plane);
+    case "manifest.write":
+      return writeManifest(asked, request, granted, plane);
+    case "manifest.delete":
+      return deleteManifest(asked, granted, plane);
+    case "upload.begin":
+      return beginUpload(asked, granted, plane);
+    case "upload.single":
+      return pushBlob(asked, request, granted, plane);
+    case "upload.mount":
+      return mountBlob(asked, granted, plane);
+    case "upload.write":
+      return writeUpload(asked, request, granted, plane);
+    case "upload.commit":
+      return commitUpload(asked, request, granted, plane);
+    case "upload.status":
+      return uploadStatus(asked, granted, plane);
+    case "upload.cancel":
+      return cancelUpload(asked, granted, plane);
+    case "tags":
+      return listTags(asked, granted, plane);
+    case "referrers":
+      return listReferrers(asked, granted, plane);
+  }
+}
+
+/** The handler's own request shape. */
+export type Asked<Kind extends OciRequest["kind"]> = Extract<OciRequest, { kind: Kind }>;

@@ -1,0 +1,102 @@
+import type { Granted } from "../domain/access.ts";
+import { parseRepositoryName, type RepositoryName, repositoryArn } from "../domain/names.ts";
+import { mediaTypes } from "../domain/registry/manifests.ts";
+import type { Image } from "../domain/registry/ports.ts";
+import { OciError } from "./errors.ts";
+import type { Asked, DataPlane } from "./index.ts";
+import type { PageRequest } from "./request.ts";
+
+/** Entries on a page when the client does not say, and at the most. */
+const maxPage = 1000;
+const maxReferrers = 100;
+/** Repositories looked at for one catalog page, for callers who may see only a few of very many. */
+const maxCatalogScan = 10_000;
+
+/** GET …/tags/list, in the order of byte values. */
+export async function listTags(
+  { repository, page }: Asked<"tags">,
+  granted: Granted,
+  { images }: Pick<DataPlane, "images">,
+): Promise<Response> {
+  const limit = limitOf(page);
+  // One more than wanted tells whether there is another page. With n=0 only the repository's existence is asked.
+  const found = await images.tags(granted, repository, { after: page.last, limit: limit + 1 });
+  const tags = found.slice(0, limit);
+  const link = found.length > limit ? nextLink(`/v2/${repository}/tags/list`, tags.at(-1), page.n) : {};
+  return Response.json({ name: repository, tags }, { headers: link });
+}
+
+/** GET /v2/_catalog: the repositories of the registry that the caller may describe. */
+export async function listCatalog(
+  { page }: Asked<"catalog">,
+  granted: Granted,
+  { repositories, access }: Pick<DataPlane, "repositories" | "access">,
+): Promise<Response> {
+  const { caller, registry } = granted;
+  const limit = limitOf(page);
+  const visible: RepositoryName[] = [];
+  let after = page.last === undefined ? undefined : lastName(page.last);
+  let more = limit > 0;
+  for (let looked = 0; more && visible.length < limit && looked < maxCatalogScan; ) {
+    const batch = await repositories.list(granted, { after, limit: limit + 1 });
+    more = batch.length > limit;
+    for (const { name } of batch.slice(0, limit)) {
+      if (visible.length === limit) {
+        more = true;
+        break;
+      }
+      after = name;
+      looked++;
+      const need = { action: "ecr:DescribeRepositories", resource: repositoryArn(registry, name) } as const;
+      if (await access.allows(caller, registry, need)) visible.push(name);
+    }
+  }
+  const link = more ? nextLink("/v2/_catalog", after, page.n) : {};
+  return Response.json({ repositories: visible }, { headers: link });
+}
+
+/** GET …/referrers/<digest>: an index of the manifests whose subject is the digest, empty for an unknown one. */
+export async function listReferrers(
+  { repository, subject, artifactType, page }: Asked<"referrers">,
+  granted: Granted,
+  { images, pageKeys }: Pick<DataPlane, "images" | "pageKeys">,
+): Promise<Response> {
+  const limit = Math.min(page.n || maxReferrers, maxReferrers);
+  const keyPurpose = `referrers ${repository} ${subject} ${artifactType ?? ""}`;
+  const after = page.last === undefined ? undefined : Number(pageKeys.open(keyPurpose, page.last));
+  if (Number.isNaN(after)) {
+    const message = "Invalid parameter at 'NextToken' failed to satisfy constraint: 'Invalid next token provided'";
+    throw new OciError(400, "UNSUPPORTED", message);
+  }
+  const artifactTypes = artifactType === undefined ? undefined : [artifactType];
+  const found = await images.referrers(granted, repository, subject, { after, limit: limit + 1, artifactTypes });
+  const shown = found.slice(0, limit);
+  const headers = new Headers({ "Content-Type": mediaTypes.ociIndex });
+  if (artifactType !== undefined) headers.set("OCI-Filters-Applied", "artifactType");
+  if (found.length > limit) {
+    const last = pageKeys.seal(keyPurpose, shown.at(-1)?.id);
+    const extra: Record<string, string> = artifactType === undefined ? {} : { artifactType };
+    const link = nextLink(`/v2/${repository}/referrers/${subject}`, last, page.n, extra);
+    headers.set("Link", link.Link);
+  }
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: shown.map(referrer) };
+  return new Response(JSON.stringify(index), { headers });
+}
+
+function referrer({ mediaType, digest, manifestBytes, artifactType, annotations }: Image) {
+  return { mediaType, digest, size: manifestBytes, artifactType, annotations };
+}
+
+function limitOf({ n }: PageRequest): number {
+  return Math.min(n ?? maxPage, maxPage);
+}
+
+/** A name that is none can still be the end of a page: the next one starts behind it, so the order alone counts. */
+function lastName(text: string): RepositoryName {
+  return parseRepositoryName(text) ?? (text.slice(0, 256) as RepositoryName);
+}
+
+function nextLink(path: string, last: string | undefined, n: number | undefined, extra: Record<string, string> = {}) {
+  const query = new URLSearchParams({ ...extra, ...(n === undefined ? {} : { n: String(n) }), last: last ?? "" });
+  return { Link: `<${path}?${query}>; rel="next"` };
+}
