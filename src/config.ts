@@ -1,0 +1,391 @@
+import { existsSync, readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import { resolve } from "node:path";
+import { LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
+import { parseAccountId, parseRegion } from "./domain/names.ts";
+
+/**
+ * The only reader of the environment and of berth.yaml. Every setting is a text, in the file as in its variable (the
+ * file is read without YAML's types, so that `account: 000000000000` stays twelve digits); one schema turns the texts
+ * into values, and its messages say what is allowed.
+ */
+export type Config = Frozen<z.output<ReturnType<typeof schemaFor>>>;
+
+type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
+
+export interface ListenAddress {
+  /** An IPv6 address is written without brackets. */
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+}
+
+export interface Problem {
+  /** The key's path, `log.level`. */
+  readonly key: string;
+  /** The variable or the file that it came from. */
+  readonly from?: string;
+  readonly text: string;
+}
+
+/** Everything that is wrong with the configuration, at once. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  constructor(readonly problems: readonly Problem[]) {
+    super(
+      problems.map(({ key, from, text }) => `${key}${from && from !== key ? ` (${from})` : ""}: ${text}`).join("\n"),
+    );
+  }
+}
+
+export interface ConfigSources {
+  /** `--config`. Without it, berth.yaml in the working directory is read if it is there. */
+  file?: string;
+  env?: Record<string, string | undefined>;
+  cwd?: string;
+}
+
+// ── The schema ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+function schemaFor(cwd: string) {
+  return z
+    .strictObject({
+      /** Where the server listens. */
+      listen: text("host:port, such as 127.0.0.1:5080 or [::1]:5080", hostAndPort).prefault("127.0.0.1:5080"),
+      /** Directory of the embedded database, blobs, keys and credentials. */
+      data: text("a directory", path(cwd)).prefault("./data"),
+      /** Where clients reach the server. Absent: at `localhost`, on the port it listens on. */
+      publicUrl: text(
+        "http:// or https:// with a host and nothing behind it, or the same with a host that begins with {account}.dkr.ecr.{region}.",
+        publicUrl,
+      ).optional(),
+      /** The account that exists from the first start. */
+      account: text("12 digits", parseAccountId).prefault("000000000000"),
+      /** The region that a request without one means. */
+      region: text("a region, such as us-east-1", parseRegion).prefault("us-east-1"),
+      /** The regions that are served. Absent: every well-formed one. */
+      regions: list("a list of regions, such as us-east-1", parseRegion).optional(),
+      /** The root key pair. Absent: the one in DATA/credentials, made at the first start. */
+      rootAccessKeyId: text("a text without control characters", credential).optional(),
+      rootSecretAccessKey: text("a text without control characters", credential).optional(),
+      /** Absent: `sqlite:` in the data directory. */
+      databaseUrl: text("sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", databaseUrl(cwd)).optional(),
+      /** Absent: `file:` in the data directory. */
+      blobsUrl: text("file:PATH", blobsUrl(cwd)).optional(),
+      workers: text("1, because this version runs as one process", (given) =>
+        given === "1" ? (1 as const) : undefined,
+      ).prefault("1"),
+      /** Whether a push makes the repository that it needs. */
+      createOnPush: text("true or false", boolean).prefault("false"),
+      log: z
+        .strictObject(
+          {
+            level: oneOf("info", ["trace", "debug", "info", "warn", "error", "fatal"]),
+            /** `auto` is pretty on a terminal and JSON elsewhere. */
+            format: oneOf("auto", ["auto", "json", "pretty"]),
+          },
+          "a map of level and format",
+        )
+        .prefault({}),
+      /** How long a stop waits for requests in flight. */
+      shutdownGraceSeconds: text("a whole number from 0 to 3600", wholeNumber(0, 3600)).prefault("20"),
+      /** How long an upload may lie untouched before it is dropped. */
+      uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760)).prefault("24"),
+    })
+    .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
+      params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },
+      error: "they belong together; give both or neither",
+      when: () => true,
+    })
+    .refine(({ region, regions }) => regions === undefined || regions.includes(region), {
+      params: { keys: ["region", "regions"] },
+      error: "regions must have region in it, the one that a request without a region means",
+    })
+    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, ...given }) => ({
+      ...given,
+      rootKey:
+        rootAccessKeyId !== undefined && rootSecretAccessKey !== undefined
+          ? { accessKeyId: rootAccessKeyId, secretAccessKey: rootSecretAccessKey }
+          : undefined,
+      databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
+      blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
+    }));
+}
+
+/** Keys whose values are never shown. */
+const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey"]);
+
+/** Keys that are promised and not there yet: better refused than quietly without effect. */
+const notYet: Record<string, string> = {
+  metricsListen: "this version does not serve metrics yet; remove it",
+};
+
+/** Ends a parser with a message of its own. */
+class Refused {
+  constructor(readonly message: string) {}
+}
+
+function text<T>(allowed: string, parse: (given: string) => T | Refused | undefined) {
+  return z.string({ error: allowed }).transform((given, context) => {
+    const value = parse(given);
+    if (value instanceof Refused) context.addIssue({ code: "custom", message: value.message });
+    else if (value !== undefined) return value;
+    else context.addIssue({ code: "custom", message: allowed });
+    return z.NEVER;
+  });
+}
+
+function oneOf<const T extends string>(preset: T, choices: readonly T[]) {
+  return text(`one of ${choices.join(", ")}`, (given) => choices.find((choice) => choice === given)).prefault(preset);
+}
+
+/** A list, or in a variable its items with commas between them. */
+function list<T>(allowed: string, parse: (given: string) => T | undefined) {
+  const split = (given: unknown) => (typeof given === "string" ? given.split(",").map((item) => item.trim()) : given);
+  return z.preprocess(split, z.array(text(allowed, parse), { error: allowed }).min(1, { error: allowed }));
+}
+
+function hostAndPort(given: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)):(\d{1,5})$/.exec(given);
+  const [, ipv6, name, portText] = match ?? [];
+  const host = ipv6 ?? name;
+  const port = Number(portText);
+  if (host === undefined || port > 65_535 || (ipv6 !== undefined && !isIPv6(ipv6))) return undefined;
+  return { host, port };
+}
+
+function path(cwd: string) {
+  return (given: string) => (given === "" || given.includes("\0") ? undefined : resolve(cwd, given));
+}
+
+function publicUrl(given: string): string | undefined {
+  const origin = given.replace(/\/$/, "");
+  const [, host = ""] = /^https?:\/\/([^/?#@\\\s]+)$/.exec(origin) ?? [];
+  // The data plane finds account and region in a host of AWS's form only (registryOfHost), so no other can be offered.
+  const plain = host.replace(/^\{account\}\.dkr[.-]ecr\.\{region\}\./, "000000000000.dkr.ecr.us-east-1.");
+  if (host === "" || /[{}%]/.test(plain) || !URL.canParse(`http://${plain}`)) return undefined;
+  return origin;
+}
+
+function credential(given: string): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a key with one could not be written to an AWS file
+  return given.trim() === "" || /[\u0000-\u001f\u007f]/.test(given) ? undefined : given;
+}
+
+function databaseUrl(cwd: string) {
+  return (given: string): string | undefined => {
+    const [, sqlite] = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(given) ?? [];
+    if (sqlite !== undefined) return `sqlite:${resolve(cwd, sqlite)}`;
+    return /^postgres(?:ql)?:\/\/./.test(given) && URL.canParse(given) ? given : undefined;
+  };
+}
+
+function blobsUrl(cwd: string) {
+  return (given: string) => {
+    const [, directory] = /^file:(?:\/\/(?=\/))?(.+)$/.exec(given) ?? [];
+    if (directory !== undefined) return { kind: "file" as const, root: resolve(cwd, directory) };
+    return given.startsWith("s3:") ? new Refused("file:PATH; this version does not keep blobs in S3 yet") : undefined;
+  };
+}
+
+function boolean(given: string): boolean | undefined {
+  return given === "true" ? true : given === "false" ? false : undefined;
+}
+
+function wholeNumber(from: number, to: number) {
+  return (given: string) => {
+    const value = Number(given);
+    return /^\d{1,15}$/.test(given) && value >= from && value <= to ? value : undefined;
+  };
+}
+
+// ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** @throws ConfigError naming every problem. */
+export function loadConfig({ file, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
+  const problems: Problem[] = [];
+  const schema = schemaFor(cwd);
+  const keys = keysOf(schema.in.shape);
+  const origins = new Map<string, string>();
+
+  const settings = readFile(file, cwd, origins, problems);
+  readVariables(env, keys, settings, origins, problems);
+
+  const result = schema.safeParse(settings);
+  if (!result.success)
+    problems.push(...result.error.issues.flatMap((issue) => explain(issue, settings, keys, origins)));
+  if (problems.length > 0 || !result.success) throw new ConfigError(problems);
+  return freeze(result.data);
+}
+
+/** Where clients reach a server with this configuration: `port` is the one it listens on. */
+export function publicUrlOf(config: Config, port = config.listen.port): string {
+  return config.publicUrl ?? `http://localhost:${port}`;
+}
+
+type Settings = { [key: string]: unknown };
+
+function readFile(given: string | undefined, cwd: string, origins: Map<string, string>, problems: Problem[]): Settings {
+  const name = given ?? "berth.yaml";
+  const location = resolve(cwd, name);
+  if (given === undefined && !existsSync(location)) return {};
+  let source: string;
+  try {
+    source = readFileSync(location, "utf8");
+  } catch (error) {
+    problems.push({ key: name, text: `the file cannot be read (${(error as NodeJS.ErrnoException).code})` });
+    return {};
+  }
+  const lines = new LineCounter();
+  // The parser's own long messages quote the line, which may hold a secret.
+  const document = parseDocument(source, { schema: "failsafe", lineCounter: lines, prettyErrors: false });
+  for (const { message, pos } of [...document.errors, ...document.warnings]) {
+    problems.push({ key: `${name} line ${lines.linePos(pos[0]).line}`, text: `this is not YAML: ${message}` });
+  }
+  if (document.errors.length > 0) return {};
+  let content: unknown;
+  try {
+    content = document.toJS() ?? {};
+  } catch (error) {
+    problems.push({ key: name, text: `this is not YAML: ${(error as Error).message}` });
+    return {};
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    problems.push({ key: name, text: `given ${show(content)}; allowed: a map of keys` });
+    return {};
+  }
+  const visit = (value: unknown, path: string[]) => {
+    const node = document.getIn(path, true) as { range?: [number, number, number] } | undefined;
+    const line = node?.range ? ` line ${lines.linePos(node.range[0]).line}` : "";
+    origins.set(path.join("."), `${name}${line}`);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+    for (const [key, member] of Object.entries(value)) visit(member, [...path, key]);
+  };
+  for (const [key, value] of Object.entries(content)) visit(value, [key]);
+  return content as Settings;
+}
+
+/** An empty variable counts as none: that is how compose files and shells leave one out. */
+function readVariables(
+  env: Record<string, string | undefined>,
+  keys: readonly string[],
+  settings: Settings,
+  origins: Map<string, string>,
+  problems: Problem[],
+): void {
+  const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
+  const unfinished = new Map(Object.entries(notYet).map(([key, why]) => [variableOf(key), why]));
+  for (const [variable, value] of Object.entries(env)) {
+    if (!variable.startsWith("BERTH_") || value === undefined || value === "") continue;
+    const key = byVariable.get(variable);
+    if (key !== undefined) {
+      const [first = "", second] = key.split(".");
+      if (second === undefined) settings[first] = value;
+      else {
+        const group = settings[first] ?? {};
+        // What is no map stays, to be refused.
+        if (typeof group === "object") settings[first] = { ...group, [second]: value };
+      }
+      origins.set(key, variable);
+    } else if (!isServiceLink(variable, value)) {
+      const text =
+        unfinished.get(variable) ?? `there is no such variable${didYouMean(variable, [...byVariable.keys()])}`;
+      problems.push({ key: variable, text });
+    }
+  }
+}
+
+/** Kubernetes describes a service named `berth` to every pod beside it: BERTH_PORT=tcp://…, BERTH_SERVICE_HOST=… */
+function isServiceLink(variable: string, value: string): boolean {
+  return (
+    /_SERVICE_(?:HOST|PORT(?:_[A-Z0-9_]+)?)$/.test(variable) ||
+    /_PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?$/.test(variable) ||
+    (/_PORT$/.test(variable) && /^(?:tcp|udp|sctp):\/\//.test(value))
+  );
+}
+
+// ── Saying what is wrong ────────────────────────────────────────────────────────────────────────────────────────────
+
+function explain(
+  issue: z.core.$ZodIssue,
+  settings: Settings,
+  keys: readonly string[],
+  origins: Map<string, string>,
+): Problem[] {
+  const path = issue.path.map(String);
+  if (issue.code === "custom" && issue.params) {
+    const involved: string[] = issue.params.keys;
+    const from = involved.flatMap((key) => origins.get(key) ?? []).join(", ");
+    return [{ key: involved.join(" and "), from, text: issue.message }];
+  }
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((unknown) => {
+      const key = [...path, unknown].join(".");
+      const text = notYet[key] ?? `there is no such key${didYouMean(key, keys)}`;
+      return { key, from: origins.get(key), text };
+    });
+  }
+  const key = path.join(".");
+  // An item of a list comes from where the list comes from.
+  const setting = keys.includes(key) ? key : (keys.find((known) => key.startsWith(`${known}.`)) ?? key);
+  const from = origins.get(key) ?? origins.get(setting);
+  const given = path.reduce<unknown>((value, step) => {
+    return typeof value === "string" ? value.split(",")[Number(step)]?.trim() : (value as Settings)[step];
+  }, settings);
+  const shown = secretKeys.has(setting) ? "a value that is not shown" : show(given, setting.endsWith("Url"));
+  return [{ key, from, text: `given ${shown}; allowed: ${issue.message}` }];
+}
+
+function show(value: unknown, isUrl = false): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "a map";
+  if (typeof value !== "string" || value === "") return "nothing";
+  // A URL may hold a password, before the host or as a parameter, and a wrong one may hold it anywhere.
+  if (isUrl) return JSON.stringify(/[@?]/.test(value) ? `${/^[a-z0-9+]*:?/.exec(value)?.[0]}…` : shorten(value));
+  return JSON.stringify(shorten(value));
+}
+
+function shorten(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+function didYouMean(given: string, known: readonly string[]): string {
+  const plain = (text: string) => text.toLowerCase().replace(/[^a-z0-9.]/g, "");
+  const ranked = known
+    .map((name) => ({ name, distance: editDistance(plain(given), plain(name)) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [best] = ranked;
+  return best && best.distance <= Math.max(2, given.length / 4) ? `; did you mean ${best.name}?` : "";
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** Every key's path: `listen`, `log.level`. */
+function keysOf(shape: Record<string, z.core.$ZodType>): string[] {
+  return Object.entries(shape).flatMap(([key, type]) => {
+    const inner = type instanceof z.ZodPrefault ? type.unwrap() : type;
+    return inner instanceof z.ZodObject ? keysOf(inner.shape).map((member) => `${key}.${member}`) : [key];
+  });
+}
+
+/** `rootAccessKeyId` is BERTH_ROOT_ACCESS_KEY_ID, `log.level` is BERTH_LOG_LEVEL. */
+function variableOf(key: string): string {
+  return `BERTH_${key.replace(/[A-Z]/g, "_$&").replaceAll(".", "_").toUpperCase()}`;
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) for (const member of Object.values(value)) freeze(member);
+  return Object.freeze(value);
+}
