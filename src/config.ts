@@ -51,54 +51,67 @@ export interface ConfigSources {
 function schemaFor(cwd: string) {
   return z
     .strictObject({
-      /** Where the server listens. */
-      listen: text("host:port, such as 127.0.0.1:5080 or [::1]:5080", hostAndPort).prefault("127.0.0.1:5080"),
-      /** Directory of the embedded database, blobs, keys and credentials. */
-      data: text("a directory", path(cwd)).prefault("./data"),
-      /** Where clients reach the server. Absent: at `localhost`, on the port it listens on. */
+      listen: text("host:port, such as 127.0.0.1:5080 or [::1]:5080", hostAndPort)
+        .prefault("127.0.0.1:5080")
+        .describe("where the server listens; port 0 takes any free one"),
+      data: text("a directory", path(cwd))
+        .prefault("./data")
+        .describe("directory of the embedded database, blobs, keys and credentials"),
       publicUrl: text(
-        "http:// or https:// with a host and nothing behind it, or the same with a host that begins with {account}.dkr.ecr.{region}.",
+        "http://HOST or https://HOST with nothing behind the host, which may begin with {account}.dkr.ecr.{region}.",
         publicUrl,
-      ).optional(),
-      /** The account that exists from the first start. */
-      account: text("12 digits", parseAccountId).prefault("000000000000"),
-      /** The region that a request without one means. */
-      region: text("a region, such as us-east-1", parseRegion).prefault("us-east-1"),
-      /** The regions that are served. Absent: every well-formed one. */
-      regions: list("a list of regions, such as us-east-1", parseRegion).optional(),
-      /** The root key pair. Absent: the one in DATA/credentials, made at the first start. */
-      rootAccessKeyId: text("a text without control characters", credential).optional(),
-      rootSecretAccessKey: text("a text without control characters", credential).optional(),
-      /** Absent: `sqlite:` in the data directory. */
-      databaseUrl: text("sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", databaseUrl(cwd)).optional(),
-      /** Absent: `file:` in the data directory. */
-      blobsUrl: text("file:PATH", blobsUrl(cwd)).optional(),
+      )
+        .optional()
+        .describe("where clients reach the server (http://localhost and the port); gives repositoryUri"),
+      account: text("12 digits", parseAccountId)
+        .prefault("000000000000")
+        .describe("the account that exists from the first start"),
+      region: text("a region, such as us-east-1", parseRegion)
+        .prefault("us-east-1")
+        .describe("the region that a request without one means"),
+      regions: list("a list of regions, such as us-east-1", parseRegion)
+        .optional()
+        .describe("the regions that are served (all); in a variable, with commas between them"),
+      rootAccessKeyId: text("a text without control characters", credential)
+        .optional()
+        .describe("the root key pair (made at the first start and kept in DATA/credentials)"),
+      rootSecretAccessKey: text("a text without control characters", credential).optional().describe("its secret"),
+      databaseUrl: text("sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", databaseUrl(cwd))
+        .optional()
+        .describe("sqlite:PATH or postgres://... (sqlite:DATA/berth.sqlite)"),
+      blobsUrl: text("file:PATH", blobsUrl(cwd))
+        .optional()
+        .describe("where blobs are kept, file:PATH (file:DATA/blobs)"),
       workers: text("1, because this version runs as one process", (given) =>
         given === "1" ? (1 as const) : undefined,
-      ).prefault("1"),
-      /** Whether a push makes the repository that it needs. */
-      createOnPush: text("true or false", boolean).prefault("false"),
+      )
+        .prefault("1")
+        .describe("processes that share the port; only 1 in this version"),
+      createOnPush: text("true or false", boolean)
+        .prefault("false")
+        .describe("whether a push makes the repository that it needs"),
       log: z
         .strictObject(
           {
             level: oneOf("info", ["trace", "debug", "info", "warn", "error", "fatal"]),
-            /** `auto` is pretty on a terminal and JSON elsewhere. */
             format: oneOf("auto", ["auto", "json", "pretty"]),
           },
           "a map of level and format",
         )
         .prefault({}),
-      /** How long a stop waits for requests in flight. */
-      shutdownGraceSeconds: text("a whole number from 0 to 3600", wholeNumber(0, 3600)).prefault("20"),
-      /** How long an upload may lie untouched before it is dropped. */
-      uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760)).prefault("24"),
+      shutdownGraceSeconds: text("a whole number from 0 to 3600", wholeNumber(0, 3600))
+        .prefault("20")
+        .describe("how long a stop waits for requests in flight"),
+      uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
+        .prefault("24")
+        .describe("how long an unfinished upload may lie untouched"),
     })
     .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
       params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },
       error: "they belong together; give both or neither",
       when: () => true,
     })
-    .refine(({ region, regions }) => regions === undefined || regions.includes(region), {
+    .refine(({ region, regions }) => !regions?.length || regions.includes(region), {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",
     })
@@ -137,7 +150,10 @@ function text<T>(allowed: string, parse: (given: string) => T | Refused | undefi
 }
 
 function oneOf<const T extends string>(preset: T, choices: readonly T[]) {
-  return text(`one of ${choices.join(", ")}`, (given) => choices.find((choice) => choice === given)).prefault(preset);
+  const allowed = `one of ${choices.join(", ")}`;
+  return text(allowed, (given) => choices.find((choice) => choice === given))
+    .prefault(preset as string)
+    .describe(allowed);
 }
 
 /** A list, or in a variable its items with commas between them. */
@@ -206,7 +222,7 @@ function wholeNumber(from: number, to: number) {
 export function loadConfig({ file, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
   const problems: Problem[] = [];
   const schema = schemaFor(cwd);
-  const keys = keysOf(schema.in.shape);
+  const keys = settingsOf(schema.in.shape).map(([key]) => key);
   const origins = new Map<string, string>();
 
   const settings = readFile(file, cwd, origins, problems);
@@ -222,6 +238,23 @@ export function loadConfig({ file, env = process.env, cwd = process.cwd() }: Con
 /** Where clients reach a server with this configuration: `port` is the one it listens on. */
 export function publicUrlOf(config: Config, port = config.listen.port): string {
   return config.publicUrl ?? `http://localhost:${port}`;
+}
+
+export interface SettingHelp {
+  readonly key: string;
+  readonly variable: string;
+  readonly meaning: string;
+  readonly preset?: string;
+}
+
+/** For `--help`. */
+export function settingsHelp(): SettingHelp[] {
+  return settingsOf(schemaFor("/").in.shape).map(([key, type]) => ({
+    key,
+    variable: variableOf(key),
+    meaning: z.globalRegistry.get(type)?.description ?? "",
+    ...(type instanceof z.ZodPrefault ? { preset: String(type.def.defaultValue) } : {}),
+  }));
 }
 
 type Settings = { [key: string]: unknown };
@@ -259,7 +292,7 @@ function readFile(given: string | undefined, cwd: string, origins: Map<string, s
     const node = document.getIn(path, true) as { range?: [number, number, number] } | undefined;
     const line = node?.range ? ` line ${lines.linePos(node.range[0]).line}` : "";
     origins.set(path.join("."), `${name}${line}`);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return;
+    if (typeof value !== "object" || value === null) return;
     for (const [key, member] of Object.entries(value)) visit(member, [...path, key]);
   };
   for (const [key, value] of Object.entries(content)) visit(value, [key]);
@@ -372,11 +405,11 @@ function editDistance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Every key's path: `listen`, `log.level`. */
-function keysOf(shape: Record<string, z.core.$ZodType>): string[] {
-  return Object.entries(shape).flatMap(([key, type]) => {
+/** Every setting by its path: `listen`, `log.level`. */
+function settingsOf(shape: Record<string, z.core.$ZodType>, prefix = ""): [key: string, type: z.core.$ZodType][] {
+  return Object.entries(shape).flatMap(([name, type]): [string, z.core.$ZodType][] => {
     const inner = type instanceof z.ZodPrefault ? type.unwrap() : type;
-    return inner instanceof z.ZodObject ? keysOf(inner.shape).map((member) => `${key}.${member}`) : [key];
+    return inner instanceof z.ZodObject ? settingsOf(inner.shape, `${prefix}${name}.`) : [[prefix + name, type]];
   });
 }
 

@@ -7,7 +7,7 @@ import type { RepositoryService } from "../domain/registry/repositories.ts";
 import { type Authenticator, authenticate, authenticateDownload } from "./authenticate.ts";
 import { deleteBlob, deleteManifest } from "./delete.ts";
 import { type ErrorLog, encodeError } from "./errors.ts";
-import { listCatalog, listReferrers, listTags } from "./list.ts";
+import { listCatalog, listReferrers, listTags, readTagHistory } from "./list.ts";
 import { permissionsFor } from "./permissions.ts";
 import { readBlob, readManifest } from "./pull.ts";
 import {
@@ -98,6 +98,8 @@ function handle(asked: OciRequest, request: Request, granted: Granted, plane: Da
       return cancelUpload(asked, granted, plane);
     case "tags":
       return listTags(asked, granted, plane);
+    case "tag.history":
+      return readTagHistory(asked, granted, plane);
     case "referrers":
       return listReferrers(asked, granted, plane);
   }

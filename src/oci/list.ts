@@ -26,6 +26,16 @@ export async function listTags(
   return Response.json({ name: repository, tags }, { headers: link });
 }
 
+/** GET …/_berth/tags/<tag>/history, newest move first. Ours: docs/extensions.md. */
+export async function readTagHistory(
+  { repository, tag, n }: Asked<"tag.history">,
+  granted: Granted,
+  { images }: Pick<DataPlane, "images">,
+): Promise<Response> {
+  const moves = await images.tagHistory(granted, repository, tag, limitOf({ n }));
+  return Response.json({ name: repository, tag, moves: moves.map(({ at, by, from, to }) => ({ at, by, from, to })) });
+}
+
 /** GET /v2/_catalog: the repositories of the registry that the caller may describe. */
 export async function listCatalog(
   { page }: Asked<"catalog">,

@@ -23,6 +23,7 @@ const actions = {
   "upload.status": ["ecr:UploadLayerPart"],
   "upload.cancel": ["ecr:InitiateLayerUpload"],
   tags: ["ecr:ListImages"],
+  "tag.history": ["ecr:DescribeImages"],
   referrers: ["ecr:BatchGetImage"],
 } satisfies Record<OciRequest["kind"], Need["action"][]>;
 

@@ -54,7 +54,6 @@ export function parseRange(headers: Headers, etag: string, sizeBytes: number): B
   if (!match || (onlyIf !== null && onlyIf !== etag)) return undefined;
   const [, first = "", last = ""] = match;
   if (first === "" && last === "") return undefined;
-  if (first !== "" && last !== "" && Number(first) > Number(last)) return undefined;
   const range =
     first === ""
       ? { first: Math.max(0, sizeBytes - Number(last)), last: sizeBytes - 1 }

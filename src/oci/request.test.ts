@@ -55,6 +55,7 @@ describe("every endpoint", () => {
     ],
     ["GET", `/v2/ab/blobs/uploads/${id}`, { kind: "upload.status", repository: "ab", upload: id }],
     ["DELETE", `/v2/ab/blobs/uploads/${id}`, { kind: "upload.cancel", repository: "ab", upload: id }],
+    ["GET", "/v2/a/b/_berth/tags/v1/history?n=3", { kind: "tag.history", repository: "a/b", tag: "v1", n: 3 }],
     ["GET", "/v2/ab/tags/list?n=0", { kind: "tags", repository: "ab", page: { n: 0 } }],
     [
       "GET",

@@ -22,6 +22,7 @@ export type OciRequest =
   | { kind: "upload.status"; repository: RepositoryName; upload: UploadId } // end-13
   | { kind: "upload.cancel"; repository: RepositoryName; upload: UploadId } // end-14
   | { kind: "tags"; repository: RepositoryName; page: PageRequest } // end-8a, end-8b
+  | { kind: "tag.history"; repository: RepositoryName; tag: Tag; n?: number } // ours: docs/extensions.md
   | { kind: "referrers"; repository: RepositoryName; subject: Digest; artifactType?: string; page: PageRequest }; // end-12a, end-12b
 
 export type Reference = { readonly tag: Tag } | { readonly digest: Digest };
@@ -47,6 +48,10 @@ export function parseRequest(method: string, url: URL): OciRequest {
     return only(method, ["GET"], { kind: "tags", repository: name(path.slice(0, -2)), page: page(query) });
   }
   if (beforeLast === "manifests") return manifest(method, name(path.slice(0, -2)), last, query);
+  if (last === "history" && path.at(-4) === "_berth" && path.at(-3) === "tags") {
+    const repository = name(path.slice(0, -4));
+    return only(method, ["GET"], { kind: "tag.history", repository, tag: tag(beforeLast ?? ""), n: page(query).n });
+  }
   if (beforeLast === "referrers") {
     const repository = name(path.slice(0, -2));
     const artifactType = query.get("artifactType") || undefined;

@@ -1,0 +1,18 @@
+import { CallRefused } from "./errors.ts";
+
+/** The whole body, which a signature always covers. @throws CallRefused("TooLarge") before more than the limit is kept */
+export async function readBody(request: Request, limitBytes: number): Promise<Uint8Array> {
+  if (Number(request.headers.get("content-length") ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  const chunks: Uint8Array[] = [];
+  let received = 0;
+  for await (const chunk of request.body ?? []) {
+    received += chunk.length;
+    if (received > limitBytes) throw tooLarge(limitBytes);
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+}
+
+function tooLarge(limitBytes: number): CallRefused {
+  return new CallRefused("TooLarge", `The request body is larger than the limit of ${limitBytes} bytes.`);
+}

@@ -1,0 +1,96 @@
+import { z } from "zod";
+import type { Granted, Need } from "../domain/access.ts";
+import type { RefusalCode } from "../domain/errors.ts";
+import type { SigningKey } from "../domain/identity/credentials.ts";
+import { type AccountId, type Registry, type RepositoryName, repositoryArn } from "../domain/names.ts";
+
+/** What an operation says of itself, in the order of the AWS reference page: input, permission, errors, effect. */
+export interface Definition<Shape extends z.ZodRawShape, Output, Code extends RefusalCode, Parts> {
+  readonly input: Shape;
+  /** The account whose registry is meant. Left out: the input's `registryId`, else the caller's account. */
+  account?(input: Parsed<Shape>): AccountId | undefined;
+  /** What the caller must be allowed to do. An empty list means that a good signature is enough. */
+  needs(input: Parsed<Shape>, registry: Registry): readonly Need[];
+  readonly throws: readonly Code[];
+  run(input: Parsed<Shape>, granted: Granted, parts: Parts, key: SigningKey): Promise<Output>;
+}
+
+/** An operation as dispatch sees it: its input has been parsed by `schema`, and that is all that is known of it. */
+export interface Operation<Parts = unknown> {
+  readonly name: string;
+  readonly schema: z.ZodObject;
+  readonly throws: readonly RefusalCode[];
+  account(input: unknown): AccountId | undefined;
+  needs(input: unknown, registry: Registry): readonly Need[];
+  run(input: unknown, granted: Granted, parts: Parts, key: SigningKey): Promise<unknown>;
+}
+
+/**
+ * The `operation()` of one service. `Sdk` is the type of its published client module, which is the contract: the shape
+ * must name every member that the client can send, take every value the client's types allow, and `run` can answer
+ * only what the client's types know. `Code` is what the service's error table can spell.
+ */
+export function operationsOf<Sdk, Code extends RefusalCode, Parts>() {
+  return function operation<Name extends OperationName<Sdk>, Shape extends z.ZodRawShape>(
+    name: Name,
+    definition: Definition<Shape, OutputOf<Sdk, Name>, Code, Parts> & { input: Covers<Shape, InputOf<Sdk, Name>> },
+  ): Operation<Parts> {
+    const { input, account = registryOf, needs, throws, run } = definition as Definition<z.ZodRawShape, unknown, Code, Parts>;
+    return { name, schema: z.object(input), throws, account, needs, run } as Operation<Parts>;
+  };
+}
+
+function registryOf(input: { registryId?: AccountId }): AccountId | undefined {
+  return input.registryId;
+}
+
+/** The common case: one action on the repository that the input names. */
+export function onRepository(action: Need["action"]) {
+  return ({ repositoryName }: { repositoryName: RepositoryName }, registry: Registry): Need[] => [
+    { action, resource: repositoryArn(registry, repositoryName) },
+  ];
+}
+
+/** An action that has no resource: policies must allow it on `*`. */
+export function onRegistry(action: Need["action"]) {
+  return (): Need[] => [{ action, resource: "*" }];
+}
+
+// ── The contract, read from the types of the published client ──────────────────────────────────────────────────────
+
+type Parsed<Shape extends z.ZodRawShape> = z.output<z.ZodObject<Shape>>;
+
+export type OperationName<Sdk> = {
+  [Name in keyof Sdk]: Name extends `${infer Operation}Command` ? Operation : never;
+}[keyof Sdk];
+
+type CommandOf<Sdk, Name extends string> = Sdk[`${Name}Command` & keyof Sdk] extends abstract new (
+  ...args: never[]
+) => infer Command
+  ? Command
+  : never;
+
+type InputOf<Sdk, Name extends string> = CommandOf<Sdk, Name> extends { input: infer Input } ? Input : never;
+
+type OutputOf<Sdk, Name extends string> = CommandOf<Sdk, Name> extends {
+  resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer Output }>;
+}
+  ? Omit<Output, "$metadata">
+  : never;
+
+/** A value of the client's types as the protocol carries it. */
+type Wire<Value> = Value extends Uint8Array
+  ? string
+  : Value extends Date
+    ? number
+    : Value extends object
+      ? { [Key in keyof Value]: Wire<Value[Key]> }
+      : Value;
+
+type Covers<Shape, Input> = {
+  [Member in keyof Required<Input>]: Member extends keyof Shape
+    ? Wire<Input[Member]> extends z.input<Shape[Member] & z.ZodType> | undefined
+      ? z.ZodType
+      : never
+    : never;
+} & { [Member in Exclude<keyof Shape, keyof Input>]: never };

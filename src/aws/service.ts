@@ -1,0 +1,36 @@
+import type { Refusal, RefusalCode } from "../domain/errors.ts";
+import type { Spelling, WireError } from "./errors.ts";
+import type { Problem } from "./input.ts";
+import type { Operation } from "./operation.ts";
+
+/** One AWS service: its operations, and how it spells what can go wrong. */
+export interface Service<Parts = unknown> {
+  /** As in IAM actions, credential scopes and our log: `ecr`. */
+  readonly name: string;
+  readonly operations: ReadonlyMap<string, Operation<Parts>>;
+  /** Handed to every `run`. */
+  readonly parts: Parts;
+  readonly errors: Readonly<Partial<Record<RefusalCode, Spelling>>>;
+  /** The error for whatever is our own fault. */
+  readonly internal: Spelling;
+  /** Modelled members that an error has beside its message. */
+  members?(refusal: Refusal): WireError["members"];
+  /** Turns broken constraints, at least one, into the refusal that the service's clients know. */
+  invalidInput(problems: readonly Problem[]): Refusal;
+}
+
+/** A service that speaks AWS JSON 1.1. */
+export interface JsonService extends Service {
+  /** `X-Amz-Target` without the operation. */
+  readonly targetPrefix: string;
+}
+
+/** A service that speaks the Query protocol. */
+export interface QueryService extends Service {
+  readonly version: string;
+  readonly namespace: string;
+}
+
+export function operationMap<Parts>(operations: readonly Operation<Parts>[]): ReadonlyMap<string, Operation<Parts>> {
+  return new Map(operations.map((operation) => [operation.name, operation]));
+}

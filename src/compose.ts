@@ -1,0 +1,54 @@
+import { createControlPlane } from "./aws/index.ts";
+import { type Arrival, createAccess } from "./domain/access.ts";
+import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
+import { createSealer } from "./domain/identity/sealer.ts";
+import type { Region } from "./domain/names.ts";
+import { createAddresses } from "./domain/registry/addresses.ts";
+import { createImages } from "./domain/registry/images.ts";
+import { createLayers } from "./domain/registry/layers.ts";
+import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
+import { createPullTimes } from "./domain/registry/pull-times.ts";
+import { createRepositories } from "./domain/registry/repositories.ts";
+import { createSettings } from "./domain/registry/settings.ts";
+import { createDataPlane, type DataPlane } from "./oci/index.ts";
+
+export interface Parts {
+  readonly metadata: Metadata;
+  readonly blobs: BlobStore;
+  readonly root: RootKey;
+  readonly sealingKey: Uint8Array;
+  readonly publicUrl: string;
+  readonly defaultRegion: Region;
+  readonly regions?: readonly Region[];
+  readonly createOnPush: boolean;
+  readonly clock: () => Date;
+  readonly log: DataPlane["log"];
+  readonly send: DataPlane["send"];
+}
+
+export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
+
+/** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
+export function compose(parts: Parts) {
+  const { metadata, blobs, clock, root, log, defaultRegion, regions } = parts;
+  const sealer = createSealer(parts.sealingKey);
+  const access = createAccess();
+  const credentials = createCredentials({ root, sealer, clock });
+  const tokens = createRegistryTokens({ sealer, credentials, clock });
+  const addresses = createAddresses(parts.publicUrl);
+  const pullTimes = createPullTimes({ metadata, clock });
+  const repositories = createRepositories({ metadata, clock });
+  const layers = createLayers({ metadata, blobs, clock });
+  const images = createImages({ metadata, pullTimes, clock });
+  const settings = createSettings({ metadata });
+  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log };
+  const registry: Surface = createDataPlane({
+    ...common,
+    pageKeys: sealer,
+    createOnPush: parts.createOnPush,
+    send: parts.send,
+  });
+  const api: Surface = createControlPlane({ ...common, settings, addresses, sealer, clock });
+  return { registry, api, pullTimes };
+}

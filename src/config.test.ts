@@ -1,0 +1,289 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConfigError, loadConfig, publicUrlOf, settingsHelp } from "./config.ts";
+
+const cwd = mkdtempSync(join(tmpdir(), "berth-config-"));
+const file = "settings.yaml";
+afterAll(() => rmSync(cwd, { recursive: true }));
+
+function load(env: Record<string, string>, yaml?: string) {
+  if (yaml === undefined) return loadConfig({ env, cwd });
+  writeFileSync(join(cwd, file), yaml);
+  return loadConfig({ env, cwd, file });
+}
+
+function problemsOf(env: Record<string, string>, yaml?: string): string {
+  try {
+    load(env, yaml);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "none";
+}
+
+test("nothing given: the defaults", () => {
+  expect(load({ PATH: "/bin" })).toEqual({
+    listen: { host: "127.0.0.1", port: 5080 },
+    data: join(cwd, "data"),
+    account: "000000000000",
+    region: "us-east-1",
+    workers: 1,
+    createOnPush: false,
+    log: { level: "info", format: "auto" },
+    shutdownGraceSeconds: 20,
+    uploadExpiryHours: 24,
+    rootKey: undefined,
+    databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
+    blobs: { kind: "file", root: join(cwd, "data", "blobs") },
+  } as unknown as ReturnType<typeof load>);
+});
+
+test("everything given in the file; twelve zeros stay twelve zeros", () => {
+  const config = load(
+    {},
+    `
+listen: "[::1]:0"
+data: elsewhere
+publicUrl: https://{account}.dkr.ecr.{region}.registry.example.com/
+account: 000000000012
+region: eu-central-1
+regions: [eu-central-1, eu-west-1]
+rootAccessKeyId: test
+rootSecretAccessKey: 0123
+databaseUrl: postgres://berth:hunter2@db/berth?sslmode=require
+blobsUrl: file:///mnt/blobs
+workers: 1
+createOnPush: true
+log:
+  level: debug
+  format: json
+shutdownGraceSeconds: 0
+uploadExpiryHours: 1
+`,
+  );
+  expect(config).toEqual({
+    listen: { host: "::1", port: 0 },
+    data: join(cwd, "elsewhere"),
+    publicUrl: "https://{account}.dkr.ecr.{region}.registry.example.com",
+    account: "000000000012",
+    region: "eu-central-1",
+    regions: ["eu-central-1", "eu-west-1"],
+    workers: 1,
+    createOnPush: true,
+    log: { level: "debug", format: "json" },
+    shutdownGraceSeconds: 0,
+    uploadExpiryHours: 1,
+    rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
+    databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
+    blobs: { kind: "file", root: "/mnt/blobs" },
+  } as unknown as typeof config);
+});
+
+test("a variable wins over the file, one by one", () => {
+  const config = load(
+    { BERTH_LOG_LEVEL: "error", BERTH_REGION: "eu-west-2" },
+    "region: eu-west-1\nlog: { format: json }\n",
+  );
+  expect(config.region as string).toBe("eu-west-2");
+  expect(config.log).toEqual({ level: "error", format: "json" });
+});
+
+test("berth.yaml is read where it is, and an empty variable counts as none", () => {
+  const folder = mkdtempSync(join(cwd, "with-file-"));
+  writeFileSync(join(folder, "berth.yaml"), "account: 123456789012\n");
+  expect(loadConfig({ env: { BERTH_ACCOUNT: "" }, cwd: folder }).account as string).toBe("123456789012");
+  writeFileSync(join(folder, "berth.yaml"), "# nothing yet\n");
+  expect(loadConfig({ env: {}, cwd: folder }).account as string).toBe("000000000000");
+});
+
+test("the value is frozen all through", () => {
+  const config = load({ BERTH_REGIONS: "us-east-1, eu-west-1" });
+  expect(config.regions as readonly string[]).toEqual(["us-east-1", "eu-west-1"]);
+  for (const part of [config, config.listen, config.log, config.regions]) expect(Object.isFrozen(part)).toBe(true);
+});
+
+test("the public URL follows the port", () => {
+  expect(publicUrlOf(load({ BERTH_LISTEN: "0.0.0.0:8080" }))).toBe("http://localhost:8080");
+  expect(publicUrlOf(load({ BERTH_LISTEN: "127.0.0.1:0" }), 41234)).toBe("http://localhost:41234");
+  expect(publicUrlOf(load({ BERTH_PUBLIC_URL: "https://registry.example.com/" }))).toBe("https://registry.example.com");
+});
+
+test("what Kubernetes says about a service named berth is not ours", () => {
+  const env = {
+    BERTH_SERVICE_HOST: "10.0.0.1",
+    BERTH_SERVICE_PORT: "5080",
+    BERTH_SERVICE_PORT_HTTP: "5080",
+    BERTH_PORT: "tcp://10.0.0.1:5080",
+    BERTH_PORT_5080_TCP: "tcp://10.0.0.1:5080",
+    BERTH_PORT_5080_TCP_PROTO: "tcp",
+    BERTH_PORT_5080_TCP_PORT: "5080",
+    BERTH_PORT_5080_TCP_ADDR: "10.0.0.1",
+    BERTH_WEB_SERVICE_HOST: "10.0.0.2",
+    BERTH_WEB_PORT: "tcp://10.0.0.2:80",
+  };
+  expect(problemsOf(env)).toBe("none");
+});
+
+const listen = "allowed: host:port, such as 127.0.0.1:5080 or [::1]:5080";
+const publicUrl =
+  "allowed: http://HOST or https://HOST with nothing behind the host, which may begin with {account}.dkr.ecr.{region}.";
+const database = "allowed: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
+
+test.each<[variable: string, value: string, message: string]>([
+  ["BERTH_LISTEN", "5080", `listen (BERTH_LISTEN): given "5080"; ${listen}`],
+  ["BERTH_LISTEN", ":5080", `listen (BERTH_LISTEN): given ":5080"; ${listen}`],
+  ["BERTH_LISTEN", "localhost:65536", `listen (BERTH_LISTEN): given "localhost:65536"; ${listen}`],
+  ["BERTH_LISTEN", "::1:5080", `listen (BERTH_LISTEN): given "::1:5080"; ${listen}`],
+  ["BERTH_LISTEN", "[::zz]:5080", `listen (BERTH_LISTEN): given "[::zz]:5080"; ${listen}`],
+  ["BERTH_LISTEN", "http://localhost:5080", `listen (BERTH_LISTEN): given "http://localhost:5080"; ${listen}`],
+  [
+    "BERTH_PUBLIC_URL",
+    "registry.example.com",
+    `publicUrl (BERTH_PUBLIC_URL): given "registry.example.com"; ${publicUrl}`,
+  ],
+  ["BERTH_PUBLIC_URL", "ftp://registry", `publicUrl (BERTH_PUBLIC_URL): given "ftp://registry"; ${publicUrl}`],
+  [
+    "BERTH_PUBLIC_URL",
+    "https://registry/path",
+    `publicUrl (BERTH_PUBLIC_URL): given "https://registry/path"; ${publicUrl}`,
+  ],
+  [
+    "BERTH_PUBLIC_URL",
+    "https://registry:99999",
+    `publicUrl (BERTH_PUBLIC_URL): given "https://registry:99999"; ${publicUrl}`,
+  ],
+  ["BERTH_PUBLIC_URL", "https://me:hunter2@registry", `publicUrl (BERTH_PUBLIC_URL): given "https:…"; ${publicUrl}`],
+  ["BERTH_PUBLIC_URL", "https://registry?x=hunter2", `publicUrl (BERTH_PUBLIC_URL): given "https:…"; ${publicUrl}`],
+  [
+    "BERTH_PUBLIC_URL",
+    "https://{account}.example.com",
+    `publicUrl (BERTH_PUBLIC_URL): given "https://{account}.example.com"; ${publicUrl}`,
+  ],
+  [
+    "BERTH_PUBLIC_URL",
+    "https://{account}.dkr.ecr.{zone}.example.com",
+    `publicUrl (BERTH_PUBLIC_URL): given "https://{account}.dkr.ecr.{zone}.example.com"; ${publicUrl}`,
+  ],
+  ["BERTH_ACCOUNT", "12345678901", `account (BERTH_ACCOUNT): given "12345678901"; allowed: 12 digits`],
+  ["BERTH_REGION", "Frankfurt", `region (BERTH_REGION): given "Frankfurt"; allowed: a region, such as us-east-1`],
+  [
+    "BERTH_REGIONS",
+    "us-east-1,nowhere",
+    `regions.1 (BERTH_REGIONS): given "nowhere"; allowed: a list of regions, such as us-east-1`,
+  ],
+  [
+    "BERTH_REGIONS",
+    "eu-west-1",
+    "region and regions (BERTH_REGIONS): regions must have region in it, the one that a request without a region means",
+  ],
+  [
+    "BERTH_ROOT_ACCESS_KEY_ID",
+    "AKIA",
+    "rootAccessKeyId and rootSecretAccessKey (BERTH_ROOT_ACCESS_KEY_ID): they belong together; give both or neither",
+  ],
+  [
+    "BERTH_ROOT_SECRET_ACCESS_KEY",
+    "hunter2",
+    "rootAccessKeyId and rootSecretAccessKey (BERTH_ROOT_SECRET_ACCESS_KEY): they belong together; give both or neither",
+  ],
+  ["BERTH_DATABASE_URL", "mysql://me:hunter2@db", `databaseUrl (BERTH_DATABASE_URL): given "mysql:…"; ${database}`],
+  ["BERTH_DATABASE_URL", "postgres://", `databaseUrl (BERTH_DATABASE_URL): given "postgres://"; ${database}`],
+  ["BERTH_DATABASE_URL", "sqlite:", `databaseUrl (BERTH_DATABASE_URL): given "sqlite:"; ${database}`],
+  [
+    "BERTH_BLOBS_URL",
+    "s3://bucket/prefix",
+    'blobsUrl (BERTH_BLOBS_URL): given "s3://bucket/prefix"; allowed: file:PATH; this version does not keep blobs in S3 yet',
+  ],
+  ["BERTH_BLOBS_URL", "/mnt/blobs", 'blobsUrl (BERTH_BLOBS_URL): given "/mnt/blobs"; allowed: file:PATH'],
+  ["BERTH_WORKERS", "4", 'workers (BERTH_WORKERS): given "4"; allowed: 1, because this version runs as one process'],
+  ["BERTH_CREATE_ON_PUSH", "yes", 'createOnPush (BERTH_CREATE_ON_PUSH): given "yes"; allowed: true or false'],
+  [
+    "BERTH_LOG_LEVEL",
+    "loud",
+    'log.level (BERTH_LOG_LEVEL): given "loud"; allowed: one of trace, debug, info, warn, error, fatal',
+  ],
+  ["BERTH_LOG_FORMAT", "xml", 'log.format (BERTH_LOG_FORMAT): given "xml"; allowed: one of auto, json, pretty'],
+  [
+    "BERTH_SHUTDOWN_GRACE_SECONDS",
+    "-1",
+    'shutdownGraceSeconds (BERTH_SHUTDOWN_GRACE_SECONDS): given "-1"; allowed: a whole number from 0 to 3600',
+  ],
+  [
+    "BERTH_UPLOAD_EXPIRY_HOURS",
+    "0",
+    'uploadExpiryHours (BERTH_UPLOAD_EXPIRY_HOURS): given "0"; allowed: a whole number from 1 to 8760',
+  ],
+  [
+    "BERTH_METRICS_LISTEN",
+    "127.0.0.1:5081",
+    "BERTH_METRICS_LISTEN: this version does not serve metrics yet; remove it",
+  ],
+  ["BERTH_LISTN", "127.0.0.1:1", "BERTH_LISTN: there is no such variable; did you mean BERTH_LISTEN?"],
+  ["BERTH_PUBLICURL", "http://x", "BERTH_PUBLICURL: there is no such variable; did you mean BERTH_PUBLIC_URL?"],
+  ["BERTH_PORT", "5080", "BERTH_PORT: there is no such variable"],
+  ["BERTH_COFFEE", "hunter2", "BERTH_COFFEE: there is no such variable"],
+])("%s=%s is refused", (variable, value, message) => {
+  expect(problemsOf({ [variable]: value })).toBe(message);
+});
+
+test.each<[yaml: string, message: string]>([
+  ["- a\n", "settings.yaml: given a list; allowed: a map of keys"],
+  ["account: '1\n", "settings.yaml line 2: this is not YAML: Missing closing 'quote"],
+  ["account: 1\naccount: 2\n", "settings.yaml line 2: this is not YAML: Map keys must be unique"],
+  ["account: *a\n", "settings.yaml: this is not YAML: Unresolved alias (the anchor must be set before the alias): a"],
+  ["\n\nacount: 123456789012\n", "acount (settings.yaml line 3): there is no such key; did you mean account?"],
+  ["public_url: x\n", "public_url (settings.yaml line 1): there is no such key; did you mean publicUrl?"],
+  ["log:\n  levle: debug\n", "log.levle (settings.yaml line 2): there is no such key; did you mean log.level?"],
+  ["log: debug\n", 'log (settings.yaml line 1): given "debug"; allowed: a map of level and format'],
+  ["listen: [a]\n", `listen (settings.yaml line 1): given a list; ${listen}`],
+  ["data:\n", "data (settings.yaml line 1): given nothing; allowed: a directory"],
+  ["account: { a: b }\n", "account (settings.yaml line 1): given a map; allowed: 12 digits"],
+  ["regions: []\n", "regions (settings.yaml line 1): given a list; allowed: a list of regions, such as us-east-1"],
+  [
+    "regions:\n  - us-east-1\n  - moon\n",
+    'regions.1 (settings.yaml line 3): given "moon"; allowed: a list of regions, such as us-east-1',
+  ],
+  [
+    "metricsListen: 127.0.0.1:5081\n",
+    "metricsListen (settings.yaml line 1): this version does not serve metrics yet; remove it",
+  ],
+  [
+    'rootAccessKeyId: "hunter\\n2"\nrootSecretAccessKey: x\n',
+    "rootAccessKeyId (settings.yaml line 1): given a value that is not shown; allowed: a text without control characters",
+  ],
+])("the file %j is refused", (yaml, message) => {
+  expect(problemsOf({}, yaml)).toBe(message);
+});
+
+test("a file that was asked for must be there", () => {
+  expect(() => loadConfig({ env: {}, cwd, file: "none.yaml" })).toThrow("none.yaml: the file cannot be read (ENOENT)");
+});
+
+test("all problems at once, from wherever they come", () => {
+  const problems = problemsOf(
+    { BERTH_LISTEN: "x", BERTH_LISTN: "y", BERTH_ROOT_ACCESS_KEY_ID: "k" },
+    "account: 1\nlog: { level: loud }\ncolour: red\n",
+  );
+  expect(problems.split("\n").map((line) => line.split(/[ :]/)[0])).toEqual([
+    "BERTH_LISTN",
+    "listen",
+    "account",
+    "log.level",
+    "colour",
+    "rootAccessKeyId",
+  ]);
+});
+
+test("every setting is explained", () => {
+  const help = settingsHelp();
+  expect(help.find(({ key }) => key === "log.level")).toEqual({
+    key: "log.level",
+    variable: "BERTH_LOG_LEVEL",
+    meaning: "one of trace, debug, info, warn, error, fatal",
+    preset: "info",
+  });
+  expect(help.filter(({ meaning }) => meaning === "")).toEqual([]);
+});

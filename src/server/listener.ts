@@ -1,0 +1,188 @@
+import { randomUUID } from "node:crypto";
+import type { Log } from "./log.ts";
+import { type Arrival, answerPlainly, pathOf, type Route, routeOf, type Surfaces } from "./routes.ts";
+import { fitToRequest } from "./send.ts";
+
+export interface ServerOptions {
+  /** Port 0 takes any free one. */
+  listen: { readonly host: string; readonly port: number };
+  /** Called once the port is known, before any request is. */
+  surfaces(address: { port: number }): Surfaces;
+  /** Resolves when requests can be served. The `name` of what it throws is shown to everybody. */
+  ready(): Promise<void>;
+  log: Log;
+  /** A connection on which nothing moves for so long is closed. At most 255, which is Bun's limit. */
+  idleTimeoutSeconds?: number;
+  readyTimeoutMs?: number;
+}
+
+export interface RunningServer {
+  /** Where it listens, `http://127.0.0.1:5080`. */
+  readonly url: string;
+  readonly port: number;
+  /** Requests whose answers are not fully sent. */
+  readonly inFlight: number;
+  /** Takes no more requests, waits so long for those in flight, then cuts them off. Answers whether none was cut. */
+  stop(graceMs: number): Promise<boolean>;
+}
+
+/** The port cannot be listened on. `code` says why, as the system calls it. */
+export class CannotListen extends Error {
+  override readonly name = "CannotListen";
+  constructor(
+    readonly code: string,
+    readonly host: string,
+    readonly port: number,
+    options: ErrorOptions,
+  ) {
+    super(`cannot listen on ${host}:${port} (${code})`, options);
+  }
+}
+
+/** Requests that say that somebody is watching, not that something happens. */
+const quiet = new Set<Route>(["health", "ready"]);
+
+/** @throws CannotListen */
+export function startServer(options: ServerOptions): RunningServer {
+  const { log, listen, idleTimeoutSeconds = 240, readyTimeoutMs = 2000, ready } = options;
+  const health = { ready, readyTimeoutMs };
+  let surfaces: Surfaces;
+
+  /** The life of a request: identify, route, answer, fit, record. */
+  async function serve(request: Request, server: Bun.Server<unknown>): Promise<Response> {
+    const started = performance.now();
+    const noted: Record<string, string | number | boolean> = {};
+    const arrival = arrivalOf(request, server, noted);
+    const { requestId } = arrival;
+    const route = routeOf(request.method, request.url);
+    // Work that takes its time is not an idle client. While a body is to come it is the client's turn, and it is timed.
+    const timed = hasBody(request);
+    if (!timed) server.timeout(request, 0);
+
+    let response: Response;
+    let failure: unknown;
+    try {
+      response = await answer(request, route, arrival);
+    } catch (error) {
+      failure = error;
+      response = internalError(requestId);
+    }
+    response = fitToRequest(response, request, (cause) => {
+      log.error({ requestId, error: cause }, "an answer broke off: its content could not be read");
+    });
+    identify(response, route, requestId);
+
+    if (!timed) server.timeout(request, idleTimeoutSeconds);
+    const facts = {
+      ...noted,
+      method: request.method,
+      path: pathOf(request.url).slice(0, 500),
+      status: response.status,
+      ms: Math.round((performance.now() - started) * 10) / 10,
+      requestId,
+      sourceIp: arrival.sourceIp,
+    };
+    if (request.signal.aborted) log.info(facts, "request given up by the client");
+    else if (failure !== undefined) log.error({ ...facts, error: failure }, "request failed");
+    else if (quiet.has(route)) log.debug(facts, "request");
+    else log.info(facts, "request");
+    return response;
+  }
+
+  async function answer(request: Request, route: Route, arrival: Arrival): Promise<Response> {
+    if (route !== "registry" && route !== "api") return answerPlainly(route, health);
+    // A `Host` that no URL can have. Surfaces may take the URL for granted.
+    if (!URL.canParse(request.url)) return Response.json({ message: "The Host header is not valid" }, { status: 400 });
+    return surfaces[route](request, arrival);
+  }
+
+  const server = listenOn(listen, {
+    idleTimeout: idleTimeoutSeconds,
+    fetch: serve,
+    // Reached only after `serve` has answered: the file of an answer is gone or cannot be opened.
+    error(error) {
+      log.error({ error }, "an answer could not be sent");
+      return internalError();
+    },
+  });
+  const port = server.port ?? listen.port;
+  surfaces = options.surfaces({ port });
+
+  return {
+    url: `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`,
+    port,
+    get inFlight() {
+      return server.pendingRequests;
+    },
+    async stop(graceMs) {
+      // Bun closes idle connections, lets the others finish their request, and counts one until its last byte is sent.
+      const drained = server.stop().then(() => true);
+      let timer: Timer | undefined;
+      const over = new Promise<boolean>((resolve) => {
+        timer = setTimeout(() => resolve(false), graceMs);
+      });
+      const finished = await Promise.race([drained, over]);
+      clearTimeout(timer);
+      if (!finished) {
+        log.warn({ requests: server.pendingRequests, graceMs }, "stopping: requests in flight were cut off");
+        await server.stop(true);
+      }
+      return finished;
+    },
+  };
+}
+
+type Handlers = Pick<Bun.Serve.Options<unknown>, "idleTimeout" | "error"> & {
+  fetch(request: Request, server: Bun.Server<unknown>): Promise<Response>;
+};
+
+function listenOn({ host, port }: ServerOptions["listen"], handlers: Handlers): Bun.Server<unknown> {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      // Two servers must not share a port by accident; Bun lets them where the port was chosen by the system.
+      reusePort: false,
+      // Layers may have 52 GB. Each surface knows what it takes and stops reading there.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...handlers,
+    });
+  } catch (cause) {
+    throw new CannotListen((cause as NodeJS.ErrnoException).code ?? "unknown", host, port, { cause });
+  }
+}
+
+function arrivalOf(
+  request: Request,
+  server: Bun.Server<unknown>,
+  noted: Record<string, string | number | boolean>,
+): Arrival {
+  const address = server.requestIP(request)?.address ?? "unknown";
+  const userAgent = request.headers.get("user-agent");
+  return {
+    requestId: randomUUID(),
+    // An IPv4 client of a listener for both.
+    sourceIp: address.replace(/^::ffff:(?=\d+\.)/i, ""),
+    secureTransport: false,
+    ...(userAgent === null ? {} : { userAgent }),
+    note: (facts) => void Object.assign(noted, facts),
+  };
+}
+
+/** By its head: looking at `body` would set up a stream that most answers never read. */
+function hasBody({ headers }: Request): boolean {
+  return headers.has("transfer-encoding") || (headers.get("content-length") ?? "0") !== "0";
+}
+
+/** Under the name that the clients of each surface look for. */
+function identify(response: Response, route: Route, requestId: string): void {
+  const header = route === "api" ? "x-amzn-RequestId" : "x-request-id";
+  if (!response.headers.has(header)) response.headers.set(header, requestId);
+}
+
+/** A surface encodes its own errors; this is for when it could not. */
+function internalError(requestId?: string): Response {
+  const message = "The request failed because of an error on the server's side";
+  return Response.json({ message, ...(requestId === undefined ? {} : { requestId }) }, { status: 500 });
+}

@@ -1,0 +1,212 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningServer, startServer } from "./listener.ts";
+import { type SendableContent, type SendInit, sendContent } from "./send.ts";
+import { exchange, recordingLog, until } from "./testing.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "berth-send-"));
+const ten = join(folder, "ten");
+const empty = join(folder, "empty");
+const big = join(folder, "big");
+const bigBytes = Buffer.alloc(8 * 1024 * 1024, "0123456789abcdef!");
+const plain = { "content-type": "application/octet-stream" };
+
+let answerWith: () => [SendableContent, SendInit];
+let server: RunningServer;
+const { log, lines } = recordingLog();
+
+beforeAll(() => {
+  writeFileSync(ten, "0123456789");
+  writeFileSync(empty, "");
+  writeFileSync(big, bigBytes);
+  const surface = async () => sendContent(...answerWith());
+  server = startServer({
+    listen: { host: "127.0.0.1", port: 0 },
+    surfaces: () => ({ registry: surface, api: surface }),
+    ready: async () => {},
+    log,
+  });
+});
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+function file(path: string, offset: number, sizeBytes: number): SendableContent {
+  return { kind: "file", path, offset, sizeBytes };
+}
+
+function stream(...chunks: (string | Error)[]): SendableContent {
+  async function* bytes() {
+    for (const chunk of chunks) {
+      // A pause lets what went before reach the socket.
+      await Bun.sleep(5);
+      if (chunk instanceof Error) throw chunk;
+      yield Buffer.from(chunk);
+    }
+  }
+  const sizeBytes = chunks.reduce((sum, chunk) => sum + (typeof chunk === "string" ? chunk.length : 1), 0);
+  return { kind: "stream", stream: bytes, sizeBytes };
+}
+
+function get(content: SendableContent, init: SendInit, headers: Record<string, string> = {}, method = "GET") {
+  answerWith = () => [content, init];
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return exchange(server.port, `${method} /v2/x HTTP/1.1\r\nHost: localhost\r\n${lines.join("")}`);
+}
+
+test("a whole file", async () => {
+  const answer = await get(file(ten, 0, 10), { status: 200, headers: { "content-type": "a/b", etag: '"e"' } });
+  expect(answer.status).toBe(200);
+  expect(answer.body.toString()).toBe("0123456789");
+  const { date, "x-request-id": id, ...headers } = answer.headers.toJSON();
+  expect(headers).toEqual({
+    "content-type": "a/b",
+    "content-length": "10",
+    "content-disposition": "attachment",
+    etag: '"e"',
+  } as Record<string, string>);
+});
+
+test.each([
+  [2, 3, "234"],
+  [0, 4, "0123"],
+  [0, 10, "0123456789"],
+  [9, 1, "9"],
+])("a part of a file from %i on, %i bytes", async (offset, size, expected) => {
+  const range = `bytes ${offset}-${offset + size - 1}/10`;
+  const answer = await get(
+    file(ten, offset, size),
+    { status: 206, headers: { ...plain, "content-range": range } },
+    { Range: "bytes=5-6" },
+  );
+  expect(answer.status).toBe(206);
+  expect(answer.headers.get("content-range")).toBe(range);
+  expect(answer.headers.get("content-length")).toBe(String(size));
+  expect(answer.body.toString()).toBe(expected);
+});
+
+// We decide about ranges. Bun does so too when a whole file is sent with status 200, and must be kept from it.
+test.each([
+  "bytes=1-2",
+  "bytes=-3",
+  "bytes=50-",
+  "bytes=0-",
+  "Bytes= 1-2",
+  "bytes=1-2,4-5",
+  "bytes=1-2,",
+  "bytes=x",
+  "lines=1-2",
+])("200 is the whole file although the client asks for %s", async (range) => {
+  const answer = await get(file(ten, 0, 10), { status: 200, headers: plain }, { Range: range });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.has("content-range")).toBe(false);
+  const chunked = answer.headers.get("transfer-encoding") === "chunked";
+  expect(answer.body.toString()).toBe(chunked ? "a\r\n0123456789\r\n0\r\n\r\n" : "0123456789");
+  // The one that lazy-pulling clients send stays with the kernel.
+  if (range === "bytes=1-2,4-5") expect(chunked).toBe(false);
+});
+
+test("416 from a surface stays as it is", async () => {
+  const headers = { "content-range": "bytes */10" };
+  const answer = await get(file(empty, 0, 0), { status: 416, headers }, { Range: "bytes=50-" });
+  expect(answer.status).toBe(416);
+  expect(answer.headers.get("content-range")).toBe("bytes */10");
+  expect(answer.body.length).toBe(0);
+});
+
+test.each([
+  ["a file", file(ten, 0, 10)],
+  ["a file that is gone", file(join(folder, "gone"), 0, 10)],
+  ["a stream", stream("01234", "56789")],
+])("HEAD of %s has its length and no body", async (_, content) => {
+  const answer = await get(content, { status: 200, headers: { "content-type": "a/b" } }, {}, "HEAD");
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("content-length")).toBe("10");
+  expect(answer.headers.get("content-type")).toBe("a/b");
+  expect(answer.body.length).toBe(0);
+});
+
+test.each([
+  ["file", file(empty, 0, 0)],
+  ["stream", stream()],
+])("an empty %s", async (_, content) => {
+  const answer = await get(content, { status: 200, headers: plain });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("content-length")).toBe("0");
+  expect(answer.body.length).toBe(0);
+});
+
+test("a file larger than the socket's buffers arrives unchanged", async () => {
+  const answer = await get(file(big, 7, bigBytes.length - 7), { status: 200, headers: plain });
+  expect(Buffer.compare(answer.body, bigBytes.subarray(7))).toBe(0);
+});
+
+test("a stream arrives in order and is read no faster than its client reads", async () => {
+  let produced = 0;
+  let ended = false;
+  async function* endless() {
+    try {
+      while (produced < 100_000) {
+        produced++;
+        yield new Uint8Array(65_536);
+      }
+    } finally {
+      ended = true;
+    }
+  }
+  answerWith = () => [
+    { kind: "stream", stream: endless, sizeBytes: 100_000 * 65_536 },
+    { status: 200, headers: plain },
+  ];
+  const socket = connect(server.port, "127.0.0.1", () => socket.write("GET /v2/x HTTP/1.1\r\nHost: x\r\n\r\n"));
+  socket.once("data", () => socket.pause());
+  await until(() => produced > 10, "the stream flows");
+  let before = -1;
+  while (before !== produced) {
+    before = produced;
+    await Bun.sleep(100);
+  }
+  expect(produced).toBeLessThan(1000);
+  socket.destroy();
+  await until(() => ended, "the abandoned stream was closed");
+});
+
+test("a stream that fails cuts the connection, so that nobody takes the part for the whole", async () => {
+  const answer = await get(stream("01234", new Error("the disk is gone")), { status: 200, headers: plain });
+  expect(answer.status).toBe(200);
+  expect(answer.body.toString()).toBe("5\r\n01234\r\n");
+  const line = lines.findLast(({ level }) => level === "error");
+  expect(line).toMatchObject({
+    msg: "an answer broke off: its content could not be read",
+    error: { message: "the disk is gone" },
+  });
+  expect(line?.requestId).toBe(answer.headers.get("x-request-id"));
+});
+
+test("a file that is gone is a generic error", async () => {
+  const answer = await get(file(join(folder, "gone"), 0, 10), { status: 200, headers: plain });
+  expect(answer.status).toBe(500);
+  expect(answer.body.toString()).not.toContain("gone");
+  expect(lines.at(-1)).toMatchObject({ level: "error", msg: "an answer could not be sent", error: { code: "ENOENT" } });
+});
+
+test("clients that leave half-way leave no descriptor behind", async () => {
+  const open = () => readdirSync("/proc/self/fd").length;
+  answerWith = () => [file(big, 0, bigBytes.length), { status: 200, headers: plain }];
+  const before = open();
+  await Promise.all(
+    Array.from({ length: 50 }, () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const socket = connect(server.port, "127.0.0.1", () => socket.write("GET /v2/x HTTP/1.1\r\nHost: x\r\n\r\n"));
+      socket.once("data", () => socket.destroy());
+      socket.on("close", () => resolve());
+      return promise;
+    }),
+  );
+  await until(() => open() <= before, "all descriptors are closed");
+  await until(() => server.inFlight === 0, "no request is left");
+});

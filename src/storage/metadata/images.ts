@@ -1,0 +1,321 @@
+import { type Kysely, type Selectable, sql } from "kysely";
+import type { Digest, Tag } from "../../domain/names.ts";
+import type { Image, Images, NewImage, Page, StoredManifest, TagStatus } from "../../domain/registry/ports.ts";
+import type { Flavour } from "./flavour.ts";
+import type { Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
+
+/** A manifest may name thousands of layers, and a statement takes a limited number of parameters. */
+const rowsPerStatement = 500;
+
+type ImageRow = Selectable<Schema["image"]>;
+
+const imageColumns = [
+  "image.id",
+  "image.repository_id",
+  "image.digest",
+  "image.media_type",
+  "image.artifact_type",
+  "image.manifest_bytes",
+  "image.image_bytes",
+  "image.subject",
+  "image.annotations",
+  "image.pushed_at",
+  "image.last_pulled_at",
+] as const;
+
+function toImage(row: Omit<ImageRow, "tag_count">): Image {
+  return {
+    id: row.id,
+    repositoryId: row.repository_id,
+    digest: row.digest,
+    mediaType: row.media_type,
+    artifactType: row.artifact_type ?? undefined,
+    manifestBytes: row.manifest_bytes,
+    imageBytes: row.image_bytes,
+    subject: row.subject ?? undefined,
+    annotations: row.annotations === null ? undefined : (JSON.parse(row.annotations) as Record<string, string>),
+    pushedAt: new Date(row.pushed_at),
+    lastPulledAt: row.last_pulled_at === null ? undefined : new Date(row.last_pulled_at),
+  };
+}
+
+const findImage = statement((db, value: { repositoryId: number; digest: Digest }) =>
+  db
+    .selectFrom("image")
+    .select(imageColumns)
+    .where("repository_id", "=", value.repositoryId)
+    .where("digest", "=", value.digest),
+);
+
+const manifestColumns = ["image.id", "image.digest", "image.media_type", "image_manifest.bytes"] as const;
+
+const findManifestByDigest = statement((db, value: { repositoryId: number; digest: Digest }) =>
+  db
+    .selectFrom("image")
+    .innerJoin("image_manifest", "image_manifest.image_id", "image.id")
+    .select(manifestColumns)
+    .where("image.repository_id", "=", value.repositoryId)
+    .where("image.digest", "=", value.digest),
+);
+
+const findManifestByTag = statement((db, value: { repositoryId: number; tag: Tag }) =>
+  db
+    .selectFrom("tag")
+    .innerJoin("image", "image.id", "tag.image_id")
+    .innerJoin("image_manifest", "image_manifest.image_id", "image.id")
+    .select(manifestColumns)
+    .where("tag.repository_id", "=", value.repositoryId)
+    .where("tag.tag", "=", value.tag),
+);
+
+const addImage = statement((db, value: Omit<ImageRow, "id" | "last_pulled_at" | "tag_count">) =>
+  db
+    .insertInto("image")
+    .values({
+      repository_id: value.repository_id,
+      digest: value.digest,
+      media_type: value.media_type,
+      artifact_type: value.artifact_type,
+      manifest_bytes: value.manifest_bytes,
+      image_bytes: value.image_bytes,
+      subject: value.subject,
+      annotations: value.annotations,
+      pushed_at: value.pushed_at,
+    })
+    .onConflict((conflict) => conflict.columns(["repository_id", "digest"]).doNothing())
+    .returning("id"),
+);
+
+const addManifest = statement((db, value: { imageId: number; bytes: Uint8Array }) =>
+  db.insertInto("image_manifest").values({ image_id: value.imageId, bytes: value.bytes }),
+);
+
+const removeTagsOfImage = statement((db, value: { id: number }) =>
+  db.deleteFrom("tag").where("image_id", "=", value.id),
+);
+const removeChildrenOfImage = statement((db, value: { id: number }) =>
+  db.deleteFrom("image_child").where("image_id", "=", value.id),
+);
+const removeLayersOfImage = statement((db, value: { id: number }) =>
+  db.deleteFrom("image_layer").where("image_id", "=", value.id),
+);
+const removeManifest = statement((db, value: { id: number }) =>
+  db.deleteFrom("image_manifest").where("image_id", "=", value.id),
+);
+const removeImage = statement((db, value: { id: number }) => db.deleteFrom("image").where("id", "=", value.id));
+
+const findParents = statement((db, value: { repositoryId: number; child: Digest; limit: number }) =>
+  db
+    .selectFrom("image_child")
+    .innerJoin("image", "image.id", "image_child.image_id")
+    .select("image.digest")
+    .where("image_child.repository_id", "=", value.repositoryId)
+    .where("image_child.child", "=", value.child)
+    .orderBy("image_child.image_id")
+    .limit(value.limit),
+);
+
+const countImages = statement((db, value: { repositoryId: number }) =>
+  db
+    .selectFrom("image")
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .where("repository_id", "=", value.repositoryId),
+);
+
+const findAnyImage = statement((db, value: { repositoryId: number }) =>
+  db.selectFrom("image").select("id").where("repository_id", "=", value.repositoryId).limit(1),
+);
+
+const listTagsOfImage = statement(
+  (db, value: { repositoryId: number; imageId: number; after: string; limit: number }) =>
+    db
+      .selectFrom("tag")
+      .innerJoin("image", "image.id", "tag.image_id")
+      .select(["image.id", "image.digest", "tag.tag"])
+      .where("tag.image_id", "=", value.imageId)
+      .where("tag.tag", ">", value.after as Tag)
+      .where("image.repository_id", "=", value.repositoryId)
+      .orderBy("tag.tag")
+      .limit(value.limit),
+);
+
+/** The images of a repository behind `afterId`, in order. Written out, because only the very words match the index. */
+function imagesAfter(db: Kysely<Schema>, repositoryId: number, filter: TagStatus, afterId: number) {
+  const query = db
+    .selectFrom("image")
+    .where("image.repository_id", "=", repositoryId)
+    .where("image.id", ">", afterId)
+    .orderBy("image.id");
+  switch (filter) {
+    case "ANY":
+      return query;
+    case "TAGGED":
+      return query.where("image.tag_count", ">", sql.lit(0));
+    case "UNTAGGED":
+      return query.where("image.tag_count", "=", sql.lit(0));
+  }
+}
+
+function entriesAfter(
+  db: Kysely<Schema>,
+  repositoryId: number,
+  filter: TagStatus,
+  { after, limit }: Page<number>,
+): Promise<{ id: number; digest: Digest; tag?: Tag | null }[]> {
+  const images = imagesAfter(db, repositoryId, filter, after ?? 0).limit(limit);
+  if (filter === "UNTAGGED") return images.select(["image.id", "image.digest"]).execute();
+  return images
+    .leftJoin("tag", "tag.image_id", "image.id")
+    .select(["image.id", "image.digest", "tag.tag"])
+    .orderBy("tag.tag")
+    .execute();
+}
+
+function chunked<Item>(items: readonly Item[]): Item[][] {
+  const chunks: Item[][] = [];
+  for (let at = 0; at < items.length; at += rowsPerStatement) chunks.push(items.slice(at, at + rowsPerStatement));
+  return chunks;
+}
+
+async function addLayers(db: Kysely<Schema>, imageId: number, { repositoryId, layers }: NewImage): Promise<void> {
+  // A manifest may list a layer twice; what it calls the layer first is kept.
+  const mediaTypes = new Map<Digest, string>();
+  for (const { digest, mediaType } of layers) {
+    if (!mediaTypes.has(digest)) mediaTypes.set(digest, mediaType);
+  }
+  for (const chunk of chunked([...mediaTypes])) {
+    await db
+      .insertInto("image_layer")
+      .values(
+        chunk.map(([digest, media_type]) => ({ image_id: imageId, repository_id: repositoryId, digest, media_type })),
+      )
+      .execute();
+  }
+}
+
+async function addChildren(db: Kysely<Schema>, imageId: number, { repositoryId, children }: NewImage): Promise<void> {
+  for (const chunk of chunked([...new Set(children)])) {
+    await db
+      .insertInto("image_child")
+      .values(chunk.map((child) => ({ image_id: imageId, repository_id: repositoryId, child })))
+      .execute();
+  }
+}
+
+export function images(db: Kysely<Schema>, flavour: Flavour): Images {
+  const nouns: Images = {
+    async find(repositoryId, digest) {
+      const [row] = await findImage(db, flavour, { repositoryId, digest });
+      return row && toImage(row);
+    },
+
+    async findMany(repositoryId, digests) {
+      if (digests.length === 0) return [];
+      const rows = await db
+        .selectFrom("image")
+        .select(imageColumns)
+        .where("repository_id", "=", repositoryId)
+        .where(flavour.among("digest", digests))
+        .execute();
+      return rows.map(toImage);
+    },
+
+    async manifest(repositoryId, reference): Promise<StoredManifest | undefined> {
+      const [row] =
+        "tag" in reference
+          ? await findManifestByTag(db, flavour, { repositoryId, tag: reference.tag })
+          : await findManifestByDigest(db, flavour, { repositoryId, digest: reference.digest });
+      return row && { imageId: row.id, digest: row.digest, mediaType: row.media_type, manifest: row.bytes };
+    },
+
+    async put(image) {
+      const { repositoryId, digest } = image;
+      const [added] = await addImage(db, flavour, {
+        repository_id: repositoryId,
+        digest,
+        media_type: image.mediaType,
+        artifact_type: image.artifactType ?? null,
+        manifest_bytes: image.manifestBytes,
+        image_bytes: image.imageBytes,
+        subject: image.subject ?? null,
+        annotations: image.annotations === undefined ? null : JSON.stringify(image.annotations),
+        pushed_at: image.pushedAt.getTime(),
+      });
+      if (added === undefined) {
+        const [present] = await findImage(db, flavour, { repositoryId, digest });
+        // Deleted by somebody else between the two statements: now there is nothing in the way.
+        return present === undefined ? nouns.put(image) : { id: present.id, created: false };
+      }
+      await addManifest(db, flavour, { imageId: added.id, bytes: image.manifest });
+      await addLayers(db, added.id, image);
+      await addChildren(db, added.id, image);
+      return { id: added.id, created: true };
+    },
+
+    async delete({ id }) {
+      await removeTagsOfImage(db, flavour, { id });
+      await removeChildrenOfImage(db, flavour, { id });
+      await removeLayersOfImage(db, flavour, { id });
+      await removeManifest(db, flavour, { id });
+      await removeImage(db, flavour, { id });
+    },
+
+    async parents(repositoryId, child, limit) {
+      const rows = await findParents(db, flavour, { repositoryId, child, limit });
+      return rows.map(({ digest }) => digest);
+    },
+
+    async list(repositoryId, filter, { after = 0, limit }) {
+      const rows = await imagesAfter(db, repositoryId, filter, after).select(imageColumns).limit(limit).execute();
+      return rows.map(toImage);
+    },
+
+    async listIds(repositoryId, filter, { after, limit }) {
+      const rest =
+        after?.tag === undefined || filter === "UNTAGGED"
+          ? []
+          : await listTagsOfImage(db, flavour, { repositoryId, imageId: after.imageId, after: after.tag, limit });
+      const further =
+        rest.length === limit
+          ? []
+          : await entriesAfter(db, repositoryId, filter, { after: after?.imageId, limit: limit - rest.length });
+      return [...rest, ...further].map(({ id, digest, tag }) => ({ imageId: id, digest, tag: tag ?? undefined }));
+    },
+
+    async referrers(repositoryId, subject, artifactTypes, { after = 0, limit }) {
+      let query = db
+        .selectFrom("image")
+        .select(imageColumns)
+        .where("repository_id", "=", repositoryId)
+        .where("subject", "=", subject)
+        .where("id", ">", after)
+        .orderBy("id")
+        .limit(limit);
+      if (artifactTypes !== undefined) query = query.where(flavour.among("artifact_type", artifactTypes));
+      return (await query.execute()).map(toImage);
+    },
+
+    async count(repositoryId) {
+      const [row] = await countImages(db, flavour, { repositoryId });
+      return row?.count ?? 0;
+    },
+
+    async isEmpty(repositoryId) {
+      const rows = await findAnyImage(db, flavour, { repositoryId });
+      return rows.length === 0;
+    },
+
+    async pulled(times) {
+      for (const chunk of chunked([...times].sort(([a], [b]) => a - b))) {
+        const rows = chunk.map(([id, at]) => sql`(cast(${id} as bigint), cast(${at.getTime()} as bigint))`);
+        await sql`
+          update image set last_pulled_at = pulled.column2
+          from (values ${sql.join(rows)}) as pulled
+          where image.id = pulled.column1
+            and (image.last_pulled_at is null or image.last_pulled_at < pulled.column2)`.execute(db);
+      }
+    },
+  };
+  return nouns;
+}

@@ -1,0 +1,27 @@
+import type { Metadata } from "../../domain/registry/ports.ts";
+import { openPostgres } from "./postgres.ts";
+import { openSqlite } from "./sqlite.ts";
+
+export { DatabaseTooNew } from "./migrations.ts";
+
+/** `sqlite:<path>`, `sqlite::memory:`, or `postgres://…`. */
+export async function openMetadata(url: string): Promise<Metadata> {
+  const scheme = url.slice(0, url.indexOf(":"));
+  switch (scheme) {
+    case "sqlite":
+      return openSqlite({ path: sqlitePath(url) });
+    case "postgres":
+    case "postgresql":
+      return openPostgres({ url });
+    default:
+      // Not the whole URL: it may hold a password.
+      throw new Error(`The database URL begins with '${scheme}:'; it must begin with 'sqlite:' or 'postgres://'`);
+  }
+}
+
+/** `sqlite:/data/berth.sqlite` and `sqlite:///data/berth.sqlite` name the same file. */
+function sqlitePath(url: string): string {
+  const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
+  if (path === "") throw new Error("The database URL 'sqlite:' lacks the path of a file");
+  return path;
+}

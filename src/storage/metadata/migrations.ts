@@ -1,0 +1,187 @@
+import { type Kysely, sql } from "kysely";
+import { type Migration, Migrator } from "kysely/migration";
+import type { Flavour } from "./flavour.ts";
+import type { Schema } from "./schema.ts";
+
+/** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
+export class DatabaseTooNew extends Error {
+  override readonly name = "DatabaseTooNew";
+  constructor(readonly migrations: readonly string[]) {
+    super(
+      `The database was changed by a newer version of Berth (${migrations.join(", ")}). Start that version, or restore a backup from before the change.`,
+    );
+  }
+}
+
+/**
+ * Brings the database up to date. Processes may start together: on PostgreSQL Kysely's migrator holds an advisory lock
+ * meanwhile, on SQLite the transaction locks the file. There is no way down, since no program that lacks a migration
+ * knows how to undo it.
+ */
+export async function migrate(db: Kysely<Schema>, flavour: Flavour): Promise<void> {
+  const known = migrations(flavour);
+  const unknown = (await migrationsIn(db)).filter((name) => !(name in known));
+  if (unknown.length > 0) throw new DatabaseTooNew(unknown);
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => known },
+    // The default compares by the rules of whatever language the machine speaks.
+    nameComparator: (a, b) => (a < b ? -1 : a > b ? 1 : 0),
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+async function migrationsIn(db: Kysely<Schema>): Promise<string[]> {
+  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
+  if (!tables.some(({ name }) => name === "kysely_migration")) return [];
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  return rows.map(({ name }) => name);
+}
+
+/** By name, which is the order in which they run. They live in code: a compiled Berth has no folder to load them from. */
+function migrations(flavour: Flavour): Record<string, Migration> {
+  return {
+    "0001_registry": { up: (db) => createRegistry(db, flavour) },
+  };
+}
+
+/**
+ * Foreign keys decide the races between pushes and deletes: a layer link or an image that something refers to cannot
+ * go, and nothing can refer to one that is gone. Every key that refers has an index that begins with its columns, or
+ * each delete would read the whole table that refers.
+ */
+async function createRegistry(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
+  const { id, integer, text, bytes, table, orderedTable } = types;
+  const repositoryId = sql`repository_id ${integer} not null references repository (id) on delete restrict`;
+  const imageId = sql`image_id ${integer} not null references image (id) on delete restrict`;
+
+  const statements = [
+    sql`create table repository (
+      id ${id},
+      account ${text} not null,
+      region ${text} not null,
+      name ${text} not null,
+      tag_mutability ${text} not null,
+      exclusion_filters ${text} not null,
+      scan_on_push ${integer} not null,
+      policy ${text},
+      created_at ${integer} not null,
+      unique (account, region, name)
+    ) ${table}`,
+
+    sql`create table resource_tag (
+      ${repositoryId},
+      key ${text} not null,
+      value ${text} not null,
+      primary key (repository_id, key)
+    ) ${orderedTable}`,
+
+    sql`create table blob (
+      digest ${text} not null primary key,
+      size_bytes ${integer} not null
+    ) ${orderedTable}`,
+
+    sql`create table layer_link (
+      ${repositoryId},
+      digest ${text} not null references blob (digest) on delete restrict,
+      linked_at ${integer} not null,
+      primary key (repository_id, digest)
+    ) ${orderedTable}`,
+    sql`create index layer_link_by_digest on layer_link (digest, linked_at, repository_id)`,
+
+    sql`create table upload (
+      id ${text} not null primary key,
+      ${repositoryId},
+      owner_account ${text} not null,
+      owner_arn ${text} not null,
+      staging ${text} not null,
+      algorithm ${text} not null,
+      staged_bytes ${integer} not null,
+      staged_digest ${text},
+      parts ${integer} not null,
+      last_part_bytes ${integer} not null,
+      smallest_earlier_part_bytes ${integer},
+      created_at ${integer} not null,
+      updated_at ${integer} not null,
+      writer ${text},
+      claimed_until ${integer}
+    ) ${orderedTable}`,
+    sql`create index upload_by_repository on upload (repository_id)`,
+    sql`create index upload_by_staging on upload (staging)`,
+    sql`create index upload_by_update on upload (updated_at, id)`,
+
+    sql`create table image (
+      id ${id},
+      ${repositoryId},
+      digest ${text} not null,
+      media_type ${text} not null,
+      artifact_type ${text},
+      manifest_bytes ${integer} not null,
+      image_bytes ${integer} not null,
+      subject ${text},
+      annotations ${text},
+      pushed_at ${integer} not null,
+      last_pulled_at ${integer},
+      tag_count ${integer} not null default 0,
+      unique (repository_id, digest)
+    ) ${table}`,
+    sql`create index image_by_repository on image (repository_id, id)`,
+    sql`create index image_tagged on image (repository_id, id) where tag_count > 0`,
+    sql`create index image_untagged on image (repository_id, id) where tag_count = 0`,
+    sql`create index image_by_subject on image (repository_id, subject, id) where subject is not null`,
+
+    sql`create table image_manifest (
+      ${imageId} primary key,
+      bytes ${bytes} not null
+    ) ${table}`,
+
+    sql`create table image_layer (
+      ${imageId},
+      repository_id ${integer} not null,
+      digest ${text} not null,
+      media_type ${text} not null,
+      primary key (repository_id, digest, image_id),
+      foreign key (repository_id, digest) references layer_link (repository_id, digest) on delete restrict
+    ) ${orderedTable}`,
+    sql`create index image_layer_by_image on image_layer (image_id)`,
+
+    sql`create table image_child (
+      ${imageId},
+      repository_id ${integer} not null,
+      child ${text} not null,
+      primary key (repository_id, child, image_id),
+      foreign key (repository_id, child) references image (repository_id, digest) on delete restrict
+    ) ${orderedTable}`,
+    sql`create index image_child_by_image on image_child (image_id)`,
+
+    sql`create table tag (
+      ${repositoryId},
+      tag ${text} not null,
+      ${imageId},
+      moved_at ${integer} not null,
+      primary key (repository_id, tag)
+    ) ${orderedTable}`,
+    sql`create index tag_by_image on tag (image_id, tag)`,
+
+    sql`create table tag_move (
+      id ${id},
+      ${repositoryId},
+      tag ${text} not null,
+      from_digest ${text},
+      to_digest ${text},
+      moved_at ${integer} not null,
+      moved_by ${text} not null
+    ) ${table}`,
+    sql`create index tag_move_by_tag on tag_move (repository_id, tag, id)`,
+
+    sql`create table account_setting (
+      account ${text} not null,
+      region ${text} not null,
+      name ${text} not null,
+      value ${text} not null,
+      primary key (account, region, name)
+    ) ${orderedTable}`,
+  ];
+  for (const statement of statements) await statement.execute(db);
+}

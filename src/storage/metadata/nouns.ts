@@ -1,0 +1,22 @@
+import type { Kysely } from "kysely";
+import type { Nouns } from "../../domain/registry/ports.ts";
+import type { Flavour } from "./flavour.ts";
+import { images } from "./images.ts";
+import { layers } from "./layers.ts";
+import { repositories } from "./repositories.ts";
+import type { Schema } from "./schema.ts";
+import { settings } from "./settings.ts";
+import { tags } from "./tags.ts";
+import { uploads } from "./uploads.ts";
+
+/** Everything that can be said to the database, through one connection or transaction. */
+export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
+  return {
+    repositories: repositories(db, flavour),
+    layers: layers(db, flavour),
+    uploads: uploads(db, flavour),
+    images: images(db, flavour),
+    tags: tags(db, flavour),
+    settings: settings(db, flavour),
+  };
+}

@@ -1,0 +1,115 @@
+import { Kysely, sql } from "kysely";
+import pg from "pg";
+import type { Metadata } from "../../domain/registry/ports.ts";
+import type { Flavour } from "./flavour.ts";
+import { type Engine, metadata } from "./metadata.ts";
+import { migrate } from "./migrations.ts";
+import { postgresDialect } from "./postgres-driver.ts";
+import type { Schema } from "./schema.ts";
+
+const defaultPoolSize = 10;
+const connectionTimeoutMs = 10_000;
+/** Every statement that serves a request finds its rows by an index; what takes this long is stuck behind a lock. */
+const statementTimeoutMs = 30_000;
+/** Frees the locks of a process that the network cut off in the middle of a transaction. */
+const idleInTransactionTimeoutMs = 60_000;
+const keepAliveDelayMs = 10_000;
+
+/**
+ * Serialization failure, deadlock, and the two constraints that somebody else's commit can break between this
+ * transaction's look and its write.
+ */
+const retriedStates = new Set(["40001", "40P01", "23503", "23505"]);
+
+export const postgresFlavour: Flavour = {
+  types: {
+    id: sql`bigint generated always as identity primary key`,
+    integer: sql`bigint`,
+    text: sql`text collate "C"`,
+    bytes: sql`bytea`,
+    table: sql``,
+    orderedTable: sql``,
+  },
+  among: (column, values) => sql`${sql.ref(column)} = any(${values})`,
+  forUpdate: (query) => query.forUpdate() as typeof query,
+  async lockTag(db, repositoryId, tag) {
+    const key = `${repositoryId}/${tag}`;
+    await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(db);
+  },
+  isWorthRetrying: (error) => error instanceof pg.DatabaseError && retriedStates.has(error.code ?? ""),
+};
+
+const { builtins } = pg.types;
+
+/** Integers as numbers, since no id, time or size reaches 2^53; bytes in memory of their own, since they are cached. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(type, format) {
+    if (format !== "binary" && type === builtins.INT8) return Number;
+    if (format !== "binary" && type === builtins.BYTEA) return (text: string) => Uint8Array.fromHex(text.slice(2));
+    return pg.types.getTypeParser(type, format);
+  },
+};
+
+export interface PostgresOptions {
+  readonly url: string;
+  readonly poolSize?: number;
+}
+
+/** Opens the database `url` and brings it up to date. Many processes may do so at once. */
+export async function openPostgres(options: PostgresOptions): Promise<Metadata> {
+  return metadata(await openPostgresEngine(options));
+}
+
+export async function openPostgresEngine({ url, poolSize = defaultPoolSize }: PostgresOptions): Promise<Engine> {
+  await migrateAlone(url);
+  const pool = openPool({
+    connectionString: url,
+    max: poolSize,
+    statement_timeout: statementTimeoutMs,
+    idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
+  });
+  const use = (begin: string, selectsOnly = false) =>
+    new Kysely<Schema>({ dialect: postgresDialect({ pool, begin, selectsOnly }) });
+
+  return {
+    flavour: postgresFlavour,
+    reader: use("begin", true),
+    durable: use("begin"),
+    relaxed: use("begin; set local synchronous_commit = off"),
+    ping: async () => {
+      await pool.query("select 1");
+    },
+    close: async () => {
+      if (!pool.ending) await pool.end();
+    },
+  };
+}
+
+/** On a connection without a time limit: an index over a large table takes as long as it takes. */
+async function migrateAlone(url: string): Promise<void> {
+  const pool = openPool({ connectionString: url, max: 1 });
+  try {
+    const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });
+    await migrate(db, postgresFlavour);
+  } finally {
+    await pool.end();
+  }
+}
+
+function openPool(config: pg.PoolConfig): pg.Pool {
+  const pool = new pg.Pool({
+    application_name: "berth",
+    connectionTimeoutMillis: connectionTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: keepAliveDelayMs,
+    types,
+    ...config,
+  });
+  // A connection that breaks says so to whoever waits for an answer. Saying it here too would end the process: the pool
+  // listens to idle connections only, and an `error` without a listener is thrown.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => {
+    client.on("error", () => {});
+  });
+  return pool;
+}

@@ -1,0 +1,154 @@
+import type { Kysely } from "kysely";
+import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
+import type { Repositories, Repository, RepositorySettings, TagMutability } from "../../domain/registry/ports.ts";
+import type { Flavour } from "./flavour.ts";
+import type { Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
+
+/** Selected wherever a query yields repositories. */
+export const repositoryColumns = [
+  "repository.id",
+  "repository.account",
+  "repository.region",
+  "repository.name",
+  "repository.tag_mutability",
+  "repository.exclusion_filters",
+  "repository.scan_on_push",
+  "repository.policy",
+  "repository.created_at",
+] as const;
+
+interface RepositoryRow {
+  readonly id: number;
+  readonly account: AccountId;
+  readonly region: Region;
+  readonly name: RepositoryName;
+  readonly tag_mutability: TagMutability;
+  readonly exclusion_filters: string;
+  readonly scan_on_push: number;
+  readonly policy: string | null;
+  readonly created_at: number;
+}
+
+export function toRepository(row: RepositoryRow): Repository {
+  return {
+    id: row.id,
+    registry: { account: row.account, region: row.region },
+    name: row.name,
+    tagMutability: row.tag_mutability,
+    exclusionFilters: JSON.parse(row.exclusion_filters) as string[],
+    scanOnPush: row.scan_on_push === 1,
+    policy: row.policy ?? undefined,
+    createdAt: new Date(row.created_at),
+  };
+}
+
+function toSettingsRow(settings: RepositorySettings) {
+  return {
+    tag_mutability: settings.tagMutability,
+    exclusion_filters: JSON.stringify(settings.exclusionFilters),
+    scan_on_push: settings.scanOnPush ? 1 : 0,
+    policy: settings.policy ?? null,
+  };
+}
+
+const findByName = statement((db, value: Registry & { name: RepositoryName }) =>
+  db
+    .selectFrom("repository")
+    .select(repositoryColumns)
+    .where("account", "=", value.account)
+    .where("region", "=", value.region)
+    .where("name", "=", value.name),
+);
+
+const listByName = statement((db, value: Registry & { after: string; limit: number }) =>
+  db
+    .selectFrom("repository")
+    .select(repositoryColumns)
+    .where("account", "=", value.account)
+    .where("region", "=", value.region)
+    .where("name", ">", value.after as RepositoryName)
+    .orderBy("name")
+    .limit(value.limit),
+);
+
+export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories {
+  const nouns: Repositories = {
+    async find(registry, name) {
+      const [row] = await findByName(db, flavour, { ...registry, name });
+      return row && toRepository(row);
+    },
+
+    async list(registry, { after = "", limit }) {
+      const rows = await listByName(db, flavour, { ...registry, after, limit });
+      return rows.map(toRepository);
+    },
+
+    async create(repository, tags) {
+      const row = await db
+        .insertInto("repository")
+        .values({
+          account: repository.registry.account,
+          region: repository.registry.region,
+          name: repository.name,
+          ...toSettingsRow(repository),
+          created_at: repository.createdAt.getTime(),
+        })
+        .onConflict((conflict) => conflict.columns(["account", "region", "name"]).doNothing())
+        .returning(repositoryColumns)
+        .executeTakeFirst();
+      if (row === undefined) return undefined;
+      await nouns.setResourceTags(row.id, tags);
+      return toRepository(row);
+    },
+
+    async update(id, settings) {
+      await db.updateTable("repository").set(toSettingsRow(settings)).where("id", "=", id).execute();
+    },
+
+    async delete(id) {
+      // Whoever is adding to the repository has finished once this lock is held, and nobody can begin: what the deletes
+      // below find is everything.
+      await flavour.forUpdate(db.selectFrom("repository").select("id").where("id", "=", id)).execute();
+      await db.deleteFrom("tag").where("repository_id", "=", id).execute();
+      await db.deleteFrom("tag_move").where("repository_id", "=", id).execute();
+      await db.deleteFrom("image_child").where("repository_id", "=", id).execute();
+      await db.deleteFrom("image_layer").where("repository_id", "=", id).execute();
+      await db
+        .deleteFrom("image_manifest")
+        .where("image_id", "in", (images) => images.selectFrom("image").select("id").where("repository_id", "=", id))
+        .execute();
+      await db.deleteFrom("image").where("repository_id", "=", id).execute();
+      await db.deleteFrom("layer_link").where("repository_id", "=", id).execute();
+      await db.deleteFrom("upload").where("repository_id", "=", id).execute();
+      await db.deleteFrom("resource_tag").where("repository_id", "=", id).execute();
+      await db.deleteFrom("repository").where("id", "=", id).execute();
+    },
+
+    async resourceTags(id) {
+      const rows = await db
+        .selectFrom("resource_tag")
+        .select(["key", "value"])
+        .where("repository_id", "=", id)
+        .orderBy("key")
+        .execute();
+      return new Map(rows.map(({ key, value }) => [key, value]));
+    },
+
+    async setResourceTags(id, tags) {
+      if (tags.size === 0) return;
+      await db
+        .insertInto("resource_tag")
+        .values([...tags].map(([key, value]) => ({ repository_id: id, key, value })))
+        .onConflict((conflict) =>
+          conflict.columns(["repository_id", "key"]).doUpdateSet(({ ref }) => ({ value: ref("excluded.value") })),
+        )
+        .execute();
+    },
+
+    async removeResourceTags(id, keys) {
+      await db.deleteFrom("resource_tag").where("repository_id", "=", id).where(flavour.among("key", keys)).execute();
+    },
+  };
+  return nouns;
+}

@@ -1,0 +1,133 @@
+import type { Generated } from "kysely";
+import type { AccountId, Digest, DigestAlgorithm, Region, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import type { StagingId, TagMutability } from "../../domain/registry/ports.ts";
+
+/**
+ * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
+ * integer columns, so that a row looks the same from every database. What only Berth reads, and never searches, is JSON.
+ */
+export interface Schema {
+  repository: RepositoryTable;
+  resource_tag: ResourceTagTable;
+  blob: BlobTable;
+  layer_link: LayerLinkTable;
+  upload: UploadTable;
+  image: ImageTable;
+  image_manifest: ImageManifestTable;
+  image_layer: ImageLayerTable;
+  image_child: ImageChildTable;
+  tag: TagTable;
+  tag_move: TagMoveTable;
+  account_setting: AccountSettingTable;
+}
+
+interface RepositoryTable {
+  id: Generated<number>;
+  account: AccountId;
+  region: Region;
+  name: RepositoryName;
+  tag_mutability: TagMutability;
+  /** JSON array of wildcards. */
+  exclusion_filters: string;
+  scan_on_push: number;
+  policy: string | null;
+  created_at: number;
+}
+
+interface ResourceTagTable {
+  repository_id: number;
+  key: string;
+  value: string;
+}
+
+interface BlobTable {
+  digest: Digest;
+  size_bytes: number;
+}
+
+interface LayerLinkTable {
+  repository_id: number;
+  digest: Digest;
+  linked_at: number;
+}
+
+interface UploadTable {
+  id: UploadId;
+  repository_id: number;
+  owner_account: AccountId;
+  owner_arn: string;
+  staging: StagingId;
+  algorithm: DigestAlgorithm;
+  staged_bytes: number;
+  staged_digest: Digest | null;
+  parts: number;
+  last_part_bytes: number;
+  smallest_earlier_part_bytes: number | null;
+  created_at: number;
+  updated_at: number;
+  /** Who may append, until `claimed_until`. Both are null while nobody does. */
+  writer: string | null;
+  claimed_until: number | null;
+}
+
+interface ImageTable {
+  id: Generated<number>;
+  repository_id: number;
+  digest: Digest;
+  media_type: string;
+  artifact_type: string | null;
+  manifest_bytes: number;
+  image_bytes: number;
+  subject: Digest | null;
+  /** JSON object. */
+  annotations: string | null;
+  pushed_at: number;
+  last_pulled_at: number | null;
+  /** The number of rows in `tag`: lets a list of untagged images skip the tagged ones without reading them. */
+  tag_count: Generated<number>;
+}
+
+/** Apart from `image`, so that lists of images never touch manifests. */
+interface ImageManifestTable {
+  image_id: number;
+  bytes: Uint8Array;
+}
+
+interface ImageLayerTable {
+  image_id: number;
+  repository_id: number;
+  digest: Digest;
+  media_type: string;
+}
+
+interface ImageChildTable {
+  /** The index. */
+  image_id: number;
+  repository_id: number;
+  /** The image that the index lists. */
+  child: Digest;
+}
+
+interface TagTable {
+  repository_id: number;
+  tag: Tag;
+  image_id: number;
+  moved_at: number;
+}
+
+interface TagMoveTable {
+  id: Generated<number>;
+  repository_id: number;
+  tag: Tag;
+  from_digest: Digest | null;
+  to_digest: Digest | null;
+  moved_at: number;
+  moved_by: string;
+}
+
+interface AccountSettingTable {
+  account: AccountId;
+  region: Region;
+  name: string;
+  value: string;
+}

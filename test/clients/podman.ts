@@ -1,0 +1,134 @@
+import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { World } from "./client.ts";
+import { isolateContainersStorage } from "./containers.ts";
+import { contains, equal } from "./expect.ts";
+import { version } from "./process.ts";
+
+export const name = "podman";
+export const installedByCi = true;
+export const find = () => version(["podman", "--version"]);
+
+const INSECURE = "--tls-verify=false";
+
+export async function run(world: World): Promise<void> {
+  const { check, host } = world;
+  const env = await isolateContainersStorage(world);
+  const podman = async (args: readonly string[], options: { input?: string; fails?: boolean } = {}) =>
+    (await world.run(["podman", ...args], { ...options, env })).output.trim();
+  const id = (image: string) => podman(["image", "inspect", "--format", "{{.Id}}", image]);
+  const removeAllImages = () => podman(["rmi", "--all", "--force"]);
+  const repository = await world.repository("podman/app");
+  let built = "";
+
+  await check("login as AWS", async () => {
+    contains(
+      await podman(["login", INSECURE, "--username", "AWS", "--password-stdin", host], {
+        input: await world.password(),
+      }),
+      "Login Succeeded",
+      "login",
+    );
+  });
+  await check("login with access key id and secret access key", async () => {
+    const args = [
+      "login",
+      INSECURE,
+      "--authfile",
+      join(world.folder, "keys.json"),
+      "--username",
+      world.accessKeyId,
+      "--password-stdin",
+      host,
+    ];
+    contains(await podman(args, { input: world.secretAccessKey }), "Login Succeeded", "login");
+  });
+  await check("login with a wrong password is refused", async () => {
+    const args = [
+      "login",
+      INSECURE,
+      "--authfile",
+      join(world.folder, "wrong.json"),
+      "--username",
+      "AWS",
+      "--password-stdin",
+      host,
+    ];
+    contains(
+      await podman(args, { input: "d3Jvbmc=", fails: true }),
+      /invalid username\/password|unauthorized/i,
+      "login",
+    );
+  });
+  await check("build an image of two layers", async () => {
+    const context = await buildContext(world.folder);
+    await podman([
+      "build",
+      "--isolation",
+      "chroot",
+      "--network",
+      "host",
+      "--layers",
+      "--tag",
+      `${repository}:v1`,
+      context,
+    ]);
+    built = await id(`${repository}:v1`);
+  });
+  await check("push", async () => {
+    await podman(["push", INSECURE, `${repository}:v1`]);
+  });
+  await check("push in Docker's format, and with zstd layers", async () => {
+    await podman(["push", INSECURE, "--format", "v2s2", `${repository}:v1`, `${repository}:docker`]);
+    await podman([
+      "push",
+      INSECURE,
+      "--format",
+      "oci",
+      "--compression-format",
+      "zstd",
+      `${repository}:v1`,
+      `${repository}:zstd`,
+    ]);
+  });
+  await check("pull by tag, after removing all local images: the same image id", async () => {
+    await removeAllImages();
+    await podman(["pull", INSECURE, `${repository}:v1`]);
+    equal(await id(`${repository}:v1`), built, "image id");
+  });
+  await check("pull by digest: the same image id", async () => {
+    const { digest } = await world.registry.manifest("podman/app", "v1");
+    await removeAllImages();
+    await podman(["pull", INSECURE, `${repository}@${digest}`]);
+    equal(await id(`${repository}@${digest}`), built, "image id");
+  });
+  await check("pull of the zstd image", async () => {
+    await podman(["pull", INSECURE, `${repository}:zstd`]);
+  });
+  await check("a manifest list: create, add, push --all, pull", async () => {
+    const list = `${repository}:list`;
+    await podman(["manifest", "create", list]);
+    await podman(["manifest", "add", INSECURE, list, `docker://${repository}:v1`]);
+    await podman(["manifest", "push", "--all", INSECURE, list, `docker://${list}`]);
+    contains((await world.registry.manifest("podman/app", "list")).mediaType, /index|manifest\.list/, "media type");
+    await removeAllImages();
+    await podman(["pull", INSECURE, list]);
+    equal(await id(list), built, "image id");
+  });
+  await check("pull without login is refused", async () => {
+    const args = ["pull", INSECURE, "--authfile", join(world.folder, "none.json"), `${repository}:v1`];
+    await writeFile(join(world.folder, "none.json"), "{}");
+    contains(await podman(args, { fails: true }), /authentication required|unauthorized|401|Not Authorized/i, "pull");
+  });
+}
+
+async function buildContext(folder: string): Promise<string> {
+  const context = join(folder, "context");
+  await mkdir(context);
+  await copyFile("/bin/busybox", join(context, "busybox"));
+  await writeFile(
+    join(context, "Dockerfile"),
+    `FROM scratch\nCOPY busybox /bin/busybox\nRUN ["/bin/busybox", "mkdir", "/data"]\n`,
+  );
+  return context;
+}

@@ -1,0 +1,81 @@
+import { open } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+
+export const ACCESS_KEY_ID = "AKIDBERTHCLIENTTESTS";
+// The slash and the plus sign are on purpose: both have to survive a Basic header and a signature.
+export const SECRET_ACCESS_KEY = "client/tests+only/0123456789abcdefghijkl";
+export const ACCOUNT = "000000000000";
+export const REGION = "us-east-1";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+export interface Server {
+  readonly host: string;
+  readonly url: string;
+  readonly logFile: string;
+  stop(): Promise<void>;
+}
+
+/** Starts Berth from the source tree, as a program of its own, on a free port and an empty data directory. */
+export async function startServer(folder: string): Promise<Server> {
+  const host = `127.0.0.1:${await freePort()}`;
+  const url = `http://${host}`;
+  const logFile = join(folder, "berth.log");
+  const log = await open(logFile, "w");
+  const child = Bun.spawn([process.execPath, "src/cli/main.ts", "serve"], {
+    cwd: ROOT,
+    env: {
+      ...(process.env as Record<string, string>),
+      BERTH_LISTEN: host,
+      BERTH_PUBLIC_URL: url,
+      BERTH_METRICS_LISTEN: `127.0.0.1:${await freePort()}`,
+      BERTH_DATA: join(folder, "data"),
+      BERTH_ACCOUNT: ACCOUNT,
+      BERTH_REGION: REGION,
+      BERTH_ROOT_ACCESS_KEY_ID: ACCESS_KEY_ID,
+      BERTH_ROOT_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+      BERTH_CREATE_ON_PUSH: "false",
+    },
+    stdin: "ignore",
+    stdout: log.fd,
+    stderr: log.fd,
+  });
+  await log.close();
+
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const stopped = await Promise.race([child.exited, Bun.sleep(15_000).then(() => "hangs" as const)]);
+    if (stopped === "hangs") child.kill("SIGKILL");
+    await child.exited;
+  };
+
+  const deadline = Date.now() + 30_000;
+  while (Date.now() < deadline && child.exitCode === null) {
+    if (await answers(url)) return { host, url, logFile, stop };
+    await Bun.sleep(50);
+  }
+  await stop();
+  throw new Error(`Berth does not answer:\n${await Bun.file(logFile).text()}`);
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(2_000) })).status === 401;
+  } catch {
+    return false;
+  }
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() =>
+        typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port")),
+      );
+    });
+  });
+}

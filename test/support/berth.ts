@@ -1,0 +1,149 @@
+import { createHash } from "node:crypto";
+import { ECRClient } from "@aws-sdk/client-ecr";
+import { STSClient } from "@aws-sdk/client-sts";
+import { compose } from "../../src/compose.ts";
+import type { Arrival } from "../../src/domain/access.ts";
+import type { AccountId, Region } from "../../src/domain/names.ts";
+import { openMemoryBlobs } from "../../src/storage/blobs/memory.ts";
+import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
+
+/** A whole Berth in this process, without sockets: in-memory stores, real surfaces, the official SDK on top. */
+
+export const account = "000000000000" as AccountId;
+export const region = "us-east-1" as Region;
+export const keyPair = { accessKeyId: "AKIATESTTESTTESTTEST", secretAccessKey: "a-secret-for-tests-only" };
+export const host = "registry.test";
+export const basic = (user: string, password: string) => `Basic ${btoa(`${user}:${password}`)}`;
+
+export const mediaTypes = {
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  index: "application/vnd.oci.image.index.v1+json",
+  config: "application/vnd.oci.image.config.v1+json",
+  layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+} as const;
+
+export interface InProcess {
+  /** The clock that Berth reads. Tests may move it. */
+  now: Date;
+  readonly logged: unknown[];
+  /** Any request, as it would arrive at the listener. */
+  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: BodyInit }): Promise<Response>;
+  /** The same to the data plane, signed in as root. */
+  oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: BodyInit }): Promise<Response>;
+  ecr(overrides?: object): ECRClient;
+  sts(overrides?: object): STSClient;
+  pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
+  /** A one-layer image; equal contents make equal images. */
+  pushImage(
+    repository: string,
+    reference: string,
+    content: string,
+    extra?: object,
+  ): Promise<{ digest: string; manifest: string }>;
+  flushPullTimes(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
+  `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
+
+export async function inProcess(options: { createOnPush?: boolean; publicUrl?: string } = {}): Promise<InProcess> {
+  const metadata = await openSqlite({ path: ":memory:" });
+  const blobs = await openMemoryBlobs();
+  const logged: unknown[] = [];
+  const state = { now: new Date() };
+  const { registry, api, pullTimes } = compose({
+    metadata,
+    blobs,
+    root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
+    sealingKey: new Uint8Array(32).fill(7),
+    publicUrl: options.publicUrl ?? `http://${host}`,
+    defaultRegion: region,
+    createOnPush: options.createOnPush ?? false,
+    clock: () => state.now,
+    log: { error: (facts) => logged.push(facts) },
+    send(content, init) {
+      if (content.kind !== "stream") throw new Error("the memory store has only streams");
+      const body = ReadableStream.from(content.stream()) as unknown as BodyInit;
+      return new Response(body, { ...init, headers: { ...init.headers, "Content-Length": String(content.sizeBytes) } });
+    },
+  });
+  const arrival = (): Arrival => ({
+    requestId: crypto.randomUUID(),
+    sourceIp: "127.0.0.1",
+    secureTransport: false,
+    note: () => {},
+  });
+  const handle = (request: Request) =>
+    new URL(request.url).pathname.startsWith("/v2") ? registry(request, arrival()) : api(request, arrival());
+
+  /** The SDK's transport, replaced by our handler. */
+  const requestHandler = {
+    metadata: { handlerProtocol: "http/1.1" },
+    async handle(asked: {
+      method: string;
+      path: string;
+      query?: object;
+      headers: Record<string, string>;
+      body?: BodyInit;
+    }) {
+      const query = new URLSearchParams(asked.query as Record<string, string>).toString();
+      const url = `http://${host}${asked.path}${query && `?${query}`}`;
+      const answer = await handle(new Request(url, { method: asked.method, headers: asked.headers, body: asked.body }));
+      const headers = Object.fromEntries(answer.headers);
+      return { response: { statusCode: answer.status, headers, body: new Uint8Array(await answer.arrayBuffer()) } };
+    },
+    httpHandlerConfigs: () => ({}),
+    updateHttpClientConfig: () => {},
+  };
+  const client = { region, endpoint: `http://${host}`, credentials: keyPair, requestHandler, maxAttempts: 1 };
+
+  const berth: InProcess = {
+    get now() {
+      return state.now;
+    },
+    set now(time) {
+      state.now = time;
+    },
+    logged,
+    send: (method, path, { headers, body } = {}) =>
+      handle(new Request(`http://${headers?.host ?? host}${path}`, { method, headers, body })),
+    oci(method, path, { headers, body } = {}) {
+      const authorization = basic(keyPair.accessKeyId, keyPair.secretAccessKey);
+      return berth.send(method, path, { headers: { authorization, ...headers }, body });
+    },
+    ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
+    sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
+    async pushBlob(repository, content) {
+      const digest = digestOf(content);
+      const pushed = await berth.oci("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
+        body: content as BodyInit,
+      });
+      if (pushed.status !== 201) throw new Error(`blob push: ${pushed.status} ${await pushed.text()}`);
+      return { digest, size: new Blob([content as BlobPart]).size };
+    },
+    async pushImage(repository, reference, content, extra = {}) {
+      const layer = { mediaType: mediaTypes.layer, ...(await berth.pushBlob(repository, content)) };
+      const config = { mediaType: mediaTypes.config, ...(await berth.pushBlob(repository, "{}")) };
+      const manifest = JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config,
+        layers: [layer],
+        ...extra,
+      });
+      const pushed = await berth.oci("PUT", `/v2/${repository}/manifests/${reference}`, {
+        headers: { "content-type": mediaTypes.manifest },
+        body: manifest,
+      });
+      if (pushed.status !== 201) throw Object.assign(new Error(`image push: ${pushed.status} ${await pushed.text()}`));
+      return { digest: digestOf(manifest), manifest };
+    },
+    flushPullTimes: () => pullTimes.flush(),
+    async close() {
+      await blobs.close();
+      await metadata.close();
+    },
+  };
+  return berth;
+}
