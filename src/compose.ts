@@ -49,6 +49,6 @@ export function compose(parts: Parts) {
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
-  const api: Surface = createControlPlane({ ...common, settings, addresses, sealer, clock });
+  const api: Surface = createControlPlane({ ...common, registryTokens: tokens, settings, addresses, sealer, clock });
   return { registry, api, pullTimes };
 }

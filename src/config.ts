@@ -12,7 +12,7 @@ import { parseAccountId, parseRegion } from "./domain/names.ts";
  */
 export type Config = Frozen<z.output<ReturnType<typeof schemaFor>>>;
 
-type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
+type Frozen<T> = T extends string ? T : T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
 export interface ListenAddress {
   /** An IPv6 address is written without brackets. */

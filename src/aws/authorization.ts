@@ -115,7 +115,9 @@ function readDate(text: string, isDateHeader: boolean): { timestamp: string; sig
   const iso = parts ? `${year}-${month}-${day}T${hour}:${minute}:${second}Z` : text;
   const signedAt = new Date(parts || isDateHeader ? iso : Number.NaN);
   if (Number.isNaN(signedAt.getTime())) {
-    throw incomplete(`Date must be in ISO-8601 'basic format'. Got '${clip(text)}'. See http://en.wikipedia.org/wiki/ISO_8601`);
+    throw incomplete(
+      `Date must be in ISO-8601 'basic format'. Got '${clip(text)}'. See http://en.wikipedia.org/wiki/ISO_8601`,
+    );
   }
   return { timestamp: basicDate(signedAt), signedAt };
 }

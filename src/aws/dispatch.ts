@@ -62,7 +62,7 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
 
   function grant({ operation }: Call, input: unknown, { key, region }: Signed, arrival: Arrival): Promise<Granted> {
     const { principal } = key;
-    const caller: Caller = Object.assign(Object.create(arrival), { principal });
+    const caller: Caller = { ...arrival, principal };
     const registry = { account: operation.account(input) ?? principal.account, region };
     return access.grant(caller, registry, operation.needs(input, registry));
   }
@@ -75,7 +75,10 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
     }
     const [name, status] = call?.service.internal ?? protocol.faults.Internal;
     const { requestId } = arrival;
-    log.error({ err: thrown, requestId, service: call?.service.name, operation: call?.operation.name }, "API call failed");
+    log.error(
+      { err: thrown, requestId, service: call?.service.name, operation: call?.operation.name },
+      "API call failed",
+    );
     arrival.note({ error: name });
     return { name, status, message: "The request processing has failed because of an internal error." };
   }
@@ -94,8 +97,11 @@ function wireError(thrown: unknown, protocol: Protocol, call: Call | undefined):
     const [name, status] = protocol.faults[thrown.fault];
     return { name, status, message: thrown.message };
   }
-  const spelling = thrown instanceof Refusal ? call?.service.errors[thrown.code] : undefined;
-  if (!spelling || !(thrown instanceof Refusal)) return undefined;
+  if (!(thrown instanceof Refusal) || !call) return undefined;
+  const { service } = call;
+  const refusal: Refusal = thrown;
+  const spelling = service.errors[refusal.code];
+  if (!spelling) return undefined;
   const [name, status] = spelling;
-  return { name, status, message: thrown.message, members: call?.service.members?.(thrown) };
+  return { name, status, message: refusal.message, members: service.members?.(refusal) };
 }

@@ -69,9 +69,14 @@ function measureOf(origin: string): "length" | "value" {
   return origin === "string" || origin === "array" ? "length" : "value";
 }
 
-/** A string that matches `source` as a whole. The message shows `source` as the model has it. */
-export function pattern(source: string, base = z.string()) {
-  return base.regex(new RegExp(`^(?:${source})$`, "u"), `Member must satisfy regular expression pattern: ${source}`);
+/** The message for a string that does not match; it shows the expression as the model has it. */
+export function mustMatch(source: string): string {
+  return `Member must satisfy regular expression pattern: ${source}`;
+}
+
+/** A string that matches `source` as a whole. */
+export function pattern(source: string) {
+  return z.string().regex(new RegExp(`^(?:${source})$`, "u"), mustMatch(source));
 }
 
 /** A string that becomes one of the domain's names; `constraint` is what the client reads when it is none. */

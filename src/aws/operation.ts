@@ -35,7 +35,13 @@ export function operationsOf<Sdk, Code extends RefusalCode, Parts>() {
     name: Name,
     definition: Definition<Shape, OutputOf<Sdk, Name>, Code, Parts> & { input: Covers<Shape, InputOf<Sdk, Name>> },
   ): Operation<Parts> {
-    const { input, account = registryOf, needs, throws, run } = definition as Definition<z.ZodRawShape, unknown, Code, Parts>;
+    const {
+      input,
+      account = registryOf,
+      needs,
+      throws,
+      run,
+    } = definition as Definition<z.ZodRawShape, unknown, Code, Parts>;
     return { name, schema: z.object(input), throws, account, needs, run } as Operation<Parts>;
   };
 }
@@ -72,11 +78,12 @@ type CommandOf<Sdk, Name extends string> = Sdk[`${Name}Command` & keyof Sdk] ext
 
 type InputOf<Sdk, Name extends string> = CommandOf<Sdk, Name> extends { input: infer Input } ? Input : never;
 
-type OutputOf<Sdk, Name extends string> = CommandOf<Sdk, Name> extends {
-  resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer Output }>;
-}
-  ? Omit<Output, "$metadata">
-  : never;
+type OutputOf<Sdk, Name extends string> =
+  CommandOf<Sdk, Name> extends {
+    resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer Output }>;
+  }
+    ? Omit<Output, "$metadata">
+    : never;
 
 /** A value of the client's types as the protocol carries it. */
 type Wire<Value> = Value extends Uint8Array
@@ -84,7 +91,7 @@ type Wire<Value> = Value extends Uint8Array
   : Value extends Date
     ? number
     : Value extends object
-      ? { [Key in keyof Value]: Wire<Value[Key]> }
+      ? { [Key in keyof Value]: Wire<Exclude<Value[Key], undefined>> }
       : Value;
 
 type Covers<Shape, Input> = {

@@ -140,8 +140,8 @@ function hashOf(headers: Headers, body: Uint8Array): string {
  * signed joined by ","; from here both readings look alike, and they mean the same.
  */
 function headerReadings({ signedHeaders }: Authorization, { headers }: Request, url: URL): CanonicalParts["headers"][] {
-  const valueOf = (name: string) => headers.get(name) ?? (name === "host" ? url.host : "");
-  const received = signedHeaders.map((name) => [name, valueOf(name)] as const);
+  const receivedValue = (name: string) => headers.get(name) ?? (name === "host" ? url.host : "");
+  const received = signedHeaders.map((name) => [name, receivedValue(name)] as const);
   if (!received.some(([, value]) => value.includes(", "))) return [received];
   return [received, received.map(([name, value]) => [name, value.replaceAll(/, */g, ",")] as const)];
 }

@@ -1,4 +1,5 @@
 import type { Granted } from "../domain/access.ts";
+import { Refusal } from "../domain/errors.ts";
 import { parseRepositoryName, type RepositoryName, repositoryArn } from "../domain/names.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
 import type { Image } from "../domain/registry/ports.ts";
@@ -65,7 +66,10 @@ export async function listCatalog(
   return Response.json({ repositories: visible }, { headers: link });
 }
 
-/** GET …/referrers/<digest>: an index of the manifests whose subject is the digest, empty for an unknown one. */
+/**
+ * GET …/referrers/<digest>: an index of the manifests whose subject is the digest. Empty for an unknown one, even in an
+ * unknown repository: clients take a 404 for a registry without this endpoint ("Listing Referrers") and fall back to tags.
+ */
 export async function listReferrers(
   { repository, subject, artifactType, page }: Asked<"referrers">,
   granted: Granted,
@@ -79,7 +83,12 @@ export async function listReferrers(
     throw new OciError(400, "UNSUPPORTED", message);
   }
   const artifactTypes = artifactType === undefined ? undefined : [artifactType];
-  const found = await images.referrers(granted, repository, subject, { after, limit: limit + 1, artifactTypes });
+  const found = await images
+    .referrers(granted, repository, subject, { after, limit: limit + 1, artifactTypes })
+    .catch((error) => {
+      if (error instanceof Refusal && error.is("RepositoryNotFound")) return [];
+      throw error;
+    });
   const shown = found.slice(0, limit);
   const headers = new Headers({ "Content-Type": mediaTypes.ociIndex });
   if (artifactType !== undefined) headers.set("OCI-Filters-Applied", "artifactType");

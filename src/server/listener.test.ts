@@ -17,12 +17,12 @@ function start(parts: { registry?: Surface; api?: Surface; ready?: () => Promise
       new Response(`${name} ${request.method} ${request.url}`);
   const server = startServer({
     listen: { host: "127.0.0.1", port: 0 },
-    surfaces: () => ({ registry: parts.registry ?? named("registry"), api: parts.api ?? named("api") }),
     ready: parts.ready ?? (async () => {}),
     readyTimeoutMs: 50,
     idleTimeoutSeconds: parts.idleTimeoutSeconds,
     log,
   });
+  server.serve({ registry: parts.registry ?? named("registry"), api: parts.api ?? named("api") });
   running.push(server);
   return { server, lines };
 }
@@ -47,6 +47,16 @@ test.each([
   const answer = await exchange(server.port, `${method} ${target} HTTP/1.1\r\nHost: localhost`);
   expect(answer.status).toBe(status);
   expect(answer.body.toString()).toMatch(body);
+});
+
+test("until the surfaces are open, only health is answered", async () => {
+  const { log } = recordingLog();
+  const server = startServer({ listen: { host: "127.0.0.1", port: 0 }, ready: async () => {}, log });
+  running.push(server);
+  const early = await exchange(server.port, "GET /v2/ HTTP/1.1\r\nHost: localhost");
+  expect(early.status).toBe(503);
+  expect(early.headers.get("retry-after")).toBe("1");
+  expect((await exchange(server.port, "GET /healthz HTTP/1.1\r\nHost: localhost")).status).toBe(200);
 });
 
 test("a Host that no URL can have is refused before a surface sees it", async () => {
@@ -223,7 +233,6 @@ test("a port that is taken is said to be", async () => {
   const again = () =>
     startServer({
       listen: { host: "127.0.0.1", port: server.port },
-      surfaces: () => ({ registry: async () => new Response(), api: async () => new Response() }),
       ready: async () => {},
       log,
     });

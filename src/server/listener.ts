@@ -6,8 +6,6 @@ import { fitToRequest } from "./send.ts";
 export interface ServerOptions {
   /** Port 0 takes any free one. */
   listen: { readonly host: string; readonly port: number };
-  /** Called once the port is known, before any request is. */
-  surfaces(address: { port: number }): Surfaces;
   /** Resolves when requests can be served. The `name` of what it throws is shown to everybody. */
   ready(): Promise<void>;
   log: Log;
@@ -22,6 +20,8 @@ export interface RunningServer {
   readonly port: number;
   /** Requests whose answers are not fully sent. */
   readonly inFlight: number;
+  /** Opens the surfaces. Until then the port is held and health is answered, everything else with 503. */
+  serve(surfaces: Surfaces): void;
   /** Takes no more requests, waits so long for those in flight, then cuts them off. Answers whether none was cut. */
   stop(graceMs: number): Promise<boolean>;
 }
@@ -46,10 +46,10 @@ const quiet = new Set<Route>(["health", "ready"]);
 export function startServer(options: ServerOptions): RunningServer {
   const { log, listen, idleTimeoutSeconds = 240, readyTimeoutMs = 2000, ready } = options;
   const health = { ready, readyTimeoutMs };
-  let surfaces: Surfaces;
+  let surfaces: Surfaces | undefined;
 
   /** The life of a request: identify, route, answer, fit, record. */
-  async function serve(request: Request, server: Bun.Server<unknown>): Promise<Response> {
+  async function receive(request: Request, server: Bun.Server<unknown>): Promise<Response> {
     const started = performance.now();
     const noted: Record<string, string | number | boolean> = {};
     const arrival = arrivalOf(request, server, noted);
@@ -91,6 +91,7 @@ export function startServer(options: ServerOptions): RunningServer {
 
   async function answer(request: Request, route: Route, arrival: Arrival): Promise<Response> {
     if (route !== "registry" && route !== "api") return answerPlainly(route, health);
+    if (!surfaces) return starting();
     // A `Host` that no URL can have. Surfaces may take the URL for granted.
     if (!URL.canParse(request.url)) return Response.json({ message: "The Host header is not valid" }, { status: 400 });
     return surfaces[route](request, arrival);
@@ -98,21 +99,23 @@ export function startServer(options: ServerOptions): RunningServer {
 
   const server = listenOn(listen, {
     idleTimeout: idleTimeoutSeconds,
-    fetch: serve,
-    // Reached only after `serve` has answered: the file of an answer is gone or cannot be opened.
+    fetch: receive,
+    // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
     error(error) {
       log.error({ error }, "an answer could not be sent");
       return internalError();
     },
   });
   const port = server.port ?? listen.port;
-  surfaces = options.surfaces({ port });
 
   return {
     url: `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`,
     port,
     get inFlight() {
       return server.pendingRequests;
+    },
+    serve(opened) {
+      surfaces = opened;
     },
     async stop(graceMs) {
       // Bun closes idle connections, lets the others finish their request, and counts one until its last byte is sent.
@@ -179,6 +182,11 @@ function hasBody({ headers }: Request): boolean {
 function identify(response: Response, route: Route, requestId: string): void {
   const header = route === "api" ? "x-amzn-RequestId" : "x-request-id";
   if (!response.headers.has(header)) response.headers.set(header, requestId);
+}
+
+/** For a moment at the start, or for as long as a large database takes to be brought up to date. */
+function starting(): Response {
+  return Response.json({ message: "Berth is starting" }, { status: 503, headers: { "retry-after": "1" } });
 }
 
 /** A surface encodes its own errors; this is for when it could not. */

@@ -25,10 +25,10 @@ beforeAll(() => {
   const surface = async () => sendContent(...answerWith());
   server = startServer({
     listen: { host: "127.0.0.1", port: 0 },
-    surfaces: () => ({ registry: surface, api: surface }),
     ready: async () => {},
     log,
   });
+  server.serve({ registry: surface, api: surface });
 });
 afterAll(async () => {
   await server.stop(0);

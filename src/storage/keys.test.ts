@@ -87,7 +87,7 @@ test("a sealing key that others can read is refused", async () => {
   await openSealingKey(file);
   chmodSync(file, 0o640);
   await expect(openSealingKey(file)).rejects.toThrow(
-    `${file} can be read or written by others (its mode is 0640). If nobody has, run: chmod 600 ${file}`,
+    `${file} can be read or written by others. If nobody has, run: chmod 600 ${file}`,
   );
 });
 

@@ -23,12 +23,8 @@ const sealingKeyBytes = 32;
 export async function openSealingKey(file: string): Promise<Uint8Array> {
   await makeOnce(file, () => randomBytes(sealingKeyBytes));
   const key = await readFile(file);
-  const { mode } = await stat(file);
-  if ((mode & 0o077) !== 0) {
-    const shown = (mode & 0o777).toString(8).padStart(4, "0");
-    throw new KeyFileUnusable(
-      `${file} can be read or written by others (its mode is ${shown}). If nobody has, run: chmod 600 ${file}`,
-    );
+  if (await isExposed(file)) {
+    throw new KeyFileUnusable(`${file} can be read or written by others. If nobody has, run: chmod 600 ${file}`);
   }
   if (key.length !== sealingKeyBytes) {
     throw new KeyFileUnusable(
@@ -66,6 +62,11 @@ export async function readRootKey(file: string): Promise<RootKeyPair | undefined
     );
   }
   return pair;
+}
+
+/** Whether users other than its owner can open the file. */
+export async function isExposed(file: string): Promise<boolean> {
+  return ((await stat(file)).mode & 0o077) !== 0;
 }
 
 /** As AWS makes them: `AKIA` and 16 base-32 characters, and a secret of 40. Letters and digits survive every shell. */

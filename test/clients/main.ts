@@ -48,6 +48,12 @@ const USAGE = `npm run test:clients [-- --all] [-- --only name,...]
 const onCi = Boolean(process.env.CI);
 const asRoot = process.getuid?.() === 0;
 
+/** Ends the client that runs, with all that it started, and lets no other begin. */
+const interrupted = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => interrupted.abort(new Error(`interrupted by ${signal}`)));
+}
+
 interface Absent {
   readonly name: string;
   readonly why: string;
@@ -64,6 +70,7 @@ async function main(): Promise<number> {
     const server = await startServer(folder);
     try {
       for (const client of asked.clients) {
+        if (interrupted.signal.aborted) break;
         const missing = await whyAbsent(client, asked.all);
         if (missing) absent.push(missing);
         else add(total, await runClient(client, server));
@@ -110,11 +117,10 @@ async function runClient(client: Client, server: Server): Promise<Tally> {
   const timeUp = new AbortController();
   const timeoutMs = client.timeoutMs ?? 180_000;
   const timer = setTimeout(() => timeUp.abort(new Error(`the client's ${timeoutMs / 1000} s were up`)), timeoutMs);
-  const { world, tally, close } = await openWorld(client.name, server, timeUp.signal);
-  const onSignal = () => timeUp.abort(new Error("interrupted"));
-  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  const signal = AbortSignal.any([timeUp.signal, interrupted.signal]);
+  const { world, tally, close } = await openWorld(client.name, server, signal);
   try {
-    await Promise.race([client.run(world), rejectWhenAborted(timeUp.signal)]);
+    await Promise.race([client.run(world), rejectWhenAborted(signal)]);
   } catch (error) {
     world.report(
       "runs to its end",
@@ -127,7 +133,6 @@ async function runClient(client: Client, server: Server): Promise<Tally> {
     // Programs that still run use the folder that is about to go.
     timeUp.abort(new Error("the client has finished"));
     await close();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
   console.log(`  ${tally.passed} ok, ${tally.failed} failed in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   return tally;
@@ -158,7 +163,12 @@ function conclude(total: Tally, absent: readonly Absent[]): number {
   }
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);
-  return total.failed > 0 || total.passed === 0 ? 1 : 0;
+  return total.failed > 0 || total.passed === 0 || interrupted.signal.aborted ? 1 : 0;
 }
 
-process.exit(await main());
+process.exit(
+  await main().catch((error) => {
+    console.error(error instanceof Error ? error.message : error);
+    return 1;
+  }),
+);

@@ -66,13 +66,13 @@ export function openRegistry(url: string, user: string, secret: string): Registr
         await request("GET", `/v2/${repository}/manifests/${reference}`, { headers: { accept } }),
         200,
       );
-      const bytes = await response.bytes();
+      const bytes = new Uint8Array(await response.arrayBuffer());
       return { digest: sha256(bytes), mediaType: response.headers.get("content-type") ?? "", bytes };
     },
 
     async blob(repository, digest) {
       const response = await expectStatus(await request("GET", `/v2/${repository}/blobs/${digest}`), 200);
-      return response.bytes();
+      return new Uint8Array(await response.arrayBuffer());
     },
   };
 }

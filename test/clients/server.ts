@@ -26,10 +26,9 @@ export async function startServer(folder: string): Promise<Server> {
   const child = Bun.spawn([process.execPath, "src/cli/main.ts", "serve"], {
     cwd: ROOT,
     env: {
-      ...(process.env as Record<string, string>),
+      ...withoutBerth(process.env),
       BERTH_LISTEN: host,
       BERTH_PUBLIC_URL: url,
-      BERTH_METRICS_LISTEN: `127.0.0.1:${await freePort()}`,
       BERTH_DATA: join(folder, "data"),
       BERTH_ACCOUNT: ACCOUNT,
       BERTH_REGION: REGION,
@@ -56,7 +55,14 @@ export async function startServer(folder: string): Promise<Server> {
     await Bun.sleep(50);
   }
   await stop();
-  throw new Error(`Berth does not answer:\n${await Bun.file(logFile).text()}`);
+  const lines = (await Bun.file(logFile).text()).trim().split("\n");
+  throw new Error(`Berth does not answer:\n${lines.slice(-10).join("\n")}`);
+}
+
+/** The settings of a Berth that this machine may run are not for the one under test. */
+function withoutBerth(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const kept = Object.entries(environment).filter(([name]) => !name.startsWith("BERTH_"));
+  return Object.fromEntries(kept) as Record<string, string>;
 }
 
 async function answers(url: string): Promise<boolean> {

@@ -32,13 +32,14 @@ export function createQuery(services: readonly QueryService[]): Protocol {
       const parameters = treeOf(pairs);
       const action = parameters.members.get("Action")?.text;
       const version = parameters.members.get("Version")?.text ?? "NO_VERSION_SPECIFIED";
-      if (!action) throw new CallRefused("MissingOperation", "The request is missing an action or a required parameter.");
+      if (!action)
+        throw new CallRefused("MissingOperation", "The request is missing an action or a required parameter.");
       const service = services.find((candidate) => candidate.version === version);
       const operation = service?.operations.get(action);
       if (!service || !operation) {
         throw new CallRefused("UnknownOperation", `Could not find operation ${action} for version ${version}`);
       }
-      return { service, operation, decode: () => valueOf(operation.schema, parameters) };
+      return { service, operation, decode: () => decodeNode(operation.schema, parameters) };
     },
     encode(output, { operation, service }, requestId) {
       const { name } = operation;
@@ -80,22 +81,22 @@ function treeOf(pairs: Pairs): Node {
 }
 
 /** Forms have only text, so the shape says what each text stands for. What does not fit is left for the shape to refuse. */
-function valueOf(schema: z.core.$ZodType, node: Node | undefined): unknown {
+function decodeNode(schema: z.core.$ZodType, node: Node | undefined): unknown {
   if (!node) return undefined;
   const { def } = (schema as z.core.$ZodTypes)._zod;
   switch (def.type) {
     case "optional":
-      return valueOf(def.innerType, node);
+      return decodeNode(def.innerType, node);
     case "pipe":
-      return valueOf(def.in, node);
+      return decodeNode(def.in, node);
     case "object":
       return Object.fromEntries(
-        Object.entries(def.shape).map(([name, member]) => [name, valueOf(member, node.members.get(name))]),
+        Object.entries(def.shape).map(([name, member]) => [name, decodeNode(member, node.members.get(name))]),
       );
     case "array": {
       const members = node.members.get("member")?.members ?? new Map<string, Node>();
       const inOrder = [...members].sort(([a], [b]) => Number(a) - Number(b));
-      return inOrder.map(([, member]) => valueOf(def.element, member));
+      return inOrder.map(([, member]) => decodeNode(def.element, member));
     }
     case "number":
       return /^-?\d{1,15}$/.test(node.text ?? "") ? Number(node.text) : node.text;

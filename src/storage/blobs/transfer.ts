@@ -4,7 +4,7 @@ import type { DiskFile } from "./disk.ts";
 /** Large enough to make system calls rare, small enough that two per upload do not matter. */
 const batchBytes = 1024 * 1024;
 /** How much may wait in the page cache for the final sync. */
-export let flushBytes = Number(process.env.FLUSH ?? 0) * 1024 * 1024;
+export const knob = globalThis as any; //TEMP
 
 export interface Written {
   readonly sizeBytes: number;
@@ -37,7 +37,7 @@ export async function writeHashed(
   for await (const batch of batches(source())) {
     hasher?.update(batch);
     await writing;
-    if (flushBytes && unsynced >= flushBytes && !syncing) { unsynced=0; syncing = file.datasync().finally(()=>{syncing=undefined}); }
+    if (knob.FLUSH && unsynced >= knob.FLUSH && !syncing) { unsynced=0; syncing = file.datasync().finally(()=>{syncing=undefined}); }
     writing = writeAll(file, batch, position + sizeBytes);
     // The failure is met at the next `await`, which may be a while when the source is slow.
     writing.catch(() => {});

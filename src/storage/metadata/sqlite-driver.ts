@@ -106,6 +106,12 @@ export class SqliteConnection implements DatabaseConnection {
     this.#database.run("pragma busy_timeout = 0");
   }
 
+  /** How SQLite goes about a statement, step by step. */
+  explain(text: string, parameters: readonly unknown[]): string[] {
+    const plan = this.#prepare(`explain query plan ${text}`).all(...(parameters as SQLQueryBindings[]));
+    return (plan as { detail: string }[]).map(({ detail }) => detail);
+  }
+
   ping(): void {
     this.#run("select 1");
   }

@@ -126,6 +126,7 @@ async function serve(postgres: string, folder: string, data: string, user: User)
     { ...user, cwd: folder, stdin: "pipe", stdout: "ignore", stderr: Bun.file(join(folder, "log")) },
   );
   const stop = async () => {
+    await cp(join(folder, "log"), "/tmp/mtest/pglog");
     server.stdin.end();
     await server.exited;
     await rm(folder, { recursive: true, force: true });

@@ -1,0 +1,254 @@
+import { existsSync } from "node:fs";
+import { access, constants, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Config, publicUrlOf } from "./config.ts";
+import { compose } from "./compose.ts";
+import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
+import { expireUploads } from "./domain/registry/upload-expiry.ts";
+import { every } from "./jobs/schedule.ts";
+import { CannotListen, startServer } from "./server/listener.ts";
+import type { Log } from "./server/log.ts";
+import { sendContent } from "./server/send.ts";
+import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
+import {
+  isExposed,
+  KeyFileUnusable,
+  openRootKey,
+  openSealingKey,
+  type RootKeyPair,
+  readRootKey,
+} from "./storage/keys.ts";
+import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+
+/** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
+export class CannotStart extends Error {
+  override readonly name = "CannotStart";
+}
+
+export interface Berth {
+  /** Where it listens. */
+  readonly url: string;
+  /** Where clients reach it; a template when it has `{account}` in it. */
+  readonly publicUrl: string;
+  readonly rootKey: RootKeyInUse;
+  /** Finishes the requests in flight, within the configured time, and closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface RootKeyInUse extends RootKeyPair {
+  /** The file that holds it; absent when the configuration does. */
+  readonly file?: string;
+  /** Whether this start made it. */
+  readonly made: boolean;
+}
+
+/**
+ * The composition root: listens, opens what keeps, builds what decides. What was opened is closed in reverse, also when
+ * a later step fails.
+ * @throws CannotStart
+ */
+export async function startBerth(config: Config, log: Log): Promise<Berth> {
+  const opened = new AsyncDisposableStack();
+  let serving: Metadata | undefined;
+  try {
+    await makeDataDirectory(config.data);
+    // Before anything is made: a first start that finds the port taken leaves nothing behind.
+    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log });
+    const stop = async () => {
+      await server.stop(config.shutdownGraceSeconds * 1000);
+      await opened.disposeAsync();
+    };
+    try {
+      const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+      const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
+      // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
+      const rootKey = await rootKeyFor(config, log);
+      const publicUrl = publicUrlOf(config, server.port);
+      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+      const clock = () => new Date();
+      const { registry, api, pullTimes } = compose({
+        metadata,
+        blobs,
+        root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
+        sealingKey,
+        publicUrl,
+        defaultRegion: config.region,
+        regions: config.regions,
+        createOnPush: config.createOnPush,
+        clock,
+        log,
+        send: sendContent,
+      });
+      opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, log));
+      server.serve({ registry, api });
+      serving = metadata;
+      return { url: server.url, publicUrl, rootKey, stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+const pullTimesEveryMs = 5_000;
+const uploadsEveryMs = 15 * 60_000;
+
+/** What a registry does by the way. What is still to be written when it stops, is. */
+function startRoutines(
+  { uploadExpiryHours }: Config,
+  stores: { metadata: Metadata; blobs: BlobStore; clock: () => Date },
+  pullTimes: { flush(): Promise<void> },
+  log: Log,
+): () => Promise<void> {
+  const failed = (routine: string) => (error: unknown) => log.error({ error, routine }, "a routine failed");
+  async function expire() {
+    const before = new Date(stores.clock().getTime() - uploadExpiryHours * 3_600_000);
+    const { sessions, orphans } = await expireUploads(stores, before);
+    if (sessions + orphans > 0) log.info({ sessions, orphans }, "abandoned uploads were dropped");
+  }
+  const routines = [
+    every(pullTimesEveryMs, pullTimes.flush, failed("pull times")),
+    every(uploadsEveryMs, expire, failed("abandoned uploads")),
+  ];
+  return async () => {
+    for (const routine of routines) await routine.stop();
+    await pullTimes.flush().catch(failed("pull times"));
+  };
+}
+
+/** The root key pair of a Berth with this configuration, if it has been started before or was given one. */
+export async function findRootKey(config: Config): Promise<RootKeyPair | undefined> {
+  try {
+    return config.rootKey ?? (await readRootKey(credentialsFile(config)));
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+export interface Migrated {
+  /** The database, without a password. */
+  readonly database: string;
+  /** Whether there was none before. Known of a file only. */
+  readonly made: boolean;
+}
+
+/** Brings the database up to date, as every start does. @throws CannotStart */
+export async function migrateDatabase(config: Config): Promise<Migrated> {
+  const file = sqliteFile(config);
+  const made = file !== undefined && !existsSync(file);
+  try {
+    if (file?.startsWith(config.data)) await makeDataDirectory(config.data);
+    const metadata = await openDatabase(config);
+    await metadata.close();
+    return { database: shownDatabase(config), made };
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+async function ready(metadata: Metadata | undefined, log: Log): Promise<void> {
+  if (!metadata) throw Object.assign(new Error("not everything is open yet"), { name: "Starting" });
+  try {
+    await metadata.ping();
+  } catch (cause) {
+    log.warn({ error: cause }, "not ready: the database does not answer");
+    throw Object.assign(new Error("the database does not answer", { cause }), { name: "DatabaseUnreachable" });
+  }
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const reasons: Record<string, string> = {
+      EACCES: "it is not writable for this user",
+      EPERM: "it is not writable for this user",
+      EROFS: "its file system is read-only",
+      ENOTDIR: "a part of its path is a file",
+      EEXIST: "it is a file",
+      ENOSPC: "its disk is full",
+    };
+    const { code = "unknown" } = cause as NodeJS.ErrnoException;
+    throw new CannotStart(
+      `the data directory ${path} cannot be used: ${reasons[code] ?? code}. Set BERTH_DATA to a directory that can be written`,
+      { cause },
+    );
+  }
+}
+
+function credentialsFile(config: Config): string {
+  return join(config.data, "credentials");
+}
+
+async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
+  if (config.rootKey) return { ...config.rootKey, made: false };
+  const file = credentialsFile(config);
+  const rootKey = await openRootKey(file);
+  if (await isExposed(file))
+    log.warn({ file }, "the root key pair can be read by other users of this machine: chmod 600");
+  return { ...rootKey, file };
+}
+
+async function openDatabase(config: Config): Promise<Metadata> {
+  try {
+    return await openMetadata(config.databaseUrl);
+  } catch (cause) {
+    if (cause instanceof DatabaseTooNew) throw cause;
+    throw new CannotStart(`the database ${shownDatabase(config)} cannot be opened: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+async function openBlobs({ blobs: { root } }: Config): Promise<BlobStore> {
+  try {
+    return await openFilesystemBlobs({ root });
+  } catch (cause) {
+    throw new CannotStart(`the folder of blobs ${root} cannot be used: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+function sqliteFile({ databaseUrl }: Config): string | undefined {
+  return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : undefined;
+}
+
+function shownDatabase(config: Config): string {
+  const file = sqliteFile(config);
+  if (file !== undefined) return file;
+  const { protocol, host, pathname } = new URL(config.databaseUrl);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** The text that an operator understands: the code where the system gives one, the first line of the message else. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? (message.split("\n")[0] ?? "") : String(cause);
+  return typeof code === "string" && !text.includes(code) ? `${text} (${code})`.trimStart() : text;
+}
+
+/** Whatever a start can fail with, as something its operator can act on, or as it is when that is not known. */
+function explained(error: unknown): unknown {
+  if (error instanceof CannotListen) return new CannotStart(listenAdvice(error), { cause: error });
+  if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
+  if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  return error;
+}
+
+function listenAdvice({ code, host, port, message }: CannotListen): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is taken by another program, perhaps another Berth. Stop that one, or set BERTH_LISTEN to another port, such as ${host}:${port + 1}`;
+    case "EADDRNOTAVAIL":
+      return `${host} is not an address of this machine. Set BERTH_LISTEN to one that is, such as 127.0.0.1:${port}`;
+    case "EACCES":
+      return `this user may not listen on port ${port}. Set BERTH_LISTEN to a port from 1024 on`;
+    default:
+      return message;
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { refuse } from "../../domain/errors.ts";
+import { repositoryArn } from "../../domain/names.ts";
+import { operation } from "./operation.ts";
+import { resourceTagsOf } from "./resource-tags.ts";
+import {
+  ExclusionFilters,
+  ImageScanningConfiguration,
+  ImageTagMutability,
+  RegistryId,
+  RepositoryName,
+  ResourceTags,
+} from "./shapes.ts";
+import { exclusionFiltersOf } from "./tag-mutability.ts";
+import { repositoryView } from "./views.ts";
+
+const EncryptionConfiguration = z.object({
+  encryptionType: z.enum(["AES256", "KMS", "KMS_DSSE"]),
+  kmsKey: z.string().min(1).max(2048).optional(),
+});
+
+export const CreateRepository = operation("CreateRepository", {
+  input: {
+    registryId: RegistryId.optional(),
+    repositoryName: RepositoryName,
+    tags: ResourceTags.optional(),
+    imageTagMutability: ImageTagMutability.optional(),
+    imageTagMutabilityExclusionFilters: ExclusionFilters.optional(),
+    imageScanningConfiguration: ImageScanningConfiguration.optional(),
+    encryptionConfiguration: EncryptionConfiguration.optional(),
+  },
+  needs({ repositoryName, tags = [] }, registry) {
+    const resource = repositoryArn(registry, repositoryName);
+    const create = { action: "ecr:CreateRepository", resource } as const;
+    return tags.length > 0 ? [create, { action: "ecr:TagResource", resource }] : [create];
+  },
+  throws: ["InvalidParameter", "InvalidTag", "TooManyTags", "RepositoryAlreadyExists"],
+  async run(input, granted, { repositories, addresses }) {
+    checkEncryption(input.encryptionConfiguration);
+    const { imageTagMutability, imageTagMutabilityExclusionFilters } = input;
+    const repository = await repositories.create(granted, {
+      name: input.repositoryName,
+      tagMutability: imageTagMutability,
+      exclusionFilters: exclusionFiltersOf(imageTagMutability, imageTagMutabilityExclusionFilters),
+      scanOnPush: input.imageScanningConfiguration?.scanOnPush,
+      tags: resourceTagsOf(input.tags ?? []),
+    });
+    return { repository: repositoryView(repository, addresses) };
+  },
+});
+
+/** Refused rather than ignored: nobody should believe that a key of theirs protects what it does not. */
+function checkEncryption(wanted: z.output<typeof EncryptionConfiguration> | undefined): void {
+  if (!wanted || (wanted.encryptionType === "AES256" && wanted.kmsKey === undefined)) return;
+  const constraint =
+    wanted.encryptionType === "AES256"
+      ? "kmsKey cannot be set when encryptionType is AES256"
+      : "KMS keys are not available on this server yet; use encryptionType AES256";
+  throw refuse("InvalidParameter", { member: "encryptionConfiguration", constraint });
+}

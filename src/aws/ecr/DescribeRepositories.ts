@@ -1,0 +1,41 @@
+import { z } from "zod";
+import { refuse } from "../../domain/errors.ts";
+import { type RepositoryName as Name, repositoryArn } from "../../domain/names.ts";
+import { operation } from "./operation.ts";
+import { MaxResults, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
+import { repositoryView } from "./views.ts";
+
+export const DescribeRepositories = operation("DescribeRepositories", {
+  input: {
+    registryId: RegistryId.optional(),
+    repositoryNames: z.array(RepositoryName).min(1).max(100).optional(),
+    nextToken: NextToken,
+    maxResults: MaxResults,
+  },
+  needs: ({ repositoryNames = ["*" as const] }, registry) =>
+    repositoryNames.map((name) => ({ action: "ecr:DescribeRepositories", resource: repositoryArn(registry, name) })),
+  throws: ["InvalidParameter", "RepositoryNotFound"],
+  async run({ repositoryNames, nextToken, maxResults }, granted, { repositories, addresses, paging }) {
+    if (repositoryNames) {
+      if (nextToken !== undefined || maxResults !== undefined) throw notBoth();
+      const found = await repositories.describe(granted, repositoryNames);
+      return { repositories: found.map((repository) => repositoryView(repository, addresses)) };
+    }
+    const page = await paging.page({
+      of: ["DescribeRepositories", granted.registry],
+      nextToken,
+      limit: maxResults ?? 100,
+      read: (after: Name | undefined, limit) => repositories.list(granted, { after, limit }),
+      keyOf: ({ name }) => name,
+    });
+    return {
+      repositories: page.items.map((repository) => repositoryView(repository, addresses)),
+      nextToken: page.nextToken,
+    };
+  },
+});
+
+function notBoth() {
+  const constraint = "repositoryNames cannot be combined with nextToken or maxResults";
+  return refuse("InvalidParameter", { member: "repositoryNames", constraint });
+}

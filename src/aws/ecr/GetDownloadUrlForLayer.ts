@@ -1,0 +1,23 @@
+import { refuse } from "../../domain/errors.ts";
+import { parseDigest } from "../../domain/names.ts";
+import { onRepository } from "../operation.ts";
+import { operation } from "./operation.ts";
+import { DigestText, RegistryId, RepositoryName } from "./shapes.ts";
+
+export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
+  input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, layerDigest: DigestText },
+  needs: onRepository("ecr:GetDownloadUrlForLayer"),
+  throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible"],
+  async run({ repositoryName, layerDigest }, granted, { repositories, layers, registryTokens, addresses }, key) {
+    const { caller, registry } = granted;
+    const digest = parseDigest(layerDigest);
+    if (!digest) {
+      await repositories.describe(granted, [repositoryName]);
+      throw refuse("LayerNotFound", { repository: repositoryName, registry, digest: layerDigest });
+    }
+    await layers.downloadable(granted, repositoryName, digest);
+    const layer = { registry, repository: repositoryName, digest };
+    const token = registryTokens.issueLayer(caller.principal, key.longTermKeyId, layer);
+    return { downloadUrl: addresses.layerUrl(registry, repositoryName, digest, token), layerDigest };
+  },
+});

@@ -1,0 +1,13 @@
+import { onRepository } from "../operation.ts";
+import { operation } from "./operation.ts";
+import { RegistryId, RepositoryName } from "./shapes.ts";
+
+export const GetRepositoryPolicy = operation("GetRepositoryPolicy", {
+  input: { registryId: RegistryId.optional(), repositoryName: RepositoryName },
+  needs: onRepository("ecr:GetRepositoryPolicy"),
+  throws: ["RepositoryNotFound", "RepositoryPolicyNotFound"],
+  async run({ repositoryName }, granted, { repositories }) {
+    const policyText = await repositories.policy(granted, repositoryName);
+    return { registryId: granted.registry.account, repositoryName, policyText };
+  },
+});

@@ -1,0 +1,54 @@
+import type { ImageReferrer } from "@aws-sdk/client-ecr";
+import { z } from "zod";
+import { parseDigest } from "../../domain/names.ts";
+import type { Image } from "../../domain/registry/ports.ts";
+import { onRepository } from "../operation.ts";
+import { operation } from "./operation.ts";
+import { DigestText, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
+import { hasActiveImages } from "./views.ts";
+
+export const ListImageReferrers = operation("ListImageReferrers", {
+  input: {
+    registryId: RegistryId.optional(),
+    repositoryName: RepositoryName,
+    subjectId: z.object({ imageDigest: DigestText }),
+    filter: z
+      .object({
+        artifactTypes: z.array(z.string().min(1).max(255)).max(5).optional(),
+        artifactStatus: z.enum(["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]).optional(),
+      })
+      .optional(),
+    nextToken: NextToken,
+    maxResults: z.number().int().min(1).max(50).optional(),
+  },
+  // There is no permission of its own.
+  needs: onRepository("ecr:BatchGetImage"),
+  throws: ["InvalidParameter", "RepositoryNotFound"],
+  async run(input, granted, { repositories, images, paging }) {
+    const { repositoryName, subjectId, filter = {}, nextToken, maxResults } = input;
+    await repositories.describe(granted, [repositoryName]);
+    const subject = parseDigest(subjectId.imageDigest);
+    if (!subject || !hasActiveImages(filter.artifactStatus)) return { referrers: [] };
+    const artifactTypes = filter.artifactTypes?.length ? filter.artifactTypes : undefined;
+    const page = await paging.page({
+      of: ["ListImageReferrers", granted.registry, repositoryName, subject, filter],
+      nextToken,
+      limit: maxResults ?? 20,
+      read: (after: number | undefined, limit) =>
+        images.referrers(granted, repositoryName, subject, { artifactTypes, after, limit }),
+      keyOf: ({ id }) => id,
+    });
+    return { referrers: page.items.map(referrerView), nextToken: page.nextToken };
+  },
+});
+
+function referrerView(image: Image): ImageReferrer {
+  return {
+    digest: image.digest,
+    mediaType: image.mediaType,
+    artifactType: image.artifactType,
+    size: image.manifestBytes,
+    annotations: image.annotations,
+    artifactStatus: "ACTIVE",
+  };
+}

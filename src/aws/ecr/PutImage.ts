@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { refuse } from "../../domain/errors.ts";
+import { parseDigest } from "../../domain/names.ts";
+import { onRepository } from "../operation.ts";
+import { operation } from "./operation.ts";
+import { DigestText, ImageTag, RegistryId, RepositoryName } from "./shapes.ts";
+
+export const PutImage = operation("PutImage", {
+  input: {
+    registryId: RegistryId.optional(),
+    repositoryName: RepositoryName,
+    imageManifest: z.string().min(1).max(4_194_304),
+    imageManifestMediaType: z.string().optional(),
+    imageTag: ImageTag.optional(),
+    imageDigest: DigestText.optional(),
+  },
+  needs: onRepository("ecr:PutImage"),
+  throws: [
+    "InvalidParameter",
+    "RepositoryNotFound",
+    "ManifestInvalid",
+    "ManifestTooLarge",
+    "ImageDigestMismatch",
+    "LayersNotFound",
+    "ReferencedImagesNotFound",
+    "ImageTagImmutable",
+    "ImageAlreadyExists",
+    "LimitExceeded",
+  ],
+  async run(input, granted, { images }) {
+    const { repositoryName, imageManifest, imageManifestMediaType, imageTag, imageDigest } = input;
+    const { registry } = granted;
+    const digest = imageDigest === undefined ? undefined : parseDigest(imageDigest);
+    if (imageDigest !== undefined && digest === undefined) {
+      // Upper case, or an algorithm that we do not calculate.
+      throw refuse("ImageDigestMismatch", { repository: repositoryName, registry, given: imageDigest });
+    }
+    const image = await images.put(granted, repositoryName, {
+      manifest: new TextEncoder().encode(imageManifest),
+      mediaType: imageManifestMediaType,
+      digest,
+      tags: imageTag === undefined ? [] : [imageTag],
+      refuseExisting: true,
+    });
+    return {
+      image: {
+        registryId: registry.account,
+        repositoryName,
+        imageId: { imageDigest: image.digest, imageTag },
+        imageManifest,
+        imageManifestMediaType: image.mediaType,
+      },
+    };
+  },
+});

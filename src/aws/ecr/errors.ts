@@ -1,0 +1,52 @@
+import type { Refusal, RefusalCode } from "../../domain/errors.ts";
+import type { Spelling, WireError } from "../errors.ts";
+
+/** What ECR calls each meaning (ECR API reference, "Errors" of each operation). */
+export const errors = {
+  RepositoryNotFound: ["RepositoryNotFoundException", 400],
+  RepositoryAlreadyExists: ["RepositoryAlreadyExistsException", 400],
+  RepositoryNotEmpty: ["RepositoryNotEmptyException", 400],
+  RepositoryPolicyNotFound: ["RepositoryPolicyNotFoundException", 400],
+  InvalidTag: ["InvalidTagParameterException", 400],
+  TooManyTags: ["TooManyTagsException", 400],
+  InvalidParameter: ["InvalidParameterException", 400],
+  Validation: ["ValidationException", 400],
+  LimitExceeded: ["LimitExceededException", 400],
+
+  ImageNotFound: ["ImageNotFoundException", 400],
+  ImageAlreadyExists: ["ImageAlreadyExistsException", 400],
+  ImageTagImmutable: ["ImageTagAlreadyExistsException", 400],
+  ImageDigestMismatch: ["ImageDigestDoesNotMatchException", 400],
+  ImageReferenced: ["InvalidParameterException", 400],
+  ManifestInvalid: ["InvalidParameterException", 400],
+  ManifestTooLarge: ["InvalidParameterException", 400],
+  ReferencedImagesNotFound: ["ReferencedImagesNotFoundException", 400],
+
+  LayersNotFound: ["LayersNotFoundException", 400],
+  LayerNotFound: ["LayersNotFoundException", 400],
+  LayerInaccessible: ["LayerInaccessibleException", 400],
+  LayerReferenced: ["InvalidParameterException", 400],
+  LayerAlreadyExists: ["LayerAlreadyExistsException", 400],
+  LayerDigestMismatch: ["InvalidLayerException", 400],
+  LayerPartTooSmall: ["LayerPartTooSmallException", 400],
+  LayerTooLarge: ["LimitExceededException", 400],
+  UploadNotFound: ["UploadNotFoundException", 400],
+  UploadEmpty: ["EmptyUploadException", 400],
+  // Every SDK waits and tries again after this one.
+  UploadBusy: ["ThrottlingException", 400],
+  UploadOutOfOrder: ["InvalidLayerPartException", 400],
+  UploadSizeMismatch: ["InvalidLayerPartException", 400],
+  UploadInterrupted: ["ServerException", 500],
+  StorageFull: ["ServerException", 500],
+
+  AccessDenied: ["AccessDeniedException", 400],
+} satisfies Record<RefusalCode, Spelling>;
+
+export type EcrCode = keyof typeof errors;
+
+/** InvalidLayerPartException says where the next part has to begin. */
+export function membersOf(refusal: Refusal): WireError["members"] {
+  if (!refusal.is("UploadOutOfOrder") && !refusal.is("UploadSizeMismatch")) return undefined;
+  const { account, repository, upload, expected } = refusal.facts;
+  return { registryId: account, repositoryName: repository, uploadId: upload, lastValidByteReceived: expected - 1 };
+}

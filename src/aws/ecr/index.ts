@@ -1,0 +1,85 @@
+import { refuse } from "../../domain/errors.ts";
+import { type JsonService, operationMap } from "../service.ts";
+import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
+import { BatchDeleteImage } from "./BatchDeleteImage.ts";
+import { BatchGetImage } from "./BatchGetImage.ts";
+import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
+import { CreateRepository } from "./CreateRepository.ts";
+import { DeleteRepository } from "./DeleteRepository.ts";
+import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
+import { DescribeImages } from "./DescribeImages.ts";
+import { DescribeRegistry } from "./DescribeRegistry.ts";
+import { DescribeRepositories } from "./DescribeRepositories.ts";
+import { errors, membersOf } from "./errors.ts";
+import { GetAccountSetting } from "./GetAccountSetting.ts";
+import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
+import { GetDownloadUrlForLayer } from "./GetDownloadUrlForLayer.ts";
+import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
+import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
+import { ListImageReferrers } from "./ListImageReferrers.ts";
+import { ListImages } from "./ListImages.ts";
+import { ListTagsForResource } from "./ListTagsForResource.ts";
+import type { EcrParts } from "./operation.ts";
+import { PutAccountSetting } from "./PutAccountSetting.ts";
+import { PutImage } from "./PutImage.ts";
+import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.ts";
+import { PutImageTagMutability } from "./PutImageTagMutability.ts";
+import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
+import { TagResource } from "./TagResource.ts";
+import { UntagResource } from "./UntagResource.ts";
+import { UploadLayerPart } from "./UploadLayerPart.ts";
+
+/** Amazon ECR, API version 2015-09-21. */
+export function createEcr(parts: EcrParts): JsonService {
+  return {
+    name: "ecr",
+    targetPrefix: "AmazonEC2ContainerRegistry_V20150921",
+    operations,
+    parts,
+    errors,
+    internal: ["ServerException", 500],
+    members: membersOf,
+    invalidInput: ([problem]) =>
+      refuse("InvalidParameter", { member: memberName(problem?.member ?? ""), constraint: problem?.constraint ?? "" }),
+  };
+}
+
+/** Names that ECR's messages spell otherwise than its requests. */
+const capitalized = new Map([
+  ["policyText", "PolicyText"],
+  ["lifecyclePolicyText", "LifecyclePolicyText"],
+  ["nextToken", "NextToken"],
+]);
+
+function memberName(member: string): string {
+  return capitalized.get(member) ?? member;
+}
+
+const operations = operationMap<EcrParts>([
+  BatchCheckLayerAvailability,
+  BatchDeleteImage,
+  BatchGetImage,
+  CompleteLayerUpload,
+  CreateRepository,
+  DeleteRepository,
+  DeleteRepositoryPolicy,
+  DescribeImages,
+  DescribeRegistry,
+  DescribeRepositories,
+  GetAccountSetting,
+  GetAuthorizationToken,
+  GetDownloadUrlForLayer,
+  GetRepositoryPolicy,
+  InitiateLayerUpload,
+  ListImageReferrers,
+  ListImages,
+  ListTagsForResource,
+  PutAccountSetting,
+  PutImage,
+  PutImageScanningConfiguration,
+  PutImageTagMutability,
+  SetRepositoryPolicy,
+  TagResource,
+  UntagResource,
+  UploadLayerPart,
+]);

@@ -1,0 +1,23 @@
+import type * as Sdk from "@aws-sdk/client-ecr";
+import type { RegistryTokens } from "../../domain/identity/registry-registryTokens.ts";
+import type { Addresses } from "../../domain/registry/addresses.ts";
+import type { ImageService } from "../../domain/registry/images.ts";
+import type { LayerService } from "../../domain/registry/layers.ts";
+import type { RepositoryService } from "../../domain/registry/repositories.ts";
+import type { SettingsService } from "../../domain/registry/settings.ts";
+import { operationsOf } from "../operation.ts";
+import type { Paging } from "../paging.ts";
+import type { EcrCode } from "./errors.ts";
+
+/** What ECR operations act through. Each `run` names what it takes. */
+export interface EcrParts {
+  readonly repositories: RepositoryService;
+  readonly layers: LayerService;
+  readonly images: ImageService;
+  readonly settings: SettingsService;
+  readonly registryTokens: RegistryTokens;
+  readonly addresses: Addresses;
+  readonly paging: Paging;
+}
+
+export const operation = operationsOf<typeof Sdk, EcrCode, EcrParts>();

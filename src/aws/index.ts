@@ -1,0 +1,53 @@
+import type { Access } from "../domain/access.ts";
+import type { Credentials } from "../domain/identity/credentials.ts";
+import type { RegistryTokens } from "../domain/identity/registry-registryTokens.ts";
+import type { Sealer } from "../domain/identity/sealer.ts";
+import type { Region } from "../domain/names.ts";
+import type { Addresses } from "../domain/registry/addresses.ts";
+import type { ImageService } from "../domain/registry/images.ts";
+import type { LayerService } from "../domain/registry/layers.ts";
+import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { SettingsService } from "../domain/registry/settings.ts";
+import { createDispatch, type Log, type Surface } from "./dispatch.ts";
+import { createEcr } from "./ecr/index.ts";
+import { createPaging } from "./paging.ts";
+import { createJson11 } from "./protocols/json11.ts";
+import { createQuery } from "./protocols/query.ts";
+import { createVerifier } from "./sigv4.ts";
+import { createSts } from "./sts/index.ts";
+
+export interface ControlPlaneParts {
+  readonly repositories: RepositoryService;
+  readonly layers: LayerService;
+  readonly images: ImageService;
+  readonly settings: SettingsService;
+  readonly addresses: Addresses;
+  readonly access: Access;
+  readonly credentials: Credentials;
+  readonly registryTokens: RegistryTokens;
+  readonly sealer: Sealer;
+  readonly clock: () => Date;
+  readonly log: Log;
+  /** The regions that are served; left out: every well-formed one. */
+  readonly regions?: readonly Region[];
+}
+
+/** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
+export function createControlPlane(parts: ControlPlaneParts): Surface {
+  const { access, credentials, clock, log, regions, sealer } = parts;
+  const json11 = createJson11([createEcr({ ...parts, paging: createPaging(sealer) })]);
+  const query = createQuery([createSts({ credentials })]);
+  const verifier = createVerifier({ credentials, clock, regions });
+  return createDispatch({
+    protocolOf: (request) => (isQuery(request) ? query : json11),
+    verifier,
+    access,
+    clock,
+    log,
+  });
+}
+
+function isQuery({ method, headers }: Request): boolean {
+  if (headers.has("x-amz-target")) return false;
+  return method === "GET" || (headers.get("content-type") ?? "").startsWith("application/x-www-form-urlencoded");
+}

@@ -1,0 +1,25 @@
+import { findRootKey } from "../app.ts";
+import { loadConfig, publicUrlOf } from "../config.ts";
+import { CommandFailed } from "./failure.ts";
+import { reachedBy, shellQuote } from "./text.ts";
+
+/** `eval "$(berth env)"`: this shell's AWS CLI and SDKs talk to Berth. */
+export async function printEnv({ config: file }: { config?: string }): Promise<void> {
+  const config = loadConfig({ file });
+  const rootKey = await findRootKey(config);
+  if (!rootKey) {
+    throw new CommandFailed(`there is no root key pair in ${config.data} yet; the first \`berth serve\` makes it`);
+  }
+  const variables = {
+    AWS_ENDPOINT_URL: reachedBy(publicUrlOf(config), config),
+    AWS_ACCESS_KEY_ID: rootKey.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: rootKey.secretAccessKey,
+    AWS_DEFAULT_REGION: config.region,
+    // Newer SDKs look at this one only, and one that is left from another session would win.
+    AWS_REGION: config.region,
+  };
+  const assignments = Object.entries(variables).map(([name, value]) => `${name}=${shellQuote(value)}`);
+  console.log(`export ${assignments.join(" ")}`);
+  // It belongs to other keys; sent with ours, it makes them invalid.
+  console.log("unset AWS_SESSION_TOKEN");
+}

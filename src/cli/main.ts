@@ -1,0 +1,48 @@
+import { Command } from "commander";
+import { printEnv } from "./env.ts";
+import { describeFailure } from "./failure.ts";
+import { migrate } from "./migrate.ts";
+import { serve, settingsTable } from "./serve.ts";
+import { printVersion, version } from "./version.ts";
+
+const program = new Command("berth")
+  .description("A container registry of your own that speaks Amazon ECR's APIs.")
+  .version(version, "-V, --version", "print the version")
+  .helpCommand("help [command]", "explain a command")
+  .configureHelp({ sortSubcommands: false })
+  .addHelpText("after", "\nWithout a command, berth serves. `berth serve --help` lists all settings.");
+
+const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
+
+program
+  .command("serve", { isDefault: true })
+  .description("Run the registry until SIGTERM or Ctrl-C, which finish the requests in flight; a second one does not.")
+  .summary("run the registry")
+  .option(...configOption)
+  .addHelpText("after", settingsTable)
+  .action(serve);
+
+program
+  .command("env")
+  .description(
+    'Print what points the AWS CLI and SDKs of this shell at the registry, with the root key pair: eval "$(berth env)"',
+  )
+  .summary("print the variables for the AWS CLI and SDKs")
+  .option(...configOption)
+  .action(printEnv);
+
+program
+  .command("migrate")
+  .description("Bring the database up to date. Every start does so too; this does it before, or elsewhere.")
+  .summary("bring the database up to date")
+  .option(...configOption)
+  .action(migrate);
+
+program.command("version").summary("print the version").description("Print the version.").action(printVersion);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(describeFailure(error));
+  process.exit(1);
+}

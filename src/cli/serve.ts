@@ -1,0 +1,72 @@
+import { type Berth, CannotStart, startBerth } from "../app.ts";
+import { loadConfig, settingsHelp } from "../config.ts";
+import { createLog, type Log } from "../server/log.ts";
+import { isLoopback, reachedBy } from "./text.ts";
+import { version } from "./version.ts";
+import { welcome } from "./welcome.ts";
+
+/** A terminal's Ctrl-C reaches us twice, from the terminal and from npm. That is one wish, not two. */
+const sameSignalMs = 500;
+
+export async function serve({ config: file }: { config?: string }): Promise<void> {
+  const config = loadConfig({ file });
+  const log = createLog(config.log);
+  process.on("unhandledRejection", (error) => log.error({ error }, "a promise was rejected and nobody looked"));
+
+  const berth = await start(() => startBerth(config, log), log);
+  const publicUrl = reachedBy(berth.publicUrl, config);
+  const { accessKeyId, file: keyFile } = berth.rootKey;
+  log.info({ url: berth.url, publicUrl, data: config.data, accessKeyId, keyFile, version }, "listening");
+  if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
+    const advice =
+      "passwords and images cross the network unencrypted: put a proxy with TLS in front and set BERTH_PUBLIC_URL to its https:// address";
+    log.warn({ listen: `${config.listen.host}:${config.listen.port}` }, advice);
+  }
+  // To standard error, so that standard output has the log and nothing else.
+  const command = Bun.main.startsWith("/$bunfs/") ? "berth" : "npx berth";
+  process.stderr.write(welcome({ ...berth, version, publicUrl, createOnPush: config.createOnPush, command }));
+
+  stopOnSignal(berth, log);
+}
+
+async function start(starting: () => Promise<Berth>, log: Log): Promise<Berth> {
+  try {
+    return await starting();
+  } catch (error) {
+    if (error instanceof CannotStart) log.debug({ error }, "cannot start");
+    throw error;
+  }
+}
+
+function stopOnSignal(berth: Berth, log: Log): void {
+  let firstAt: number | undefined;
+  const onSignal = async (signal: NodeJS.Signals) => {
+    if (firstAt !== undefined) {
+      if (performance.now() - firstAt < sameSignalMs) return;
+      log.warn({ signal }, "stopping at once");
+      process.exit(1);
+    }
+    firstAt = performance.now();
+    log.info({ signal }, "stopping");
+    try {
+      await berth.stop();
+      log.info({}, "stopped");
+      process.exit(0);
+    } catch (error) {
+      log.error({ error }, "could not stop properly");
+      process.exit(1);
+    }
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+/** All settings, for `berth serve --help`. */
+export function settingsTable(): string {
+  const lines = settingsHelp().map(({ key, variable, meaning, preset }) => {
+    return `  ${key.padEnd(22)}${variable.padEnd(31)}${meaning}${preset === undefined ? "" : ` (${preset})`}`;
+  });
+  return ["", "Settings, as keys of berth.yaml and as variables, which win; defaults in brackets:", ...lines, ""].join(
+    "\n",
+  );
+}

@@ -1,0 +1,198 @@
+import { join, normalize } from "node:path";
+import { importsIn, linesWith, readSource } from "./source.ts";
+
+/**
+ * Who may import whom, who may use which package, and who may touch the outside. `npm run check` runs this. The first
+ * room that a file lies in counts.
+ */
+interface Room {
+  /** A pattern of paths. `<name>` stands for one folder's name. */
+  readonly room: string;
+  /** Patterns of paths. Every room may import itself, with the same `<name>`. */
+  readonly ours: readonly string[];
+  readonly packages?: readonly string[];
+  /** Packages of which only types may be used, by `import type`. */
+  readonly types?: readonly string[];
+  /** Node's and Bun's modules and globals: all, or those in the list. */
+  readonly outside?: "all" | readonly string[];
+  readonly because: string;
+}
+
+const computation = ["node:crypto"];
+
+export const rooms: readonly Room[] = [
+  {
+    room: "src/app.ts",
+    ours: ["src/"],
+    outside: "all",
+    because: "the composition root knows everything, so that nobody else has to",
+  },
+  {
+    room: "src/compose.ts",
+    ours: ["src/domain/**", "src/oci/**", "src/aws/**"],
+    because: "it puts domain and surfaces together over stores that others have opened",
+  },
+  {
+    room: "src/config.ts",
+    ours: ["src/domain/names.ts"],
+    packages: ["zod", "yaml"],
+    outside: "all",
+    because: "what is configured must be readable without starting anything",
+  },
+  {
+    room: "src/cli/**",
+    ours: ["src/app.ts", "src/config.ts", "src/server/log.ts", "package.json"],
+    packages: ["commander"],
+    outside: "all",
+    because:
+      "a command starts the application or asks it; log.ts is there because the log is made before anything can fail",
+  },
+  {
+    room: "src/server/log.ts",
+    ours: [],
+    packages: ["pino"],
+    outside: "all",
+    because: "nobody else needs to know what writes the log",
+  },
+  {
+    room: "src/server/**",
+    ours: [],
+    outside: "all",
+    because: "it moves requests and bytes; surfaces reach it as (Request, Arrival) => Promise<Response>",
+  },
+  {
+    room: "src/policy/**",
+    ours: [],
+    because: "a decision depends on its question and nothing else; some day this is a package of its own",
+  },
+  {
+    room: "src/domain/registry/**",
+    ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
+    outside: computation,
+    because: "registry and identity meet only in access.ts, names.ts and errors.ts, or they grow into one",
+  },
+  {
+    room: "src/domain/identity/**",
+    ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
+    outside: computation,
+    because: "registry and identity meet only in access.ts, names.ts and errors.ts, or they grow into one",
+  },
+  {
+    room: "src/domain/**",
+    ours: ["src/policy/**"],
+    outside: computation,
+    because: "the rules know no HTTP, no SQL, no disk, no clock: what they need is passed in",
+  },
+  {
+    room: "src/oci/**",
+    ours: ["src/domain/**"],
+    because: "a surface translates between a protocol and the domain; it knows no store and no other surface",
+  },
+  {
+    room: "src/aws/protocols/**",
+    ours: ["src/aws/**", "src/domain/**"],
+    packages: ["zod"],
+    outside: computation,
+    because: "an encoding knows no service",
+  },
+  {
+    room: "src/aws/<name>/**",
+    ours: ["src/aws/protocols/**", "src/aws/*.ts", "src/domain/**"],
+    packages: ["zod"],
+    types: ["@aws-sdk/"],
+    outside: computation,
+    because:
+      "services share what lies in src/aws and the domain, and never import each other; the SDK is the contract, not a library",
+  },
+  {
+    room: "src/aws/**",
+    ours: ["src/domain/**"],
+    packages: ["zod"],
+    types: ["@aws-sdk/"],
+    outside: computation,
+    because: "a surface translates between a protocol and the domain; it knows no store and no other surface",
+  },
+  { room: "src/jobs/**", ours: ["src/domain/**"], because: "a job is a surface: a name, a payload, and the domain" },
+  {
+    room: "src/events/**",
+    ours: ["src/domain/**"],
+    because: "what happens after a change is told, not done, by the domain",
+  },
+  {
+    room: "src/storage/**",
+    ours: ["src/domain/**", "src/jobs/ports.ts", "src/events/ports.ts"],
+    packages: ["kysely", "pg"],
+    outside: "all",
+    because: "who needs a port declares it, and storage keeps it; it knows nothing of who asks",
+  },
+  {
+    room: "src/remotes/**",
+    ours: ["src/domain/**", "src/jobs/ports.ts", "src/events/ports.ts"],
+    outside: "all",
+    because: "who needs a port declares it, and remotes keep it; they know nothing of who asks",
+  },
+];
+
+/** They may import anything. `contract.ts` is a suite that drivers run. */
+const testFile = /(?:\.test|\/contract|\/testing|\/test-[a-z-]+)\.ts$/;
+
+const outsideGlobals = /(?<![.\w$])(?:Bun|process)\s*\.|(?<![.\w$])fetch\s*\(/;
+const environment = /\bprocess\s*\.\s*env\b|\bBun\s*\.\s*env\b|\bimport\s*\.\s*meta\s*\.\s*env\b/;
+
+/** What breaks the rule in one file, as lines for people. `path` is relative to the repository. */
+export function violations(path: string, text: string): string[] {
+  if (testFile.test(path)) return [];
+  const found = rooms.map((room) => ({ room, name: nameIn(room.room, path) })).find(({ name }) => name !== undefined);
+  if (!found) return [`${path}: lies in no room of tools/import-rule.ts; give it one, with what it may import and why`];
+  const { room, name = "" } = found;
+  const source = readSource(text);
+
+  const wrong: string[] = [];
+  const refuse = (line: number, what: string, why = room.because) => wrong.push(`${path}:${line} ${what}: ${why}`);
+  for (const { from, line, typeOnly } of importsIn(source)) {
+    if (from.startsWith(".")) {
+      const target = normalize(join(path, "..", from));
+      if (!mayImport(room, name, target)) refuse(line, `must not import ${target}`);
+    } else if (/^(?:node:|bun$|bun:)/.test(from)) {
+      if (room.outside !== "all" && !room.outside?.includes(from)) refuse(line, `must not import ${from}`);
+    } else if (!among(room.packages, from)) {
+      if (!among(room.types, from)) refuse(line, `must not use the package ${from}`);
+      else if (!typeOnly) refuse(line, `may use only types of ${from} (import type)`);
+    }
+  }
+  if (room.outside !== "all") {
+    for (const line of linesWith(source, outsideGlobals)) refuse(line, "must not touch the outside");
+  }
+  if (path !== "src/config.ts") {
+    const why = "src/config.ts is the only reader, so that every setting is checked and documented in one place";
+    for (const line of linesWith(source, environment)) refuse(line, "must not read the environment", why);
+  }
+  return wrong;
+}
+
+function mayImport({ room, ours }: Room, name: string, target: string): boolean {
+  return [room, ...ours].some((pattern) => new Bun.Glob(pattern.replace("<name>", name)).match(target));
+}
+
+/** What `<name>` stands for, "" in a room without one, `undefined` for a path that is not in the room. */
+function nameIn(room: string, path: string): string | undefined {
+  if (!new Bun.Glob(room.replace("<name>", "*")).match(path)) return undefined;
+  const [before] = room.split("<name>");
+  return before === room || before === undefined ? "" : path.slice(before.length).split("/")[0];
+}
+
+function among(packages: readonly string[] = [], from: string): boolean {
+  return packages.some((name) => from === name || from.startsWith(name.endsWith("/") ? name : `${name}/`));
+}
+
+if (import.meta.main) {
+  const root = join(import.meta.dir, "..");
+  const paths = [...new Bun.Glob("src/**/*.ts").scanSync({ cwd: root })].sort();
+  const texts = await Promise.all(paths.map((path) => Bun.file(join(root, path)).text()));
+  const wrong = paths.flatMap((path, index) => violations(path, texts[index] ?? ""));
+  for (const line of wrong) console.error(line);
+  console.log(
+    `import rule: ${paths.length} files, ${wrong.length === 0 ? "all in order" : `${wrong.length} violations`}`,
+  );
+  process.exit(wrong.length === 0 ? 0 : 1);
+}
