@@ -35,7 +35,7 @@ export async function startBerth(folder: string): Promise<Peer | string> {
       BERTH_LOG_LEVEL: "error",
     },
     stdout: "ignore",
-    stderr: "inherit",
+    stderr: "ignore",
   });
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
   const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;

@@ -41,7 +41,9 @@ export async function pushManifest(peer: Peer): Promise<string> {
   const config = "{}";
   const digest = `sha256:${createHash("sha256").update(config).digest("hex")}`;
   const upload = await begin(peer, "bench/small");
-  await curl(peer, ["-X", "PUT", "--data-binary", config, withDigest(upload, digest)]);
+  // Without a type curl says "form", and Distribution would read the blob as one.
+  const headers = ["-H", "Content-Type: application/octet-stream"];
+  await curl(peer, ["-X", "PUT", ...headers, "--data-binary", config, withDigest(upload, digest)]);
   const mediaType = "application/vnd.oci.image.manifest.v1+json";
   const descriptor = { mediaType: "application/vnd.oci.image.config.v1+json", digest, size: config.length };
   const manifest = JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor, layers: [] });

@@ -60,11 +60,11 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
       const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
       // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
       const rootKey = await rootKeyFor(config, log);
       const publicUrl = publicUrlOf(config, server.port);
-      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
       const clock = () => new Date();
       const { registry, api, pullTimes } = compose({
         metadata,

@@ -116,7 +116,7 @@ describe("paths and parameters", () => {
 });
 
 describe("manifests", () => {
-  const put = (body: BodyInit, type: string = mediaTypes.manifest, reference = "bad") =>
+  const put = (body: string | Uint8Array, type: string = mediaTypes.manifest, reference = "bad") =>
     berth.oci("PUT", `/v2/app/manifests/${reference}`, { headers: { "content-type": type }, body });
   const config = { mediaType: mediaTypes.config, digest: digestOf("{}"), size: 2 };
   const image = { schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [] as object[] };
@@ -130,7 +130,7 @@ describe("manifests", () => {
       () => put('{"a":1,"a":2}'),
       400,
       "MANIFEST_INVALID",
-      invalid("the key 'a' stands twice in one object"),
+      invalid("the key 'a' appears twice in an object"),
     ],
     [
       "another type than declared",

@@ -174,7 +174,10 @@ async function checkImages(world: World, { json, refused }: Cli): Promise<void> 
     );
     const [detail] = (await json("ecr", "describe-images", ...inRepository)).imageDetails;
     equal([detail.imageDigest, detail.imageTags], [image.digest, ["v1"]], "image");
-    holds(Math.abs(Date.parse(detail.imagePushedAt) - Date.now()) < 120_000, `imagePushedAt ${detail.imagePushedAt}`);
+    const { imagePushedAt: pushedAt } = detail;
+    // Version 1 prints seconds, version 2 an ISO date.
+    const pushedMs = typeof pushedAt === "number" ? pushedAt * 1000 : Date.parse(pushedAt);
+    holds(Math.abs(pushedMs - Date.now()) < 120_000, `imagePushedAt ${pushedAt}`);
   });
   await check("describe-images of a missing tag is refused in ECR's words", async () => {
     const expected = `The image with imageId {imageDigest:'null', imageTag:'none'} does not exist within the repository with name '${REPOSITORY}' in the registry with id '${world.account}'`;

@@ -303,7 +303,7 @@ def _():
         client("ecr", **{**keys, "aws_session_token": "wrong"}).describe_repositories()
 
 
-@check("an unknown key, a wrong secret, a wrong region")
+@check("an unknown key, a wrong secret")
 def _():
     keys = {"aws_access_key_id": "AKIAUNKNOWN0000000000", "aws_secret_access_key": "x"}
     with refused("UnrecognizedClientException", "The security token included in the request is invalid."):

@@ -11,7 +11,6 @@ export async function isolateContainersStorage(world: World): Promise<Readonly<R
   const file = (name: string) => join(folder, name);
   await mkdir(join(world.folder, ".config", "containers"), { recursive: true });
   await mkdir(folder, { recursive: true });
-  await mkdir(join(world.folder, "run"), { recursive: true, mode: 0o700 });
   const storage = `[storage]\ndriver = "vfs"\ngraphroot = "${file("root")}"\nrunroot = "${file("runroot")}"\n`;
   const engine = `[containers]\n[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\ntmp_dir = "${file("tmp")}"\n`;
   const policy = { default: [{ type: "insecureAcceptAnything" }] };

@@ -20,6 +20,8 @@ export async function run(world: World): Promise<void> {
   const index = buildIndex("crane");
   await writeImageLayout(join(folder, "image"), image, "v1");
   await writeIndexLayout(join(folder, "index"), index, "v1");
+  // Crane pushes the file index.json itself, so that has to be the index, not a list that names it.
+  await writeFile(join(folder, "index", "index.json"), index.index);
 
   await check("anonymous is refused", async () => {
     contains(await refused("ls", repository), /401|UNAUTHORIZED|Not Authorized/i, "ls");
@@ -116,7 +118,7 @@ export async function run(world: World): Promise<void> {
     await crane("flatten", "--tag", `${repository}:flat`, `${repository}:appended`);
     equal(JSON.parse(await crane("manifest", `${repository}:flat`)).layers.length, 1, "layers");
     const bases = ["--old_base", `${repository}:v1`, "--new_base", `${repository}:mutated`];
-    await crane("rebase", ...bases, "--original", `${repository}:appended`, "--tag", `${repository}:rebased`);
+    await crane("rebase", `${repository}:appended`, ...bases, "--tag", `${repository}:rebased`);
   });
   await check("blob", async () => {
     const [digest, bytes] = [...image.blobs][0] ?? [];

@@ -90,6 +90,8 @@ export async function run(world: World): Promise<void> {
       `${repository}:v1`,
       `${repository}:zstd`,
     ]);
+    const { bytes } = await world.registry.manifest("podman/app", "zstd");
+    contains(new TextDecoder().decode(bytes), "layer.v1.tar+zstd", "manifest");
   });
   await check("pull by tag, after removing all local images: the same image id", async () => {
     await removeAllImages();
@@ -102,7 +104,7 @@ export async function run(world: World): Promise<void> {
     await podman(["pull", INSECURE, `${repository}@${digest}`]);
     equal(await id(`${repository}@${digest}`), built, "image id");
   });
-  await check("pull of the zstd image", async () => {
+  await check("pull of the image with zstd layers", async () => {
     await podman(["pull", INSECURE, `${repository}:zstd`]);
   });
   await check("a manifest list: create, add, push --all, pull", async () => {

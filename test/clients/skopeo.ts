@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
 import { contains, equal, holds } from "./expect.ts";
-import { buildIndex, writeIndexLayout } from "./images.ts";
+import { buildImage, buildIndex, writeImageLayout, writeIndexLayout } from "./images.ts";
 import { version } from "./process.ts";
 import { sha256 } from "./registry.ts";
 
@@ -101,15 +101,18 @@ export async function run(world: World): Promise<void> {
       `oci:${layout}:two`,
       `docker://${repository}:old`,
     ];
-    await world.run(command, { fails: true });
+    const { output } = await world.run(command, { fails: true });
+    console.log(output);
   });
   await check("copy with zstd layers, and back", async () => {
+    // Layers that skopeo has never seen: it would reuse those it knows in another compression.
+    const fresh = join(folder, "fresh");
+    const bytes = new TextEncoder().encode(`${"only here ".repeat(5_000)}\n`);
+    await writeImageLayout(fresh, buildImage([[{ path: "fresh", bytes }]]), "one");
     const zstd = ["--dest-compress", "--dest-compress-format", "zstd"];
-    const plain = join(folder, "plain");
-    await skopeo("copy", "--dest-decompress", INSECURE.from, `docker://${repository}:two`, `dir:${plain}`);
-    await skopeo("copy", "--format", "oci", ...zstd, INSECURE.to, `dir:${plain}`, `docker://${repository}:zstd`);
-    const { bytes } = await world.registry.manifest("skopeo/index", "zstd");
-    contains(new TextDecoder().decode(bytes), "layer.v1.tar+zstd", "manifest");
+    await skopeo("copy", "--format", "oci", ...zstd, INSECURE.to, `oci:${fresh}:one`, `docker://${repository}:zstd`);
+    const { bytes: manifest } = await world.registry.manifest("skopeo/index", "zstd");
+    contains(new TextDecoder().decode(manifest), "layer.v1.tar+zstd", "manifest");
     await skopeo("copy", INSECURE.from, `docker://${repository}:zstd`, `oci:${join(folder, "zstd")}:zstd`);
   });
   await check("copy between two repositories", async () => {
@@ -144,10 +147,13 @@ export async function run(world: World): Promise<void> {
     const { Tags } = JSON.parse(await skopeo("list-tags", INSECURE.only, `docker://${repository}`));
     equal(Tags, ["docker", "list", "two", "zstd"], "tags");
   });
-  await check("delete", async () => {
+  await check("delete: a child of a list stays until the list is gone", async () => {
+    const { output } = await world.run(["skopeo", "delete", INSECURE.only, `docker://${repository}:docker`], { fails: true });
+    contains(output, "Requested image referenced by manifest list: [sha256:", "delete");
+    await skopeo("delete", INSECURE.only, `docker://${repository}:list`);
     await skopeo("delete", INSECURE.only, `docker://${repository}:docker`);
     const { Tags } = JSON.parse(await skopeo("list-tags", INSECURE.only, `docker://${repository}`));
-    equal(Tags, ["list", "two", "zstd"], "tags");
+    equal(Tags, ["two", "zstd"], "tags");
   });
   await check("a missing repository is named", async () => {
     const command = ["skopeo", "copy", INSECURE.to, `oci:${layout}:two`, `docker://${host}/skopeo/none:v1`];

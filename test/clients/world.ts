@@ -14,7 +14,7 @@ export interface Tally {
   skipped: number;
 }
 
-const NAME_WIDTH = 76;
+const NAME_WIDTH = 98;
 
 /** Makes the world of one client; `signal` ends every program that still runs in it. */
 export async function openWorld(
@@ -25,6 +25,7 @@ export async function openWorld(
   const folder = await mkdtemp(join(tmpdir(), `berth-${client}-`));
   const cache = process.env.BERTH_CLIENTS_CACHE ?? join(tmpdir(), "berth-cache");
   await mkdir(cache, { recursive: true });
+  await mkdir(join(folder, "run"), { mode: 0o700 });
 
   const tally: Tally = { passed: 0, failed: 0, skipped: 0 };
   const closers: (() => Promise<void>)[] = [];

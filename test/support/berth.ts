@@ -1,13 +1,17 @@
 import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import { openMemoryBlobs } from "../../src/storage/blobs/memory.ts";
+import { sendContent } from "../../src/server/send.ts";
+import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
-/** A whole Berth in this process, without sockets: in-memory stores, real surfaces, the official SDK on top. */
+/** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
 
 export const account = "000000000000" as AccountId;
 export const region = "us-east-1" as Region;
@@ -27,9 +31,17 @@ export interface InProcess {
   now: Date;
   readonly logged: unknown[];
   /** Any request, as it would arrive at the listener. */
-  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: BodyInit }): Promise<Response>;
+  send(
+    method: string,
+    path: string,
+    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+  ): Promise<Response>;
   /** The same to the data plane, signed in as root. */
-  oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: BodyInit }): Promise<Response>;
+  oci(
+    method: string,
+    path: string,
+    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+  ): Promise<Response>;
   ecr(overrides?: object): ECRClient;
   sts(overrides?: object): STSClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
@@ -49,7 +61,8 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 
 export async function inProcess(options: { createOnPush?: boolean; publicUrl?: string } = {}): Promise<InProcess> {
   const metadata = await openSqlite({ path: ":memory:" });
-  const blobs = await openMemoryBlobs();
+  const root = mkdtempSync(join(tmpdir(), "berth-test-"));
+  const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const { registry, api, pullTimes } = compose({
@@ -62,11 +75,7 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
     createOnPush: options.createOnPush ?? false,
     clock: () => state.now,
     log: { error: (facts) => logged.push(facts) },
-    send(content, init) {
-      if (content.kind !== "stream") throw new Error("the memory store has only streams");
-      const body = ReadableStream.from(content.stream()) as unknown as BodyInit;
-      return new Response(body, { ...init, headers: { ...init.headers, "Content-Length": String(content.sizeBytes) } });
-    },
+    send: sendContent,
   });
   const arrival = (): Arrival => ({
     requestId: crypto.randomUUID(),
@@ -85,7 +94,7 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
       path: string;
       query?: object;
       headers: Record<string, string>;
-      body?: BodyInit;
+      body?: string | Uint8Array;
     }) {
       const query = new URLSearchParams(asked.query as Record<string, string>).toString();
       const url = `http://${host}${asked.path}${query && `?${query}`}`;
@@ -117,10 +126,10 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
     async pushBlob(repository, content) {
       const digest = digestOf(content);
       const pushed = await berth.oci("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
-        body: content as BodyInit,
+        body: content,
       });
       if (pushed.status !== 201) throw new Error(`blob push: ${pushed.status} ${await pushed.text()}`);
-      return { digest, size: new Blob([content as BlobPart]).size };
+      return { digest, size: Buffer.byteLength(content) };
     },
     async pushImage(repository, reference, content, extra = {}) {
       const layer = { mediaType: mediaTypes.layer, ...(await berth.pushBlob(repository, content)) };
@@ -143,6 +152,7 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
     async close() {
       await blobs.close();
       await metadata.close();
+      rmSync(root, { recursive: true });
     },
   };
   return berth;

@@ -91,7 +91,7 @@ describe("what is refused", () => {
       "a duplicate key",
       '{"schemaVersion":2,"schemaVersion":2}',
       undefined,
-      "the key 'schemaVersion' stands twice in one object",
+      "the key 'schemaVersion' appears twice in an object",
     ],
     ["deep nesting", `{"a":${"[".repeat(70)}${"]".repeat(70)}}`, undefined, "nested deeper than 64 levels"],
     ["another schema version", { ...image, schemaVersion: 3 }, undefined, "schemaVersion must be 2"],
