@@ -1,13 +1,14 @@
 import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Config, publicUrlOf } from "./config.ts";
 import { compose } from "./compose.ts";
+import { type Config, publicUrlOf } from "./config.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
+import { createMetrics, type Metrics } from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import {
@@ -53,12 +54,15 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   try {
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log });
+    const metrics: Metrics = createMetrics(() => server.inFlight);
+    const { observe } = metrics;
+    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
     };
     try {
+      opened.defer(await listenForMetrics(config, metrics, log));
       const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
       const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
       const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
@@ -92,6 +96,19 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   }
 }
 
+/** Where nobody chose the port, a second Berth on the machine does without metrics rather than not start. */
+async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log: Log): Promise<() => Promise<void>> {
+  try {
+    const { stop } = metrics.listen(metricsListen ?? defaultMetricsListen);
+    return stop;
+  } catch (error) {
+    if (metricsListen || !(error instanceof CannotListen)) throw error;
+    log.warn({ port: error.port, code: error.code }, "no metrics: their port is taken. Set BERTH_METRICS_LISTEN");
+    return async () => {};
+  }
+}
+
+const defaultMetricsListen = { host: "127.0.0.1", port: 5081 };
 const pullTimesEveryMs = 5_000;
 const uploadsEveryMs = 15 * 60_000;
 

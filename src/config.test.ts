@@ -218,8 +218,8 @@ test.each<[variable: string, value: string, message: string]>([
   ],
   [
     "BERTH_METRICS_LISTEN",
-    "127.0.0.1:5081",
-    "BERTH_METRICS_LISTEN: this version does not serve metrics yet; remove it",
+    "5081",
+    'metricsListen (BERTH_METRICS_LISTEN): given "5081"; allowed: host:port, such as 127.0.0.1:5081 or [::1]:5081',
   ],
   ["BERTH_LISTN", "127.0.0.1:1", "BERTH_LISTN: there is no such variable; did you mean BERTH_LISTEN?"],
   ["BERTH_PUBLICURL", "http://x", "BERTH_PUBLICURL: there is no such variable; did you mean BERTH_PUBLIC_URL?"],
@@ -245,10 +245,6 @@ test.each<[yaml: string, message: string]>([
   [
     "regions:\n  - us-east-1\n  - moon\n",
     'regions.1 (settings.yaml line 3): given "moon"; allowed: a list of regions, such as us-east-1',
-  ],
-  [
-    "metricsListen: 127.0.0.1:5081\n",
-    "metricsListen (settings.yaml line 1): this version does not serve metrics yet; remove it",
   ],
   [
     'rootAccessKeyId: "hunter\\n2"\nrootSecretAccessKey: x\n',

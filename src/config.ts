@@ -82,6 +82,9 @@ function schemaFor(cwd: string) {
       blobsUrl: text("file:PATH", blobsUrl(cwd))
         .optional()
         .describe("where blobs are kept, file:PATH (file:DATA/blobs)"),
+      metricsListen: text("host:port, such as 127.0.0.1:5081 or [::1]:5081", hostAndPort)
+        .optional()
+        .describe("where Prometheus metrics are served (127.0.0.1:5081, or nowhere where that is taken)"),
       workers: text("1, because this version runs as one process", (given) =>
         given === "1" ? (1 as const) : undefined,
       )
@@ -128,11 +131,6 @@ function schemaFor(cwd: string) {
 
 /** Keys whose values are never shown. */
 const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey"]);
-
-/** Keys that are promised and not there yet: better refused than quietly without effect. */
-const notYet: Record<string, string> = {
-  metricsListen: "this version does not serve metrics yet; remove it",
-};
 
 /** Ends a parser with a message of its own. */
 class Refused {
@@ -308,7 +306,6 @@ function readVariables(
   problems: Problem[],
 ): void {
   const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
-  const unfinished = new Map(Object.entries(notYet).map(([key, why]) => [variableOf(key), why]));
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith("BERTH_") || value === undefined || value === "") continue;
     const key = byVariable.get(variable);
@@ -322,8 +319,7 @@ function readVariables(
       }
       origins.set(key, variable);
     } else if (!isServiceLink(variable, value)) {
-      const text =
-        unfinished.get(variable) ?? `there is no such variable${didYouMean(variable, [...byVariable.keys()])}`;
+      const text = `there is no such variable${didYouMean(variable, [...byVariable.keys()])}`;
       problems.push({ key: variable, text });
     }
   }
@@ -355,7 +351,7 @@ function explain(
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((unknown) => {
       const key = [...path, unknown].join(".");
-      const text = notYet[key] ?? `there is no such key${didYouMean(key, keys)}`;
+      const text = `there is no such key${didYouMean(key, keys)}`;
       return { key, from: origins.get(key), text };
     });
   }

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the samples are the text of programs
 import { expect, test } from "bun:test";
 import { rooms, violations } from "./import-rule.ts";
 import { importsIn, linesWith, readSource } from "./source.ts";

@@ -1,6 +1,6 @@
 import type { Access } from "../domain/access.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
-import type { RegistryTokens } from "../domain/identity/registry-registryTokens.ts";
+import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Region } from "../domain/names.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -34,9 +34,13 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, regions, sealer } = parts;
-  const json11 = createJson11([createEcr({ ...parts, paging: createPaging(sealer) })]);
-  const query = createQuery([createSts({ credentials })]);
+  const { access, credentials, clock, log, regions } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const paging = createPaging(parts.sealer);
+  const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
+  const sts = createSts({ credentials });
+  const json11 = createJson11([ecr]);
+  const query = createQuery([sts]);
   const verifier = createVerifier({ credentials, clock, regions });
   return createDispatch({
     protocolOf: (request) => (isQuery(request) ? query : json11),

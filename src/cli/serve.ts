@@ -13,32 +13,30 @@ export async function serve({ config: file }: { config?: string }): Promise<void
   const log = createLog(config.log);
   process.on("unhandledRejection", (error) => log.error({ error }, "a promise was rejected and nobody looked"));
 
-  const berth = await start(() => startBerth(config, log), log);
+  const starting = startBerth(config, log);
+  stopOnSignal(starting, log);
+  const berth = await starting.catch((error) => {
+    if (error instanceof CannotStart) log.debug({ error }, "cannot start");
+    throw error;
+  });
+
   const publicUrl = reachedBy(berth.publicUrl, config);
-  const { accessKeyId, file: keyFile } = berth.rootKey;
-  log.info({ url: berth.url, publicUrl, data: config.data, accessKeyId, keyFile, version }, "listening");
-  if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
-    const advice =
-      "passwords and images cross the network unencrypted: put a proxy with TLS in front and set BERTH_PUBLIC_URL to its https:// address";
-    log.warn({ listen: `${config.listen.host}:${config.listen.port}` }, advice);
-  }
   // To standard error, so that standard output has the log and nothing else.
   const command = Bun.main.startsWith("/$bunfs/") ? "berth" : "npx berth";
   process.stderr.write(welcome({ ...berth, version, publicUrl, createOnPush: config.createOnPush, command }));
-
-  stopOnSignal(berth, log);
-}
-
-async function start(starting: () => Promise<Berth>, log: Log): Promise<Berth> {
-  try {
-    return await starting();
-  } catch (error) {
-    if (error instanceof CannotStart) log.debug({ error }, "cannot start");
-    throw error;
+  if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
+    const listen = `${config.listen.host}:${config.listen.port}`;
+    log.warn(
+      { listen },
+      "passwords and images cross the network unencrypted: put a proxy with TLS in front and set BERTH_PUBLIC_URL to its https:// address",
+    );
   }
+  const { accessKeyId, file: keyFile } = berth.rootKey;
+  log.info({ url: berth.url, publicUrl, data: config.data, accessKeyId, keyFile, version }, "listening");
 }
 
-function stopOnSignal(berth: Berth, log: Log): void {
+/** A signal during the start stops what the start has opened. */
+function stopOnSignal(starting: Promise<Berth>, log: Log): void {
   let firstAt: number | undefined;
   const onSignal = async (signal: NodeJS.Signals) => {
     if (firstAt !== undefined) {
@@ -49,7 +47,7 @@ function stopOnSignal(berth: Berth, log: Log): void {
     firstAt = performance.now();
     log.info({ signal }, "stopping");
     try {
-      await berth.stop();
+      await (await starting).stop();
       log.info({}, "stopped");
       process.exit(0);
     } catch (error) {

@@ -9,9 +9,19 @@ export interface ServerOptions {
   /** Resolves when requests can be served. The `name` of what it throws is shown to everybody. */
   ready(): Promise<void>;
   log: Log;
+  /** Told of every request whose answer has been handed over. */
+  observe?(finished: Finished): void;
   /** A connection on which nothing moves for so long is closed. At most 255, which is Bun's limit. */
   idleTimeoutSeconds?: number;
   readyTimeoutMs?: number;
+}
+
+export interface Finished {
+  readonly route: Route;
+  /** As the surface noted it; absent for what no surface understood. */
+  readonly operation?: string;
+  readonly status: number;
+  readonly ms: number;
 }
 
 export interface RunningServer {
@@ -82,6 +92,8 @@ export function startServer(options: ServerOptions): RunningServer {
       requestId,
       sourceIp: arrival.sourceIp,
     };
+    const operation = typeof noted.operation === "string" ? noted.operation : undefined;
+    options.observe?.({ route, operation, status: facts.status, ms: facts.ms });
     if (request.signal.aborted) log.info(facts, "request given up by the client");
     else if (failure !== undefined) log.error({ ...facts, error: failure }, "request failed");
     else if (quiet.has(route)) log.debug(facts, "request");

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
 import { contains, equal, present } from "./expect.ts";
@@ -27,6 +28,7 @@ export async function run(world: World): Promise<void> {
     digest = present(/sha256:[0-9a-f]{64}/.exec(output)?.[0], "digest");
   });
   await check("pull it: the same bytes", async () => {
+    await mkdir(join(folder, "back"));
     contains(
       await helm(["pull", "--plain-http", chart, "--version", "1.2.3", "--destination", join(folder, "back")]),
       digest,

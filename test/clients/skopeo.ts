@@ -102,7 +102,7 @@ export async function run(world: World): Promise<void> {
       `docker://${repository}:old`,
     ];
     const { output } = await world.run(command, { fails: true });
-    console.log(output);
+    contains(output, "schema 1 is not supported", "copy");
   });
   await check("copy with zstd layers, and back", async () => {
     // Layers that skopeo has never seen: it would reuse those it knows in another compression.
@@ -148,7 +148,9 @@ export async function run(world: World): Promise<void> {
     equal(Tags, ["docker", "list", "two", "zstd"], "tags");
   });
   await check("delete: a child of a list stays until the list is gone", async () => {
-    const { output } = await world.run(["skopeo", "delete", INSECURE.only, `docker://${repository}:docker`], { fails: true });
+    const { output } = await world.run(["skopeo", "delete", INSECURE.only, `docker://${repository}:docker`], {
+      fails: true,
+    });
     contains(output, "Requested image referenced by manifest list: [sha256:", "delete");
     await skopeo("delete", INSECURE.only, `docker://${repository}:list`);
     await skopeo("delete", INSECURE.only, `docker://${repository}:docker`);

@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
-import { contains, equal, holds, present } from "./expect.ts";
+import { equal, holds, present } from "./expect.ts";
 import { pushImage, sampleImage } from "./images.ts";
 import { version } from "./process.ts";
 
 export const name = "terraform";
-export const timeoutMs = 300_000;
+export const timeoutMs = 420_000;
 
 /** Where machines keep providers that Terraform is to use without a download. */
 const PLUGIN_FOLDERS = [
@@ -44,23 +44,29 @@ interface Terraform {
   values(): Promise<ReadonlyMap<string, Json>>;
 }
 
+/** What only newer versions of the provider know. */
+interface Abilities {
+  readonly exclusionFilters: boolean;
+  readonly imagesDataSource: boolean;
+}
+
 interface Stage {
   readonly mutability: string;
   readonly team: string;
   readonly withImages: boolean;
-  readonly withFilters: boolean;
+  readonly abilities: Abilities;
   readonly withImported: boolean;
 }
 
 export async function run(world: World): Promise<void> {
   const { check } = world;
   const terraform = await openTerraform(world);
-  let withFilters = false;
+  let abilities: Abilities = { exclusionFilters: false, imagesDataSource: false };
   const stage = (changes: Partial<Stage>): Stage => ({
     mutability: "MUTABLE",
     team: "one",
     withImages: false,
-    withFilters,
+    abilities,
     withImported: false,
     ...changes,
   });
@@ -69,13 +75,16 @@ export async function run(world: World): Promise<void> {
     await terraform.write(stage({}));
     await terraform.run("init", "-input=false");
     await terraform.run("validate");
-    withFilters = (await terraform.run("providers", "schema", "-json")).includes(
-      "image_tag_mutability_exclusion_filter",
-    );
+    const schema = await terraform.run("providers", "schema", "-json");
+    abilities = {
+      exclusionFilters: schema.includes('"image_tag_mutability_exclusion_filter"'),
+      imagesDataSource: schema.includes('"aws_ecr_images"'),
+    };
     await terraform.write(stage({}));
   });
-  if (!withFilters)
-    world.skip("image_tag_mutability_exclusion_filter", "this version of the provider does not know it");
+  const unknown = "this version of the provider does not know it";
+  if (!abilities.exclusionFilters) world.skip("image_tag_mutability_exclusion_filter", unknown);
+  if (!abilities.imagesDataSource) world.skip("data source aws_ecr_images", unknown);
 
   const applied = await check("apply: repositories, policy, data sources", async () => {
     await terraform.run("apply", "-auto-approve", "-input=false");
@@ -134,24 +143,31 @@ async function openTerraform(world: World): Promise<Terraform> {
     run,
     write: (stage) => writeFile(join(folder, "main.tf"), configuration(world, provider.version, stage)),
     async plan() {
-      // Exit 2 means changes; which, the saved plan tells.
-      const command = ["sh", "-c", "terraform plan -no-color -input=false -detailed-exitcode -out=plan || test $? = 2"];
+      // Exit 2 means that something would change.
+      const command = ["sh", "-c", "terraform plan -json -input=false -detailed-exitcode || test $? = 2"];
       const { stdout } = await world.run(command, { env, cwd: folder });
-      const { resource_changes: changes = [] } = JSON.parse(await run("show", "-json", "plan"));
-      const wanted = changes
-        .map((change: Json) => [change.address, change.change.actions.join("+")])
-        .filter(([, actions]: [string, string]) => actions !== "no-op" && actions !== "read");
-      if (wanted.length === 0) contains(stdout, "No changes.", "plan");
-      return new Map(wanted);
+      const lines: Json[] = stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      holds(
+        lines.some((line) => line.type === "change_summary"),
+        `no summary in\n${stdout}`,
+      );
+      const changes = lines.filter((line) => line.type === "planned_change").map((line) => line.change);
+      const wanted = changes.filter((change) => change.action !== "read");
+      return new Map(wanted.map((change) => [change.resource.addr, change.action]));
     },
     async values() {
-      const { values } = JSON.parse(await run("show", "-json"));
-      return new Map(values.root_module.resources.map((resource: Json) => [resource.address, resource.values]));
+      // The state file, because `terraform show` starts the provider, which takes seconds.
+      const { resources } = await Bun.file(join(folder, "terraform.tfstate")).json();
+      const address = ({ mode, type, name }: Json) => `${mode === "data" ? "data." : ""}${type}.${name}`;
+      return new Map(resources.map((resource: Json) => [address(resource), resource.instances[0]?.attributes]));
     },
   };
 }
 
-const noColor = (args: readonly string[]) => (args[0] === "show" || args[0] === "providers" ? [] : ["-no-color"]);
+const noColor = (args: readonly string[]) => (args[0] === "providers" ? [] : ["-no-color"]);
 
 async function checkValues(world: World, values: ReadonlyMap<string, Json>): Promise<void> {
   const app = values.get("aws_ecr_repository.app");
@@ -232,7 +248,7 @@ resource "aws_ecr_repository" "scanned" {
     encryption_type = "AES256"
   }
 }
-${stage.withFilters ? FILTERED : ""}
+${stage.abilities.exclusionFilters ? FILTERED : ""}
 resource "aws_ecr_repository_policy" "app" {
   repository = aws_ecr_repository.app.name
   policy = jsonencode({
@@ -257,7 +273,7 @@ data "aws_ecr_repository" "app" {
 data "aws_ecr_repositories" "all" {
   depends_on = [aws_ecr_repository.app]
 }
-${stage.withImages ? IMAGES : ""}${stage.withImported ? IMPORTED : ""}`;
+${stage.withImages ? IMAGE : ""}${stage.withImages && stage.abilities.imagesDataSource ? IMAGES : ""}${stage.withImported ? IMPORTED : ""}`;
 }
 
 const FILTERED = `
@@ -271,7 +287,7 @@ resource "aws_ecr_repository" "filtered" {
 }
 `;
 
-const IMAGES = `
+const IMAGE = `
 data "aws_ecr_image" "newest" {
   repository_name = aws_ecr_repository.app.name
   most_recent     = true
@@ -281,7 +297,9 @@ data "aws_ecr_image" "tagged" {
   repository_name = aws_ecr_repository.app.name
   image_tag       = "v1"
 }
+`;
 
+const IMAGES = `
 data "aws_ecr_images" "all" {
   repository_name = aws_ecr_repository.app.name
 }

@@ -1,5 +1,5 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
-import type { RegistryTokens } from "../../domain/identity/registry-registryTokens.ts";
+import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
 import type { LayerService } from "../../domain/registry/layers.ts";

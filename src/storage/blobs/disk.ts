@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import * as fs from "node:fs/promises";
+import { uptime } from "node:os";
 import { dirname } from "node:path";
 
 /** The system calls that the blob store is made of, so that tests can record them, fail them and crash between them. */
@@ -11,6 +12,8 @@ export interface Disk {
   readdir(path: string): Promise<string[]>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Seconds since the machine started: what was written before that and not synced may be lost. */
+  uptime(): number;
 }
 
 /** `read` and `write` may do less than was asked, and say how much. */
@@ -29,19 +32,17 @@ export interface DiskStat {
   readonly mtimeMs: number;
 }
 
-export const realDisk: Disk = fs;
+export const realDisk: Disk = { ...fs, uptime };
 
 /** For us alone: whoever can read the files needs no permission from the registry. */
 const folderMode = 0o700;
 const fileMode = 0o600;
 
-export async function withFile<Result>(
-  disk: Disk,
-  path: string,
-  flags: number,
-  use: (file: DiskFile) => Promise<Result>,
-): Promise<Result> {
-  const file = await disk.open(path, flags, fileMode);
+export function openFile(disk: Disk, path: string, flags: number): Promise<DiskFile> {
+  return disk.open(path, flags, fileMode);
+}
+
+export async function closing<Result>(file: DiskFile, use: (file: DiskFile) => Promise<Result>): Promise<Result> {
   try {
     return await use(file);
   } finally {
@@ -50,12 +51,34 @@ export async function withFile<Result>(
 }
 
 /** What was made, renamed or removed in the folder is durable then. */
-export function syncFolder(disk: Disk, path: string): Promise<void> {
-  return withFile(disk, path, constants.O_RDONLY, (folder) => folder.sync());
+export async function syncFolder(disk: Disk, path: string): Promise<void> {
+  await closing(await openFile(disk, path, constants.O_RDONLY), (folder) => folder.sync());
 }
 
-/** Makes a folder and those above it, durably. Answers whether it was missing. */
-export async function makeFolder(disk: Disk, path: string): Promise<boolean> {
+/** Makes folders in `root`, and `root`, so that they are there to stay. It remembers, so it costs only the first time. */
+export function createFolders(disk: Disk, root: string): { ensure(path: string): Promise<void> } {
+  const known = new Map<string, Promise<void>>();
+  async function make(path: string): Promise<void> {
+    if (path !== root) await ensure(dirname(path));
+    if (await makeFolder(disk, path)) return;
+    // Whoever made the folder may not have synced its name: another process just now, or one that was killed.
+    const synced = syncFolder(disk, dirname(path));
+    // The administrator's folder above ours need not be readable for us.
+    await (path === root ? unless("EACCES", synced) : synced);
+  }
+  function ensure(path: string): Promise<void> {
+    const before = known.get(path);
+    if (before) return before;
+    const made = make(path);
+    known.set(path, made);
+    made.catch(() => known.delete(path));
+    return made;
+  }
+  return { ensure };
+}
+
+/** With those above it, durably. Answers whether it was missing. */
+async function makeFolder(disk: Disk, path: string): Promise<boolean> {
   try {
     await disk.mkdir(path, folderMode);
   } catch (error) {
@@ -69,11 +92,16 @@ export async function makeFolder(disk: Disk, path: string): Promise<boolean> {
 }
 
 /** `undefined` when there is no such file. */
-export async function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
+export function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
+  return unless("ENOENT", call);
+}
+
+/** `undefined` when the call fails with this code. */
+async function unless<Result>(code: string, call: Promise<Result>): Promise<Result | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return undefined;
+    if (codeOf(error) === code) return undefined;
     throw error;
   }
 }

@@ -1,60 +1,67 @@
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { uptime } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { refuse } from "../../domain/errors.ts";
-import { type Digest, digestAlgorithm, digestHex, digestOf, parseDigest, parseUploadId } from "../../domain/names.ts";
-import type { BlobStat, BlobStore, ByteRange, Bytes, Staged, StagingId } from "../../domain/registry/ports.ts";
 import {
+  type Digest,
+  type DigestAlgorithm,
+  digestAlgorithm,
+  digestHex,
+  digestOf,
+  parseDigest,
+} from "../../domain/names.ts";
+import type { Appended, BlobStat, BlobStore, Bytes, Staged, StagingId } from "../../domain/registry/ports.ts";
+import {
+  beganAtMs,
+  checkDigest,
+  checkedStagingId,
+  checkStagedBytes,
+  isStagingId,
+  newStagingId,
+  sliceOf,
+  tooFewBytes,
+} from "./checks.ts";
+import {
+  closing,
   codeOf,
+  createFolders,
   type Disk,
   type DiskFile,
-  type DiskStat,
   ifExists,
-  makeFolder,
+  openFile,
   realDisk,
   syncFolder,
-  withFile,
 } from "./disk.ts";
 import { createRunningHashes } from "./running-hashes.ts";
-import { readBatches, writeHashed } from "./transfer.ts";
+import { createWriteBack, readBatches, writeHashed } from "./transfer.ts";
 
-const { O_RDONLY, O_RDWR, O_CREAT } = constants;
-/** An upload that is not among the newest is read again at its commit. */
+const { O_RDWR, O_CREAT } = constants;
+/** In the order in which they are listed. */
+const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
+/** Of the uploads that continue after more others than this, the bytes are read again at the commit. */
 const runningHashLimit = 256;
 
 /**
- * Blobs as files: `<algorithm>/<first two hex digits>/<hex>`, and `staging/<uuid>` for those that are not complete.
- * Several processes of one machine may share the folder.
+ * Blobs as files: `<algorithm>/<first two hex digits>/<hex>`, and `staging/<uuid>` for uploads. Processes of one machine
+ * may share the folder: what this one remembers only saves work.
  */
 export async function openFilesystemBlobs(options: { root: string; disk?: Disk }): Promise<BlobStore> {
   const { disk = realDisk } = options;
   const root = resolve(options.root);
   const hashes = createRunningHashes(runningHashLimit);
+  const writeBack = createWriteBack();
 
+  const folders = createFolders(disk, root);
   const stagingFolder = join(root, "staging");
-  const stagingPath = (staging: StagingId) => join(stagingFolder, checkedStaging(staging));
+  const stagingPath = (staging: StagingId) => join(stagingFolder, checkedStagingId(staging));
   function blobPath(digest: Digest): string {
-    const hex = digestHex(checkedDigest(digest));
+    if (parseDigest(digest) === undefined) throw new RangeError(`not a digest: ${JSON.stringify(digest)}`);
+    const hex = digestHex(digest);
     return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex);
   }
 
-  /** Folders that are known to be there and to stay there. */
-  const folders = new Map<string, Promise<unknown>>();
-  function ensureFolder(path: string): Promise<unknown> {
-    const known = folders.get(path);
-    if (known) return known;
-    const ensured = makeDurable(path);
-    folders.set(path, ensured);
-    ensured.catch(() => folders.delete(path));
-    return ensured;
-  }
-  async function makeDurable(path: string): Promise<void> {
-    if (path === root) return void (await makeFolder(disk, path));
-    await ensureFolder(dirname(path));
-    // Where the folder was there, another process may have made it a moment ago and not have synced its name yet.
-    if (!(await makeFolder(disk, path))) await syncFolder(disk, dirname(path));
-  }
+  /** An upload has no file before its first append, or its commit when there was none. */
+  const openStaged = (staging: StagingId, sizeBytes: number) =>
+    ifExists(openFile(disk, stagingPath(staging), sizeBytes === 0 ? O_RDWR | O_CREAT : O_RDWR));
 
   async function stat(digest: Digest): Promise<BlobStat | undefined> {
     const found = await ifExists(disk.stat(blobPath(digest)));
@@ -66,19 +73,56 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     await ifExists(disk.unlink(stagingPath(staging)));
   }
 
-  /** The order is the promise: nothing has the blob's name before it is all there, and nothing is answered before it stays. */
+  /** A failed sync may have lost bytes, and the next one would not tell. So nobody may go on with this upload. */
+  async function syncOrAbort(staging: StagingId, sync: () => Promise<void>): Promise<void> {
+    try {
+      await sync();
+    } catch (error) {
+      await abort(staging).catch(() => {});
+      throw error;
+    }
+  }
+
+  async function appendTo(
+    file: DiskFile,
+    staging: StagingId,
+    offset: number,
+    bytes: Bytes,
+    algorithm: DigestAlgorithm,
+  ): Promise<Appended> {
+    const { size } = await file.stat();
+    checkStagedBytes(size, offset);
+    if (size > offset) await file.truncate(offset);
+    const hasher = hashes.take(staging, offset, algorithm);
+    const sync = () => syncOrAbort(staging, () => file.datasync());
+    try {
+      const written = await writeHashed(bytes, { file, position: offset, hasher, writeBack, sync });
+      const { interrupted } = written;
+      const sizeBytes = offset + written.sizeBytes;
+      if (!hasher) return { sizeBytes, interrupted };
+      hashes.keep(staging, { offset: sizeBytes, algorithm, hasher });
+      return { sizeBytes, interrupted, digest: digestOf(algorithm, hasher.copy().digest("hex")) };
+    } catch (error) {
+      // On a full disk every byte counts, and these are not acknowledged.
+      await file.truncate(offset).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** The order is the promise: the name comes after all bytes are on the disk, the answer after the name is. */
   async function publish(file: DiskFile, staging: StagingId, digest: Digest, staged: Staged): Promise<BlobStat> {
     const { sizeBytes } = staged;
     const target = blobPath(digest);
-    // 1. The file is complete, and it is what its name will say.
-    const found = await file.stat();
-    if (found.size < sizeBytes) throw tooFewBytes(found.size, sizeBytes);
-    if ((await digestOfStaged(file, found, staged, digest)) !== digest) throw refuse("LayerDigestMismatch");
-    await file.truncate(sizeBytes);
+    // 1. The file is complete, and is what its name will say.
+    const { size } = await file.stat();
+    checkStagedBytes(size, sizeBytes);
+    const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
+    await checkDigest(digest, known, () => readBatches(file, sizeBytes));
+    if (size > sizeBytes) await file.truncate(sizeBytes);
     // 2. Its bytes are on the disk.
-    await syncOrAbort(file, staging);
-    // 3. It gets its name, in a folder that is on the disk.
-    await ensureFolder(dirname(target));
+    await syncOrAbort(staging, () => file.sync());
+    // 3. It gets its name, in a folder that is there to stay. A blob of that name has the same bytes.
+    await folders.ensure(dirname(target));
     await disk.rename(stagingPath(staging), target);
     // 4. The name is on the disk.
     await syncFolder(disk, dirname(target));
@@ -86,58 +130,43 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     return { digest, sizeBytes };
   }
 
-  /** A failed sync may have dropped bytes, and the next one would not tell. So nobody may go on with this upload. */
-  async function syncOrAbort(file: DiskFile, staging: StagingId): Promise<void> {
-    try {
-      await file.sync();
-    } catch (error) {
-      await abort(staging).catch(() => {});
-      throw error;
-    }
-  }
-
   /**
-   * The staged file has gone: a commit came as far as the rename. Its bytes must be known to have been the blob's, or
-   * whoever loses an upload could name a blob that they never sent.
+   * For an upload that is gone: its commit may have ended after the rename. Its bytes must be known to have had the
+   * digest, or whoever lost an upload could name a blob that they never sent.
    */
   async function publishedBefore(digest: Digest, staged: Staged): Promise<BlobStat> {
     const blob = await stat(digest);
-    if (staged.digest !== digest || blob?.sizeBytes !== staged.sizeBytes) throw tooFewBytes(0, staged.sizeBytes);
-    await ensureFolder(dirname(blobPath(digest)));
-    await syncFolder(disk, dirname(blobPath(digest)));
+    if (staged.digest !== digest || blob?.sizeBytes !== staged.sizeBytes) {
+      throw new RangeError(`the upload is gone, and ${digest} was not committed from it`);
+    }
+    const folder = dirname(blobPath(digest));
+    await folders.ensure(folder);
+    await syncFolder(disk, folder);
     return blob;
   }
 
-  await ensureFolder(stagingFolder);
+  await folders.ensure(stagingFolder);
+
   return {
     stat,
     async read(digest, range) {
       const blob = await stat(digest);
-      return blob && { kind: "file", path: blobPath(digest), ...slice(blob.sizeBytes, range) };
+      return blob && { kind: "file", path: blobPath(digest), ...sliceOf(blob.sizeBytes, range) };
     },
     async begin() {
-      return randomUUID() as string as StagingId;
+      return newStagingId();
     },
     append(staging, offset, bytes, algorithm) {
-      const path = stagingPath(staging);
-      const hasher = hashes.take(staging, offset, algorithm);
-      const flags = offset === 0 ? O_RDWR | O_CREAT : O_RDWR;
       return refusingWhenFull(async () => {
-        return await withFile(disk, path, flags, async (file) => {
-          const { size } = await file.stat();
-          if (size < offset) throw tooFewBytes(size, offset);
-          if (size > offset) await file.truncate(offset);
-          const { sizeBytes, interrupted } = await writeHashed(file, offset, bytes, hasher);
-          const end = offset + sizeBytes;
-          if (!hasher) return { sizeBytes: end, interrupted };
-          hashes.keep(staging, { offset: end, algorithm, hasher });
-          return { sizeBytes: end, interrupted, digest: digestOf(algorithm, hasher.copy().digest("hex")) };
-        });
+        const file = await openStaged(staging, offset);
+        if (!file) throw tooFewBytes(0, offset);
+        return closing(file, () => appendTo(file, staging, offset, bytes, algorithm));
       });
     },
     async *staged(staging, sizeBytes) {
       if (sizeBytes === 0) return;
-      const file = await disk.open(stagingPath(staging), O_RDONLY);
+      const file = await openStaged(staging, sizeBytes);
+      if (!file) throw tooFewBytes(0, sizeBytes);
       try {
         yield* readBatches(file, sizeBytes);
       } finally {
@@ -146,35 +175,59 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     },
     commit(staging, digest, staged) {
       return refusingWhenFull(async () => {
-        const flags = staged.sizeBytes === 0 ? O_RDWR | O_CREAT : O_RDWR;
-        return withFile(disk, stagingPath(staging), flags, (file) => publish(file, staging, digest, staged));
+        const file = await openStaged(staging, staged.sizeBytes);
+        if (!file) return publishedBefore(digest, staged);
+        return closing(file, () => publish(file, staging, digest, staged));
       });
     },
     abort,
     async remove(digest) {
+      const path = blobPath(digest);
+      const removed = await ifExists(disk.unlink(path).then(() => true));
+      if (removed) await syncFolder(disk, dirname(path));
     },
-    async *list(after) {
+    async *list(after = "" as Digest) {
+      for (const algorithm of algorithms) {
+        for (const prefix of await namesIn(disk, join(root, algorithm))) {
+          const start = `${algorithm}:${prefix}`;
+          if (!/^[0-9a-f]{2}$/.test(prefix) || start < after.slice(0, start.length)) continue;
+          for (const hex of await namesIn(disk, join(root, algorithm, prefix))) {
+            const digest = parseDigest(`${algorithm}:${hex}`);
+            const blob = digest && digest > after && (await stat(digest));
+            if (blob) yield blob;
+          }
+        }
+      }
     },
     async *stale(before) {
+      for (const name of await namesIn(disk, stagingFolder)) {
+        const found = isStagingId(name) && (await ifExists(disk.stat(stagingPath(name))));
+        if (found && found.mtimeMs < before.getTime()) yield name;
+      }
     },
     async close() {},
   };
 }
 
-function checkedStaging(staging: StagingId): string { return staging }
-function checkedDigest(d: Digest): Digest { return d }
-function tooFewBytes(staged: number, wanted: number): RangeError {
-  return new RangeError(`${staged} bytes are staged, not ${wanted}`);
+async function namesIn(disk: Disk, folder: string): Promise<string[]> {
+  return ((await ifExists(disk.readdir(folder))) ?? []).sort();
 }
-function slice(sizeBytes: number, range: ByteRange | undefined): { offset: number; sizeBytes: number } {
-  if (!range) return { offset: 0, sizeBytes };
-  return { offset: range.first, sizeBytes: range.last - range.first + 1 };
+
+/**
+ * Whether a hash that was taken while the bytes came in still says something about them. If the machine went down since,
+ * the file may have its length and none of its content. A clock that was set back is no witness.
+ */
+function beganSinceBoot(staging: StagingId, uptimeSeconds: number): boolean {
+  const nowMs = Date.now();
+  const bootMs = nowMs - uptimeSeconds * 1000;
+  return bootMs < beganAtMs(staging) && beganAtMs(staging) <= nowMs;
 }
-async function digestOfStaged(file: DiskFile, found: DiskStat, staged: Staged, wanted: Digest): Promise<Digest> {
-  const algorithm = digestAlgorithm(wanted);
-  if (staged.digest && digestAlgorithm(staged.digest) === algorithm) return staged.digest;
-  const hasher = new Bun.CryptoHasher(algorithm);
-  for await (const batch of readBatches(file, staged.sizeBytes)) hasher.update(batch);
-  return digestOf(algorithm, hasher.digest("hex"));
+
+async function refusingWhenFull<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!["ENOSPC", "EDQUOT"].includes(codeOf(error) ?? "")) throw error;
+    throw refuse("StorageFull", undefined, { cause: error });
+  }
 }
-async function refusingWhenFull<Result>(work: () => Promise<Result>): Promise<Result> { return work() }

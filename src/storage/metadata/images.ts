@@ -163,12 +163,18 @@ function entriesAfter(
   filter: TagStatus,
   { after, limit }: Page<number>,
 ): Promise<{ id: number; digest: Digest; tag?: Tag | null }[]> {
-  const images = imagesAfter(db, repositoryId, filter, after ?? 0).limit(limit);
-  if (filter === "UNTAGGED") return images.select(["image.id", "image.digest"]).execute();
-  return images
-    .leftJoin("tag", "tag.image_id", "image.id")
-    .select(["image.id", "image.digest", "tag.tag"])
+  const images = imagesAfter(db, repositoryId, filter, after ?? 0)
+    .select(["image.id", "image.digest"])
+    .limit(limit);
+  if (filter === "UNTAGGED") return images.execute();
+  // The limit inside keeps PostgreSQL from joining the whole repository, which it does when it knows little of it yet.
+  return db
+    .selectFrom(images.as("page"))
+    .leftJoin("tag", "tag.image_id", "page.id")
+    .select(["page.id", "page.digest", "tag.tag"])
+    .orderBy("page.id")
     .orderBy("tag.tag")
+    .limit(limit)
     .execute();
 }
 

@@ -21,12 +21,12 @@ test("a URL names a database in memory", async () => {
   await metadata.close();
 });
 
-test.each(["mysql://berth:secret@localhost/berth", "berth:secret@localhost", "sqlite:", ""])(
-  "%p is refused without showing a password",
+test.each(["mysql://berth:secret@localhost/berth", "secret", "Secret:secret@host", "sqlite:", ""])(
+  "'%s' is refused without showing a password",
   async (url) => {
     const error = await openMetadata(url).catch((refused: Error) => refused);
     expect(error).toBeInstanceOf(Error);
     expect((error as Error).message).toContain("sqlite:");
-    expect((error as Error).message).not.toContain("secret");
+    expect((error as Error).message).not.toMatch(/secret/i);
   },
 );

@@ -6,7 +6,7 @@ export { DatabaseTooNew } from "./migrations.ts";
 
 /** `sqlite:<path>`, `sqlite::memory:`, or `postgres://…`. */
 export async function openMetadata(url: string): Promise<Metadata> {
-  const scheme = url.slice(0, url.indexOf(":"));
+  const [, scheme = ""] = /^([a-z]+):/.exec(url) ?? [];
   switch (scheme) {
     case "sqlite":
       return openSqlite({ path: sqlitePath(url) });
@@ -15,7 +15,7 @@ export async function openMetadata(url: string): Promise<Metadata> {
       return openPostgres({ url });
     default:
       // Not the whole URL: it may hold a password.
-      throw new Error(`The database URL begins with '${scheme}:'; it must begin with 'sqlite:' or 'postgres://'`);
+      throw new Error(`The database URL must begin with 'sqlite:' or 'postgres://', and not with '${scheme}'`);
   }
 }
 

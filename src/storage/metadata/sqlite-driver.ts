@@ -27,7 +27,8 @@ export class SqliteConnection implements DatabaseConnection {
   readonly #database: Database;
   readonly #statements = new Map<string, Statement>();
   #synchronous: Synchronous = "FULL";
-  #failed = false;
+  /** Told by Berth's own book: some errors, a full disk for one, end SQLite's transaction behind its back. */
+  #transaction: "none" | "open" | "failed" = "none";
 
   private constructor(database: Database) {
     this.#database = database;
@@ -52,11 +53,11 @@ export class SqliteConnection implements DatabaseConnection {
   }
 
   async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    if (this.#failed) throw new TransactionFailed();
+    if (this.#transaction === "failed") throw new TransactionFailed();
     try {
       return this.#execute(query);
     } catch (error) {
-      this.#failed = this.#database.inTransaction;
+      if (this.#transaction === "open") this.#transaction = "failed";
       throw error;
     }
   }
@@ -84,6 +85,7 @@ export class SqliteConnection implements DatabaseConnection {
       this.#synchronous = synchronous;
     }
     await untilNotBusy(() => this.#run("begin immediate"));
+    this.#transaction = "open";
   }
 
   /**
@@ -91,13 +93,13 @@ export class SqliteConnection implements DatabaseConnection {
    * half of what a verb does, so the whole transaction fails, as it does in PostgreSQL.
    */
   commit(): void {
-    if (this.#failed) throw new TransactionFailed();
+    if (this.#transaction === "failed") throw new TransactionFailed();
     this.#run("commit");
+    this.#transaction = "none";
   }
 
   rollback(): void {
-    this.#failed = false;
-    // Some errors, a full disk for one, have rolled back already.
+    this.#transaction = "none";
     if (this.#database.inTransaction) this.#run("rollback");
   }
 

@@ -7,6 +7,7 @@ import { Kysely, sql } from "kysely";
 import type { AccountId, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
 import type { Nouns, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { metadataContract } from "./contract.ts";
+import { metadata as createMetadata } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import { nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
@@ -159,9 +160,9 @@ test("every statement finds its rows by an index, in the order asked for", async
     });
     connection.close();
 
-    // Lists of values that came with the statement may be read from end to end; tables may not.
-    const ofValues = /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled)/;
-    const bad = planned.filter((step) => /SCAN|TEMP B-TREE|AUTOMATIC/.test(step) && !ofValues.test(step));
+    // What came with the statement, or is a page already, may be read from end to end; tables may not.
+    const isSmall = /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled|page)|images.listIds.*TEMP B-TREE/;
+    const bad = planned.filter((step) => /SCAN|TEMP B-TREE|AUTOMATIC/.test(step) && !isSmall.test(step));
     expect(bad).toEqual([]);
     expect(planned.filter((step) => step.includes("SEARCH")).length).toBeGreaterThan(60);
   });
@@ -232,6 +233,25 @@ describe("a file", () => {
     });
   });
 
+  test("that is full keeps nothing of the transaction, even if the work does not mind", async () => {
+    await withPath(async (path) => {
+      const engine = await openSqliteEngine({ path });
+      const metadata = createMetadata(engine);
+      const { rows } = await sql<{ page_count: number }>`pragma page_count`.execute(engine.durable);
+      await sql`pragma max_page_count = ${sql.lit(rows[0]?.page_count ?? 0)}`.execute(engine.durable);
+      const work = metadata.transact(async ({ settings }) => {
+        await settings.set(registry, "before", "1");
+        await settings.set(registry, "large", "x".repeat(100_000)).catch(() => {});
+        await settings.set(registry, "after", "1").catch(() => {});
+      });
+      await expect(work).rejects.toThrow("transaction");
+      expect(await metadata.read.settings.get(registry, "before")).toBeUndefined();
+      expect(await metadata.read.settings.get(registry, "after")).toBeUndefined();
+      await metadata.transact(({ settings }) => settings.set(registry, "small", "1"));
+      await metadata.close();
+    });
+  });
+
   test("from a newer Berth is refused by name and left alone", async () => {
     await withPath(async (path) => {
       await (await openSqlite({ path })).close();
@@ -295,6 +315,8 @@ describe("a file", () => {
 });
 
 describe("processes that share a file", () => {
+  /** Other processes start as fast as the machine lets them. */
+  const timeoutMs = 30_000;
   const entry = join(import.meta.dir, "sqlite.ts");
   const start = (path: string, script: string) =>
     Bun.spawn([process.execPath, "-e", `import { openSqlite } from ${JSON.stringify(entry)};${script}`], {
@@ -303,9 +325,11 @@ describe("processes that share a file", () => {
       stderr: "inherit",
     });
 
-  test("may start at once and all write", async () => {
-    await withPath(async (path) => {
-      const script = `
+  test(
+    "may start at once and all write",
+    async () => {
+      await withPath(async (path) => {
+        const script = `
         const metadata = await openSqlite({ path: process.env.DATABASE });
         const registry = { account: "000000000001", region: "eu-west-1" };
         for (let count = 0; count < 50; count++) {
@@ -315,35 +339,41 @@ describe("processes that share a file", () => {
           }, { durable: count % 2 === 0 });
         }
         await metadata.close();`;
-      const exits = await Promise.all([1, 2, 3].map(() => start(path, script).exited));
-      expect(exits).toEqual([0, 0, 0]);
-      const metadata = await openSqlite({ path });
-      expect(await metadata.read.settings.get(registry, "count")).toBe("150");
-      await metadata.close();
-    });
-  });
+        const exits = await Promise.all([1, 2, 3].map(() => start(path, script).exited));
+        expect(exits).toEqual([0, 0, 0]);
+        const metadata = await openSqlite({ path });
+        expect(await metadata.read.settings.get(registry, "count")).toBe("150");
+        await metadata.close();
+      });
+    },
+    timeoutMs,
+  );
 
-  test("lose nothing acknowledged when one is killed", async () => {
-    await withPath(async (path) => {
-      const script = `
+  test(
+    "lose nothing acknowledged when one is killed",
+    async () => {
+      await withPath(async (path) => {
+        const script = `
         const metadata = await openSqlite({ path: process.env.DATABASE });
         const registry = { account: "000000000001", region: "eu-west-1" };
         for (let count = 1; ; count++) {
           await metadata.transact(({ settings }) => settings.set(registry, String(count), "kept"));
           process.stdout.write(count + "\\n");
         }`;
-      const writer = start(path, script);
-      let output = "";
-      const decoder = new TextDecoder();
-      for await (const chunk of writer.stdout) {
-        output += decoder.decode(chunk, { stream: true });
-        if (output.split("\n").length > 100) writer.kill("SIGKILL");
-      }
-      await writer.exited;
-      const acknowledged = output.split("\n").slice(0, -1);
-      const metadata = await openSqlite({ path });
-      for (const count of acknowledged) expect(await metadata.read.settings.get(registry, count)).toBe("kept");
-      await metadata.close();
-    });
-  });
+        const writer = start(path, script);
+        let output = "";
+        const decoder = new TextDecoder();
+        for await (const chunk of writer.stdout) {
+          output += decoder.decode(chunk, { stream: true });
+          if (output.split("\n").length > 100) writer.kill("SIGKILL");
+        }
+        await writer.exited;
+        const acknowledged = output.split("\n").slice(0, -1);
+        const metadata = await openSqlite({ path });
+        for (const count of acknowledged) expect(await metadata.read.settings.get(registry, count)).toBe("kept");
+        await metadata.close();
+      });
+    },
+    timeoutMs,
+  );
 });

@@ -10,9 +10,8 @@ import pg from "pg";
  * however this process ends.
  */
 export interface TestPostgres {
-  /** Makes an empty database, or a copy of `template`, and answers its URL. */
-  createDatabase(template?: string): Promise<string>;
-  dropDatabase(url: string): Promise<void>;
+  /** Makes an empty database and answers its URL. It goes when the server does. */
+  createDatabase(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -126,13 +125,17 @@ async function serve(postgres: string, folder: string, data: string, user: User)
     { ...user, cwd: folder, stdin: "pipe", stdout: "ignore", stderr: Bun.file(join(folder, "log")) },
   );
   const stop = async () => {
-    await cp(join(folder, "log"), "/tmp/mtest/pglog");
     server.stdin.end();
     await server.exited;
     await rm(folder, { recursive: true, force: true });
   };
   const url = (database: string) => `postgres://berth@localhost/${database}?host=${encodeURIComponent(folder)}`;
   const admin = new pg.Pool({ connectionString: url("postgres"), max: 1 });
+  // The server says goodbye when it stops, which is an error to a client that is about to leave, too.
+  admin.on("error", () => {});
+  admin.on("connect", (client) => {
+    client.on("error", () => {});
+  });
   try {
     await untilReady(admin);
   } catch (error) {
@@ -146,15 +149,11 @@ async function serve(postgres: string, folder: string, data: string, user: User)
   const { rows } = await admin.query("select current_setting('server_version_num')::int >= 150000 as icu");
   const collation = rows[0].icu ? "locale_provider icu icu_locale 'en-US'" : "";
   let databases = 0;
-  const nameOf = (databaseUrl: string) => new URL(databaseUrl).pathname.slice(1);
   return {
-    async createDatabase(template) {
+    async createDatabase() {
       const name = `test_${++databases}`;
-      await admin.query(`create database ${name} template ${template ? nameOf(template) : `template0 ${collation}`}`);
+      await admin.query(`create database ${name} template template0 ${collation}`);
       return url(name);
-    },
-    async dropDatabase(databaseUrl) {
-      await admin.query(`drop database if exists ${nameOf(databaseUrl)} with (force)`);
     },
     async stop() {
       await admin.end();

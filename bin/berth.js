@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+// Runs Berth on the Bun that npm installed beside it, whichever Node npm itself runs on.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const bun = join(dirname(createRequire(import.meta.url).resolve("bun/package.json")), "bin", "bun.exe");
+const main = join(here, "..", "src", "cli", "main.ts");
+
+const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit" });
+// A terminal sends Ctrl-C to both of us; the child decides when to end.
+process.on("SIGINT", () => {});
+for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
+child.on("error", (error) => {
+  console.error(`berth: cannot run ${bun}: ${error.message}. Run npm ci`);
+  process.exit(1);
+});
+child.on("exit", (code, signal) => process.exit(signal ? 1 : code));

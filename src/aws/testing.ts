@@ -1,0 +1,227 @@
+import { createHash } from "node:crypto";
+import * as ecrSdk from "@aws-sdk/client-ecr";
+import * as stsSdk from "@aws-sdk/client-sts";
+import { type Access, type Arrival, createAccess } from "../domain/access.ts";
+import { createCredentials } from "../domain/identity/credentials.ts";
+import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
+import { createSealer } from "../domain/identity/sealer.ts";
+import type { AccountId } from "../domain/names.ts";
+import { createAddresses } from "../domain/registry/addresses.ts";
+import { createImages } from "../domain/registry/images.ts";
+import { createLayers } from "../domain/registry/layers.ts";
+import { mediaTypes } from "../domain/registry/manifests.ts";
+import { createPullTimes } from "../domain/registry/pull-times.ts";
+import { createRepositories } from "../domain/registry/repositories.ts";
+import { createSettings } from "../domain/registry/settings.ts";
+import { openMemoryBlobs } from "../storage/blobs/memory.ts";
+import { openSqlite } from "../storage/metadata/sqlite.ts";
+import { createControlPlane } from "./index.ts";
+import { deviations } from "./schema-check.ts";
+
+/** For tests: the official SDK clients against the real control plane, domain and stores, with no socket in between. */
+
+export const account = "111122223333";
+export const registryHost = "registry.example.com";
+export const root = { accessKeyId: "AKIAEXAMPLE", secret: "root-secret", account: account as AccountId };
+const endpoint = "http://api.test:5080";
+
+export interface Noted {
+  readonly request: Request;
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly facts: Record<string, unknown>;
+}
+
+interface SdkRequest {
+  method: string;
+  path: string;
+  query: Record<string, string>;
+  headers: Record<string, string>;
+  body?: string | Uint8Array;
+}
+
+export async function inProcess({ access = createAccess() }: { access?: Access } = {}) {
+  let now = new Date();
+  const clock = () => now;
+  const metadata = await openSqlite({ path: ":memory:" });
+  const blobs = openMemoryBlobs();
+  const sealer = createSealer(new Uint8Array(32).fill(7));
+  const credentials = createCredentials({ root, sealer, clock });
+  const registryTokens = createRegistryTokens({ sealer, credentials, clock });
+  const pullTimes = createPullTimes({ metadata, clock });
+  const problems: Record<string, unknown>[] = [];
+  const api = createControlPlane({
+    repositories: createRepositories({ metadata, clock }),
+    layers: createLayers({ metadata, blobs, clock }),
+    images: createImages({ metadata, pullTimes, clock }),
+    settings: createSettings({ metadata }),
+    addresses: createAddresses(`https://${registryHost}`),
+    access,
+    credentials,
+    registryTokens,
+    sealer,
+    clock,
+    log: { error: (facts, message) => void problems.push({ ...facts, message }) },
+  });
+
+  const noted: Noted[] = [];
+  /** Sends a request as a listener would, and checks every JSON answer against the SDK's schemas. */
+  async function send(request: Request): Promise<Noted> {
+    const facts: Record<string, unknown> = {};
+    const requestId = crypto.randomUUID();
+    const note: Arrival["note"] = (more) => void Object.assign(facts, more);
+    const arrival: Arrival = { requestId, sourceIp: "10.0.0.1", secureTransport: false, note };
+    const response = await api(request, arrival);
+    const answer = { request, status: response.status, headers: response.headers, text: await response.text(), facts };
+    if (answer.headers.get("x-amzn-requestid") !== requestId) throw new Error("the answer has another request id");
+    checkAgainstModel(answer);
+    noted.push(answer);
+    return answer;
+  }
+
+  const requestHandler = {
+    async handle({ method, path, query, headers, body }: SdkRequest) {
+      const search = new URLSearchParams(query).toString();
+      const answer = await send(new Request(`${endpoint}${path}${search && `?${search}`}`, { method, headers, body }));
+      const response = {
+        statusCode: answer.status,
+        headers: Object.fromEntries(answer.headers),
+        body: bytesOf(answer.text),
+      };
+      return { response };
+    },
+  };
+  const config = (region: string) => ({
+    region,
+    endpoint,
+    credentials: { accessKeyId: root.accessKeyId, secretAccessKey: root.secret },
+    requestHandler: requestHandler as never,
+    maxAttempts: 1,
+    systemClockOffset: now.getTime() - Date.now(),
+  });
+
+  const ecr = new ecrSdk.ECRClient(config("us-east-1"));
+  return {
+    ecr,
+    ecrIn: (region: string) => new ecrSdk.ECRClient(config(region)),
+    ecrAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new ecrSdk.ECRClient({ ...config("us-east-1"), credentials }),
+    sts: new stsSdk.STSClient(config("us-east-1")),
+    stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new stsSdk.STSClient({ ...config("us-east-1"), credentials }),
+    /** The raw answer to the newest request. */
+    newest: () => noted.at(-1) as Noted,
+    send,
+    /** What was logged as our own fault. */
+    problems,
+    pullTimes,
+    registryTokens,
+    sealer,
+    now: clock,
+    pass: (seconds: number) => {
+      now = new Date(now.getTime() + seconds * 1000);
+    },
+    close: () => metadata.close(),
+    ...uploads(ecr),
+  };
+}
+
+function uploads(ecr: ecrSdk.ECRClient) {
+  async function pushLayer(repositoryName: string, content: string): Promise<string> {
+    const { uploadId } = await ecr.send(new ecrSdk.InitiateLayerUploadCommand({ repositoryName }));
+    const layerPartBlob = bytesOf(content);
+    const part = { repositoryName, uploadId, partFirstByte: 0, partLastByte: layerPartBlob.length - 1, layerPartBlob };
+    await ecr.send(new ecrSdk.UploadLayerPartCommand(part));
+    const layerDigests = [digestOf(content)];
+    await ecr.send(new ecrSdk.CompleteLayerUploadCommand({ repositoryName, uploadId, layerDigests }));
+    return digestOf(content);
+  }
+  /** Pushes a small image whose content is `seed`, with its layers. */
+  async function pushImage(
+    repositoryName: string,
+    seed: string,
+    imageTag?: string,
+    more: object = {},
+  ): Promise<string> {
+    const manifest = manifestOf(seed, more);
+    for (const content of [configOf(seed), seed]) {
+      try {
+        await pushLayer(repositoryName, content);
+      } catch (error) {
+        if (!(error instanceof ecrSdk.LayerAlreadyExistsException)) throw error;
+      }
+    }
+    await ecr.send(new ecrSdk.PutImageCommand({ repositoryName, imageManifest: manifest, imageTag }));
+    return digestOf(manifest);
+  }
+  return { pushLayer, pushImage };
+}
+
+export const configOf = (seed: string) => JSON.stringify({ seed });
+
+export function manifestOf(seed: string, more: object = {}): string {
+  const descriptor = (mediaType: string, content: string) => {
+    return { mediaType, digest: digestOf(content), size: content.length };
+  };
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: descriptor("application/vnd.oci.image.config.v1+json", configOf(seed)),
+    layers: [descriptor("application/vnd.oci.image.layer.v1.tar+gzip", seed)],
+    ...more,
+  });
+}
+
+export function indexOf(children: { digest: string; size: number }[]): string {
+  const manifests = children.map((child) => ({ mediaType: mediaTypes.ociManifest, ...child }));
+  return JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+}
+
+export function digestOf(content: string): string {
+  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
+}
+
+export function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Errors that no operation models (ECR API reference, "Common Errors"). */
+const commonErrors = new Set([
+  "AccessDeniedException",
+  "ExpiredTokenException",
+  "IncompleteSignatureException",
+  "InvalidSignatureException",
+  "MissingAuthenticationTokenException",
+  "RequestEntityTooLargeException",
+  "SerializationException",
+  "ThrottlingException",
+  "UnknownOperationException",
+  "UnrecognizedClientException",
+]);
+
+function checkAgainstModel({ request, status, headers, text }: Noted): void {
+  if (!headers.get("content-type")?.startsWith("application/x-amz-json")) return;
+  const body = JSON.parse(text);
+  const schemas = ecrSdk as unknown as Record<string, readonly unknown[] | undefined>;
+  if (status === 200) {
+    const operation = request.headers.get("x-amz-target")?.split(".").at(-1);
+    const output = schemas[`${operation}$`]?.[5];
+    fail(`${operation} answered`, output ? deviations(output, body) : ["an operation that is not in the model"]);
+    return;
+  }
+  const { __type: name, ...members } = body;
+  if (headers.get("x-amzn-errortype") !== name)
+    throw new Error("the error has one name in the header, another in the body");
+  if (commonErrors.has(name))
+    fail(
+      name,
+      Object.keys(members).filter((member) => member !== "message"),
+    );
+  else
+    fail(name, schemas[`${name}$`] ? deviations(schemas[`${name}$`], members) : ["an error that is not in the model"]);
+}
+
+function fail(what: string, problems: string[]): void {
+  if (problems.length > 0) throw new Error(`${what}: ${problems.join("; ")}`);
+}

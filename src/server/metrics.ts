@@ -1,0 +1,74 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { CannotListen, type Finished } from "./listener.ts";
+
+export interface Metrics {
+  /** Counts a request whose answer has been handed over. */
+  observe(finished: Finished): void;
+  /** Serves `GET /metrics` in Prometheus's text format. @throws CannotListen */
+  listen(address: { readonly host: string; readonly port: number }): { readonly url: string; stop(): Promise<void> };
+}
+
+/** Half a millisecond for a manifest, minutes for a layer. */
+const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30, 120, 600];
+
+export function createMetrics(requestsInFlight: () => number): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Counter({
+    name: "berth_http_requests_total",
+    help: "Requests whose answer was handed over",
+    labelNames: ["surface", "operation", "status"],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: "berth_http_request_seconds",
+    help: "Time from a request's head to its answer's head",
+    labelNames: ["surface"],
+    buckets: secondsBuckets,
+    registers,
+  });
+  gauge("berth_http_requests_in_flight", "Requests whose answers are not fully sent", requestsInFlight);
+  gauge("process_resident_memory_bytes", "Memory in use", () => process.memoryUsage.rss());
+  gauge("process_cpu_seconds_total", "Processor time used", () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  const start = Date.now() / 1000 - process.uptime();
+  gauge("process_start_time_seconds", "When the process began, in seconds since 1970", () => start);
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  return {
+    observe({ route, operation = "", status, ms }) {
+      requests.inc({ surface: route, operation, status: String(status) });
+      seconds.observe({ surface: route }, ms / 1000);
+    },
+    listen({ host, port }) {
+      let server: Bun.Server<unknown>;
+      try {
+        server = Bun.serve({
+          hostname: host,
+          port,
+          development: false,
+          reusePort: false,
+          async fetch(request) {
+            if (new URL(request.url).pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
+            return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
+          },
+        });
+      } catch (cause) {
+        throw new CannotListen((cause as NodeJS.ErrnoException).code ?? "unknown", host, port, { cause });
+      }
+      return { url: `${server.url.origin}/metrics`, stop: () => server.stop(true) };
+    },
+  };
+}
