@@ -68,19 +68,13 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
   }
 
   function spell(thrown: unknown, protocol: Protocol, call: Call | undefined, arrival: Arrival): WireError {
-    const error = wireError(thrown, protocol, call);
-    if (error) {
-      arrival.note({ error: error.name });
-      return error;
+    const error = wireError(thrown, protocol, call) ?? internalError(protocol, call);
+    arrival.note({ error: error.name });
+    if (error.status >= 500) {
+      const facts = { requestId: arrival.requestId, service: call?.service.name, operation: call?.operation.name };
+      log.error({ err: thrown, ...facts }, "API call failed");
     }
-    const [name, status] = call?.service.internal ?? protocol.faults.Internal;
-    const { requestId } = arrival;
-    log.error(
-      { err: thrown, requestId, service: call?.service.name, operation: call?.operation.name },
-      "API call failed",
-    );
-    arrival.note({ error: name });
-    return { name, status, message: "The request processing has failed because of an internal error." };
+    return error;
   }
 
   return async (request, arrival) => {
@@ -104,4 +98,9 @@ function wireError(thrown: unknown, protocol: Protocol, call: Call | undefined):
   if (!spelling) return undefined;
   const [name, status] = spelling;
   return { name, status, message: refusal.message, members: service.members?.(refusal) };
+}
+
+function internalError(protocol: Protocol, call: Call | undefined): WireError {
+  const [name, status] = call?.service.internal ?? protocol.faults.Internal;
+  return { name, status, message: "The request processing has failed because of an internal error." };
 }

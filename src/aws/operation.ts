@@ -27,8 +27,9 @@ export interface Operation<Parts = unknown> {
 
 /**
  * The `operation()` of one service. `Sdk` is the type of its published client module, which is the contract: the shape
- * must name every member that the client can send, take every value the client's types allow, and `run` can answer
- * only what the client's types know. `Code` is what the service's error table can spell.
+ * must name every member that the client can send and take every value of the client's types, and `run` must answer in
+ * those types (members that they do not know are for `schema-check.ts` to find). `Code` is what the service's error
+ * table can spell.
  */
 export function operationsOf<Sdk, Code extends RefusalCode, Parts>() {
   return function operation<Name extends OperationName<Sdk>, Shape extends z.ZodRawShape>(

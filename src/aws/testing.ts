@@ -15,6 +15,7 @@ import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
+import { errors } from "./ecr/errors.ts";
 import { createControlPlane } from "./index.ts";
 import { deviations } from "./schema-check.ts";
 
@@ -76,6 +77,7 @@ export async function inProcess({ access = createAccess() }: { access?: Access }
     const answer = { request, status: response.status, headers: response.headers, text: await response.text(), facts };
     if (answer.headers.get("x-amzn-requestid") !== requestId) throw new Error("the answer has another request id");
     checkAgainstModel(answer);
+    await checkDeclared(answer);
     noted.push(answer);
     return answer;
   }
@@ -220,6 +222,16 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
     );
   else
     fail(name, schemas[`${name}$`] ? deviations(schemas[`${name}$`], members) : ["an error that is not in the model"]);
+}
+
+/** An operation declares what it throws. Bad parameters and faults of our own are every operation's. */
+async function checkDeclared({ request, status, headers }: Noted): Promise<void> {
+  const name = headers.get("x-amzn-errortype");
+  const operation = request.headers.get("x-amz-target")?.split(".").at(-1);
+  if (status !== 400 || !name || commonErrors.has(name) || name === "InvalidParameterException") return;
+  const definition = (await import(`./ecr/${operation}.ts`))[operation ?? ""] as { throws: (keyof typeof errors)[] };
+  const declared: string[] = definition.throws.map((code) => errors[code][0]);
+  if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);
 }
 
 function fail(what: string, problems: string[]): void {

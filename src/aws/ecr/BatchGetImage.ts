@@ -1,8 +1,12 @@
 import { z } from "zod";
+import { refuse } from "../../domain/errors.ts";
 import { onRepository } from "../operation.ts";
 import { forEachImage } from "./image-ids.ts";
 import { operation } from "./operation.ts";
 import { ImageIds, RegistryId, RepositoryName } from "./shapes.ts";
+
+/** A hundred manifests of the largest size would not fit into anybody's memory. */
+const maxAnswerBytes = 32 * 1024 * 1024;
 
 export const BatchGetImage = operation("BatchGetImage", {
   input: {
@@ -13,11 +17,14 @@ export const BatchGetImage = operation("BatchGetImage", {
     acceptedMediaTypes: z.array(z.string()).min(1).max(100).optional(),
   },
   needs: onRepository("ecr:BatchGetImage"),
-  throws: ["RepositoryNotFound"],
+  throws: ["RepositoryNotFound", "LimitExceeded"],
   async run({ repositoryName, imageIds }, granted, { repositories, images }) {
     await repositories.describe(granted, [repositoryName]);
+    let answerBytes = 0;
     const { results, failures } = await forEachImage(imageIds, async (reference) => {
       const stored = await images.get(granted, repositoryName, reference);
+      answerBytes += stored.manifest.length;
+      if (answerBytes > maxAnswerBytes) throw refuse("LimitExceeded", { reason: "Ask for fewer images at once" });
       return {
         registryId: granted.registry.account,
         repositoryName,

@@ -1051,6 +1051,15 @@ describe("reading images", () => {
     );
   });
 
+  test("BatchGetImage answers what fits", async () => {
+    const annotations = { large: "x".repeat(4_190_000) };
+    const repositoryName = await repository();
+    const imageDigest = await world.pushImage(repositoryName, "large", "large", { annotations });
+    const imageIds = Array(9).fill({ imageDigest });
+    const get = world.ecr.send(new BatchGetImageCommand({ repositoryName, imageIds }));
+    expect(await refusal(get)).toEqual({ name: "LimitExceededException", message: "Ask for fewer images at once" });
+  });
+
   test("a pull is remembered", async () => {
     await world.ecr.send(new BatchGetImageCommand({ repositoryName, imageIds: [{ imageTag: "v1" }] }));
     await world.pullTimes.flush();

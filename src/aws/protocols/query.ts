@@ -32,8 +32,9 @@ export function createQuery(services: readonly QueryService[]): Protocol {
       const parameters = treeOf(pairs);
       const action = parameters.members.get("Action")?.text;
       const version = parameters.members.get("Version")?.text ?? "NO_VERSION_SPECIFIED";
-      if (!action)
+      if (!action) {
         throw new CallRefused("MissingOperation", "The request is missing an action or a required parameter.");
+      }
       const service = services.find((candidate) => candidate.version === version);
       const operation = service?.operations.get(action);
       if (!service || !operation) {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { Refusal } from "../../domain/errors.ts";
 import { type Digest, digestHex } from "../../domain/names.ts";
 import type { Appended, BlobStore, StagingId } from "../../domain/registry/ports.ts";
@@ -343,6 +343,34 @@ describe("the folder", () => {
     }
     await blobs.begin();
     expect(files(root)).toEqual([]);
+  });
+
+  test("has no bytes of an upload that do not count", async () => {
+    const root = newRoot();
+    const blobs = await openFilesystemBlobs({ root });
+    const { staging } = await begun(blobs, sample(1_000));
+    await blobs.append(staging, 100, from(sample(50)), "sha256");
+    expect(statSync(join(root, "staging", staging)).size).toBe(150);
+  });
+
+  test("is listed no further than asked for", async () => {
+    const disk = new ModelDisk();
+    const read: string[] = [];
+    const counting = tapped(disk, async ({ verb, path }, run) => {
+      if (verb === "readdir") read.push(path);
+      return run();
+    });
+    const blobs = await openFilesystemBlobs({ root: "/blobs", disk: counting });
+    for (let index = 0; index < 20; index++) {
+      const { staging, staged, digest } = await begun(blobs, sample(10));
+      await blobs.commit(staging, digest, staged);
+    }
+    for await (const _ of blobs.list()) break;
+    expect(read.length).toBe(2);
+    const last = (await all(blobs.list())).at(-1);
+    read.length = 0;
+    await all(blobs.list(last?.digest));
+    expect(read).toEqual(["/blobs/sha256", dirname(pathOf("/blobs", last?.digest as Digest)), "/blobs/sha512"]);
   });
 
   test("may have strangers in it", async () => {
