@@ -9,8 +9,8 @@ import {
 import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { type Access, createAccess } from "../domain/access.ts";
 import { refuse } from "../domain/errors.ts";
+import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./test-signer.ts";
 import { account, inProcess, root } from "./testing.ts";
-import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./testing-signer.ts";
 
 type World = Awaited<ReturnType<typeof inProcess>>;
 let world: World;

@@ -4,7 +4,7 @@ import type { FoundKey, SigningKey } from "../domain/identity/credentials.ts";
 import { type AccountId, parseRegion, type Region } from "../domain/names.ts";
 import { CallRefused } from "./errors.ts";
 import { createVerifier, type Expectation } from "./sigv4.ts";
-import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./testing-signer.ts";
+import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./test-signer.ts";
 
 /** The published signer is the oracle: what it signs is good, and what is changed after it signed is not. */
 
@@ -107,7 +107,9 @@ describe("agrees with the published signer", () => {
   });
   test("on 250 random requests, presigned", async () => {
     for (const { request, signing, expected } of rounds) {
-      expect(await verify(toRequest(await presign(request, signing)), request.body)).toEqual(expected);
+      expect(await verify(toRequest(await presign(request, { ...signing, expiresIn: 300 })), request.body)).toEqual(
+        expected,
+      );
     }
   });
 });
@@ -403,9 +405,9 @@ describe("time", () => {
     return verify(toRequest(signed), "", query);
   };
 
-  test("a presigned request lives as long as it says, and at least as long as any other", async () => {
-    expect(await presignedAt(-899, 60)).toEqual(good);
-    expect(await presignedAt(-901, 60)).toMatchObject({ fault: "SignatureMismatch" });
+  test("a presigned request lives as long as it says", async () => {
+    expect(await presignedAt(-60, 60)).toEqual(good);
+    expect(await presignedAt(-61, 60)).toMatchObject({ fault: "SignatureMismatch" });
     expect(await presignedAt(-3600, 3600)).toEqual(good);
     expect(await presignedAt(-3601, 3600)).toEqual({
       fault: "SignatureMismatch",

@@ -79,13 +79,10 @@ function checkScope({ scope, timestamp }: Authorization, service: string, region
   return region;
 }
 
-/**
- * STS ignores `X-Amz-Expires` and takes every presigned request for its 15 minutes; EKS tokens say 60 seconds and are
- * used longer. So it can make a request live longer here, never shorter.
- */
-function checkTime({ signedAt, timestamp, expiresSeconds = 0 }: Authorization, now: Date, skewMinutes: number): void {
+/** A presigned request lives as long as it says itself: whoever hands it out counts on that. */
+function checkTime({ signedAt, timestamp, expiresSeconds }: Authorization, now: Date, skewMinutes: number): void {
   const skewMs = skewMinutes * 60_000;
-  const lifetimeMs = Math.max(skewMs, expiresSeconds * 1000);
+  const lifetimeMs = expiresSeconds === undefined ? skewMs : expiresSeconds * 1000;
   const earliest = new Date(now.getTime() - lifetimeMs);
   const latest = new Date(now.getTime() + skewMs);
   // Compared by the second, as both are shown.

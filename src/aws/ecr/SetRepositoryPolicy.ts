@@ -1,6 +1,4 @@
 import { z } from "zod";
-import { refuse } from "../../domain/errors.ts";
-import { checkPolicyDocument } from "../../policy/document.ts";
 import { onRepository } from "../operation.ts";
 import { operation } from "./operation.ts";
 import { RegistryId, RepositoryName } from "./shapes.ts";
@@ -15,10 +13,6 @@ export const SetRepositoryPolicy = operation("SetRepositoryPolicy", {
   needs: onRepository("ecr:SetRepositoryPolicy"),
   throws: ["InvalidParameter", "RepositoryNotFound"],
   async run({ repositoryName, policyText }, granted, { repositories }) {
-    if (checkPolicyDocument(policyText, "repository").problem !== undefined) {
-      // ECR's text, which Terraform looks for; it never says what is wrong.
-      throw refuse("InvalidParameter", { member: "PolicyText", constraint: "Invalid repository policy provided" });
-    }
     await repositories.setPolicy(granted, repositoryName, policyText);
     return { registryId: granted.registry.account, repositoryName, policyText };
   },

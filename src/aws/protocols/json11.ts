@@ -1,4 +1,4 @@
-import { parseStrictJson } from "../../policy/json.ts";
+import { parseStrictJson } from "../../domain/json.ts";
 import { CallRefused } from "../errors.ts";
 import type { JsonService } from "../service.ts";
 import type { Protocol } from "./protocol.ts";

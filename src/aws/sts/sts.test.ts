@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DescribeRegistryCommand } from "@aws-sdk/client-ecr";
 import { AssumeRoleCommand, GetCallerIdentityCommand, GetSessionTokenCommand } from "@aws-sdk/client-sts";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
+import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "../test-signer.ts";
 import { account, inProcess, root } from "../testing.ts";
-import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "../testing-signer.ts";
 
 type World = Awaited<ReturnType<typeof inProcess>>;
 let world: World;

@@ -1,3 +1,4 @@
+import { checkPolicyDocument } from "../../policy/document.ts";
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Registry, RepositoryName } from "../names.ts";
@@ -34,6 +35,7 @@ export interface RepositoryService {
   untag(granted: Granted, name: RepositoryName, keys: readonly string[]): Promise<void>;
   /** The repository policy as it was set. @throws RepositoryPolicyNotFound */
   policy(granted: Granted, name: RepositoryName): Promise<string>;
+  /** @throws InvalidParameter for a text that is no repository policy */
   setPolicy(granted: Granted, name: RepositoryName, text: string): Promise<void>;
   /** Answers the policy that is gone. @throws RepositoryPolicyNotFound */
   deletePolicy(granted: Granted, name: RepositoryName): Promise<string>;
@@ -112,7 +114,13 @@ export function createRepositories({ metadata, clock }: { metadata: Metadata; cl
       });
     },
     policy: async (granted, name) => (await policyOf(metadata.read, granted, name)).policy,
-    setPolicy: async (granted, name, policy) => void (await change(granted, name, { policy })),
+    async setPolicy(granted, name, policy) {
+      if (checkPolicyDocument(policy, "repository").problem !== undefined) {
+        // ECR's text, which Terraform looks for; it never says what is wrong.
+        throw refuse("InvalidParameter", { member: "PolicyText", constraint: "Invalid repository policy provided" });
+      }
+      await change(granted, name, { policy });
+    },
     async deletePolicy(granted, name) {
       return metadata.transact(async (nouns) => {
         const { repository, policy } = await policyOf(nouns, granted, name);
