@@ -29,6 +29,8 @@ export interface Flavour {
   lockTag(db: Kysely<Schema>, repositoryId: number, tag: Tag): Promise<void>;
   /** Whether running the whole transaction again may succeed where it failed with `error`. */
   isWorthRetrying(error: unknown): boolean;
+  /** Whether `error` says that the database's disk is full. */
+  isFull(error: unknown): boolean;
 }
 
 interface ForUpdate {

@@ -1,4 +1,5 @@
 import { type CompiledQuery, type Kysely, SelectQueryNode } from "kysely";
+import { refuse } from "../../domain/errors.ts";
 import type { Metadata, Nouns, TransactOptions } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { nouns } from "./nouns.ts";
@@ -39,6 +40,7 @@ async function transact<Result>(
     try {
       return await once(db, engine.flavour, work);
     } catch (error) {
+      if (engine.flavour.isFull(error)) throw refuse("StorageFull", undefined, { cause: error });
       if (retries === retryLimit || !engine.flavour.isWorthRetrying(error)) throw error;
       // Those who met in the database must not meet there again, so the pause is random.
       await Bun.sleep(Math.random() * firstBackOffMs * 2 ** retries);

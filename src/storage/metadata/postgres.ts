@@ -37,6 +37,8 @@ export const postgresFlavour: Flavour = {
     await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(db);
   },
   isWorthRetrying: (error) => error instanceof pg.DatabaseError && retriedStates.has(error.code ?? ""),
+  // disk_full (PostgreSQL documentation, appendix A).
+  isFull: (error) => error instanceof pg.DatabaseError && error.code === "53100",
 };
 
 const { builtins } = pg.types;

@@ -156,6 +156,10 @@ export function isBusy(error: unknown): boolean {
   return error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_BUSY");
 }
 
+export function isFull(error: unknown): boolean {
+  return error instanceof SQLiteError && error.code === "SQLITE_FULL";
+}
+
 async function untilNotBusy(attempt: () => void): Promise<void> {
   const deadlineMs = performance.now() + busyTimeoutMs;
   for (;;) {

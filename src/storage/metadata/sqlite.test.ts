@@ -377,3 +377,18 @@ describe("processes that share a file", () => {
     timeoutMs,
   );
 });
+
+test("a full disk is told apart from other failures", () => {
+  const database = new Database(":memory:");
+  database.run("create table filler (bytes blob)");
+  database.run("pragma max_page_count = 4");
+  const fill = () => database.run("insert into filler values (zeroblob(100000))");
+  expect(fill).toThrow();
+  try {
+    fill();
+  } catch (error) {
+    expect(sqliteFlavour.isFull(error)).toBe(true);
+  }
+  expect(sqliteFlavour.isFull(new Error("full"))).toBe(false);
+  database.close();
+});

@@ -4,7 +4,7 @@ import type { Flavour } from "./flavour.ts";
 import { type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
-import { isBusy, SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
+import { isBusy, isFull, SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
 
 export const sqliteFlavour: Flavour = {
   types: {
@@ -21,6 +21,7 @@ export const sqliteFlavour: Flavour = {
   forUpdate: (query) => query,
   lockTag: async () => {},
   isWorthRetrying: isBusy,
+  isFull,
 };
 
 /**
