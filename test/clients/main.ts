@@ -70,11 +70,12 @@ async function main(): Promise<number> {
     const server = await startServer(folder);
     try {
       for (const client of asked.clients) {
-        if (interrupted.signal.aborted) break;
+        if (interrupted.signal.aborted || server.crash()) break;
         const missing = await whyAbsent(client, asked.all);
         if (missing) absent.push(missing);
         else add(total, await runClient(client, server));
       }
+      if (server.crash()) add(total, await reportCrash(server));
     } finally {
       await server.stop();
     }
@@ -146,6 +147,12 @@ function add(total: Tally, tally: Tally): void {
   total.passed += tally.passed;
   total.failed += tally.failed;
   total.skipped += tally.skipped;
+}
+
+async function reportCrash(server: Server): Promise<Tally> {
+  const lines = (await Bun.file(server.logFile).text()).trim().split("\n");
+  console.log(`\nFAIL Berth ended by itself: ${server.crash()}. Its last words:\n${lines.slice(-30).join("\n")}`);
+  return { passed: 0, failed: 1, skipped: 0 };
 }
 
 /** The server's own words about what it could not do; refusals are part of the tests and of no interest. */

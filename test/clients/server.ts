@@ -14,6 +14,8 @@ export interface Server {
   readonly host: string;
   readonly url: string;
   readonly logFile: string;
+  /** How it ended, if it ended by itself. */
+  crash(): string | undefined;
   stop(): Promise<void>;
 }
 
@@ -49,9 +51,14 @@ export async function startServer(folder: string): Promise<Server> {
     await child.exited;
   };
 
+  const crash = () => {
+    if (child.exitCode !== null) return `exit ${child.exitCode}`;
+    return child.signalCode === null ? undefined : `killed by ${child.signalCode}`;
+  };
+
   const deadline = Date.now() + 30_000;
-  while (Date.now() < deadline && child.exitCode === null) {
-    if (await answers(url)) return { host, url, logFile, stop };
+  while (Date.now() < deadline && !crash()) {
+    if (await answers(url)) return { host, url, logFile, crash, stop };
     await Bun.sleep(50);
   }
   await stop();
