@@ -236,15 +236,16 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     },
     async mount(granted, name, digest, { from, mayRead }) {
       const { registry } = granted;
-      const repository = await repositoryOf(granted, name);
+      await repositoryOf(granted, name);
       if ((await metadata.read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
       const candidates = from ? [from] : await holdersOf(metadata, registry, digest);
       for (const candidate of candidates) {
         if (!(await mayRead(candidate))) continue;
         const link = await metadata.transact(async ({ repositories, layers }) => {
+          const target = await existing(repositories, registry, name);
           const source = await repositories.find(registry, candidate);
           const found = source && (await layers.find(source.id, digest));
-          if (found) await layers.link(repository.id, found, clock());
+          if (found) await layers.link(target.id, found, clock());
           return found;
         });
         if (link) return link;
@@ -253,23 +254,26 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     },
 
     async begin(granted, name, algorithm = "sha256") {
-      const repository = await repositoryOf(granted, name);
       const { account, arn } = granted.caller.principal;
-      const now = clock();
-      const upload: Upload = {
-        id: randomUUID() as string as UploadId,
-        repositoryId: repository.id,
-        owner: { account, arn },
-        staging: await blobs.begin(),
-        algorithm,
-        staged: { sizeBytes: 0 },
-        parts: 0,
-        lastPartBytes: 0,
-        createdAt: now,
-        updatedAt: now,
-      };
-      await metadata.transact(({ uploads }) => uploads.create(upload), session);
-      return upload;
+      const staging = await blobs.begin();
+      return metadata.transact(async ({ repositories, uploads }) => {
+        const repository = await existing(repositories, granted.registry, name);
+        const now = clock();
+        const upload: Upload = {
+          id: randomUUID() as string as UploadId,
+          repositoryId: repository.id,
+          owner: { account, arn },
+          staging,
+          algorithm,
+          staged: { sizeBytes: 0 },
+          parts: 0,
+          lastPartBytes: 0,
+          createdAt: now,
+          updatedAt: now,
+        };
+        await uploads.create(upload);
+        return upload;
+      }, session);
     },
     status: own,
     async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
