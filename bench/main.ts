@@ -40,6 +40,7 @@ interface Row {
   pullCpuSecondsPerGib?: number;
   pushMbPerSecond?: number;
   pushCpuSecondsPerGib?: number;
+  imagePushesPerSecond?: number;
   manifestPerSecond?: number;
   manifestP50Ms?: number;
   manifestP99Ms?: number;
@@ -78,6 +79,8 @@ async function main(): Promise<void> {
   for (const peer of peers.filter(({ registry }) => registry)) {
     progress(`manifests: ${peer.name}`);
     Object.assign(rows.get(peer) ?? {}, await manifests(peer));
+    progress(`small images: ${peer.name}`);
+    Object.assign(rows.get(peer) ?? {}, await smallImages(peer));
   }
   progress("");
   for (const [peer, row] of rows) {
@@ -121,6 +124,19 @@ async function manifests(peer: Peer) {
   return { manifestPerSecond: result.perSecond, manifestP50Ms: result.p50Ms, manifestP99Ms: result.p99Ms };
 }
 
+/** 32 clients push images of two 1 KiB blobs into one repository. */
+async function smallImages(peer: Peer) {
+  const { perSecond } = await load<{ perSecond: number }>("push-small.ts", peer.origin, peer);
+  return { imagePushesPerSecond: perSecond };
+}
+
+/** Load comes from a process of its own, which prints what came of it. */
+async function load<Result>(program: string, target: string, { authorization = "" }: Peer): Promise<Result> {
+  const command = [process.execPath, join(import.meta.dirname, program), target, authorization, String(seconds)];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  return JSON.parse(await new Response(child.stdout).text()) as Result;
+}
+
 function report(rows: Row[], limitMbPerSecond: number): void {
   const berth = rows.find(({ peer }) => peer === "berth");
   const distribution = rows.find(({ peer }) => peer === "distribution");
@@ -132,6 +148,10 @@ function report(rows: Row[], limitMbPerSecond: number): void {
     "push rate, Berth / hashing and writing once": ratio(berth?.pushMbPerSecond, limitMbPerSecond),
     "push rate, Berth / Distribution": ratio(berth?.pushMbPerSecond, distribution?.pushMbPerSecond),
     "push CPU, Berth / Distribution": ratio(berth?.pushCpuSecondsPerGib, distribution?.pushCpuSecondsPerGib),
+    "small image pushes/s, Berth / Distribution": ratio(
+      berth?.imagePushesPerSecond,
+      distribution?.imagePushesPerSecond,
+    ),
     "manifest GET/s, Berth / Distribution": ratio(berth?.manifestPerSecond, distribution?.manifestPerSecond),
   };
   const round = (value: unknown) => (typeof value === "number" ? Number(value.toPrecision(3)) : value);
