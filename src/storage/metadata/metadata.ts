@@ -13,10 +13,12 @@ export interface Engine {
   readonly flavour: Flavour;
   /** Answers from the committed state, and refuses to change it. */
   readonly reader: Kysely<Schema>;
-  /** Commits survive a power cut. */
+  /** Commits survive a power cut once `settle` has resolved. */
   readonly durable: Kysely<Schema>;
   /** The last moments of commits may be lost in a power cut. */
   readonly relaxed: Kysely<Schema>;
+  /** Resolves when whatever was committed before the call survives a power cut. */
+  settle(): Promise<void>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -35,7 +37,16 @@ async function transact<Result>(
   work: (nouns: Nouns) => Promise<Result>,
   { durable = true }: TransactOptions = {},
 ): Promise<Result> {
-  const db = durable ? engine.durable : engine.relaxed;
+  const result = await committed(engine, durable ? engine.durable : engine.relaxed, work);
+  if (durable) await engine.settle();
+  return result;
+}
+
+async function committed<Result>(
+  engine: Engine,
+  db: Kysely<Schema>,
+  work: (nouns: Nouns) => Promise<Result>,
+): Promise<Result> {
   for (let retries = 0; ; retries++) {
     try {
       return await once(db, engine.flavour, work);

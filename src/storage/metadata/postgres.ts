@@ -78,6 +78,8 @@ export async function openPostgresEngine({ url, poolSize = defaultPoolSize }: Po
     reader: use("begin", true),
     durable: use("begin"),
     relaxed: use("begin; set local synchronous_commit = off"),
+    // A commit answers when it is on the disk.
+    settle: async () => {},
     ping: async () => {
       await pool.query("select 1");
     },

@@ -215,22 +215,44 @@ describe("a file", () => {
     });
   });
 
-  test("syncs on durable commits only", async () => {
+  test("answers a durable transaction after its sync, and another at once", async () => {
     await withPath(async (path) => {
       const engine = await openSqliteEngine({ path });
-      const synchronousOf = async (db: Kysely<Schema>) => {
-        const transaction = await db.startTransaction().execute();
-        const { rows } = await sql<{ synchronous: number }>`pragma synchronous`.execute(transaction);
-        await transaction.commit().execute();
-        return rows[0]?.synchronous;
-      };
-      const normal = 1;
-      const full = 2;
-      expect(await synchronousOf(engine.durable)).toBe(full);
-      expect(await synchronousOf(engine.relaxed)).toBe(normal);
-      expect(await synchronousOf(engine.durable)).toBe(full);
+      const sync = Promise.withResolvers<void>();
+      const held = createMetadata({ ...engine, settle: () => sync.promise });
+      const set = (value: string, durable: boolean) =>
+        held.transact(({ settings }) => settings.set(registry, "a", value), { durable });
+      await set("relaxed", false);
+      let answered = false;
+      const durable = set("durable", true).then(() => {
+        answered = true;
+      });
+      await Bun.sleep(20);
+      // Committed, so that others go on; not acknowledged, so that nobody counts on it.
+      expect(await held.read.settings.get(registry, "a")).toBe("durable");
+      expect(answered).toBe(false);
+      sync.resolve();
+      await durable;
+      await engine.settle();
       await engine.close();
     });
+  });
+
+  test("syncs by itself in every durable commit where the log cannot be synced beside it", async () => {
+    const connection = await SqliteConnection.open(":memory:");
+    const synchronousOf = async (synchronous: "FULL" | "NORMAL") => {
+      const db = new Kysely<Schema>({ dialect: sqliteDialect({ connection, synchronous, reads: false }) });
+      const transaction = await db.startTransaction().execute();
+      const { rows } = await sql<{ synchronous: number }>`pragma synchronous`.execute(transaction);
+      await transaction.commit().execute();
+      return rows[0]?.synchronous;
+    };
+    const normal = 1;
+    const full = 2;
+    expect(await synchronousOf("FULL")).toBe(full);
+    expect(await synchronousOf("NORMAL")).toBe(normal);
+    expect(await synchronousOf("FULL")).toBe(full);
+    connection.close();
   });
 
   test("that is full keeps nothing of the transaction, even if the work does not mind", async () => {

@@ -1,10 +1,12 @@
+import { type FileHandle, open } from "node:fs/promises";
 import { Kysely, sql } from "kysely";
 import type { Metadata } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { GroupSync } from "./group-sync.ts";
 import { type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
-import { isBusy, isFull, SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
+import { isBusy, isFull, SqliteConnection, type SqliteUse, type Synchronous, sqliteDialect } from "./sqlite-driver.ts";
 
 export const sqliteFlavour: Flavour = {
   types: {
@@ -35,39 +37,58 @@ export async function openSqlite(options: { path: string }): Promise<Metadata> {
 export async function openSqliteEngine({ path }: { path: string }): Promise<Engine> {
   const writer = await SqliteConnection.open(path);
   let reader = writer;
-  const durable = new Kysely<Schema>({
-    dialect: sqliteDialect({ connection: writer, synchronous: "FULL", reads: false }),
-  });
   try {
-    await migrate(durable, sqliteFlavour);
+    await migrate(kyselyOn(writer, "FULL"), sqliteFlavour);
     if (path !== ":memory:") reader = await SqliteConnection.open(path);
   } catch (error) {
     writer.close();
     throw error;
   }
   writer.neverBlock();
+  // Where the log can be synced beside SQLite, one sync serves many commits, and none of them holds up the event loop.
+  const log = path !== ":memory:" && process.platform === "linux" ? writeAheadLog(path) : undefined;
 
   return {
     flavour: sqliteFlavour,
-    reader: new Kysely<Schema>({
-      dialect: sqliteDialect({
-        connection: reader,
-        synchronous: "NORMAL",
-        reads: reader === writer ? "shared" : "alone",
-      }),
-    }),
-    durable,
-    relaxed: new Kysely<Schema>({
-      dialect: sqliteDialect({ connection: writer, synchronous: "NORMAL", reads: false }),
-    }),
+    reader: kyselyOn(reader, "NORMAL", reader === writer ? "shared" : "alone"),
+    durable: kyselyOn(writer, log ? "NORMAL" : "FULL"),
+    relaxed: kyselyOn(writer, "NORMAL"),
+    settle: async () => log?.settle(),
     ping: async () => reader.ping(),
     close: once(async () => {
       const release = await writer.mutex.acquire();
+      await log?.close();
       if (reader !== writer) reader.close();
       writer.checkpoint();
       writer.close();
       release();
     }),
+  };
+}
+
+function kyselyOn(connection: SqliteConnection, synchronous: Synchronous, reads: SqliteUse["reads"] = false) {
+  return new Kysely<Schema>({ dialect: sqliteDialect({ connection, synchronous, reads }) });
+}
+
+/**
+ * The log that commits are written to first (SQLite documentation, "Write-Ahead Logging"). A commit survives a power cut
+ * when its frames do: SQLite then finds them at the next start. A file of that name is there, and stays the same one, as
+ * long as a connection is open.
+ */
+function writeAheadLog(path: string) {
+  let opened: Promise<FileHandle> | undefined;
+  const group = new GroupSync(async () => {
+    opened ??= open(`${path}-wal`, "r+");
+    await (await opened).datasync();
+  });
+  return {
+    settle: () => group.settle(),
+    async close() {
+      if (!opened) return;
+      // Nobody's sync is cut off.
+      await group.settle().catch(() => {});
+      await (await opened.catch(() => undefined))?.close();
+    },
   };
 }
 
