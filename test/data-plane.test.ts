@@ -267,6 +267,16 @@ describe("manifests", () => {
   });
 });
 
+test("a foreign layer that was pushed belongs to its image", async () => {
+  const mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+  const layer = { mediaType, urls: ["https://example.com/x"], ...(await berth.pushBlob("app", "foreign but here")) };
+  const absent = { mediaType, digest: digestOf("foreign and elsewhere"), size: 9 };
+  const { digest } = await berth.pushImage("app", "foreign", "plain layer", { layers: [layer, absent] });
+  expect((await berth.oci("DELETE", `/v2/app/blobs/${layer.digest}`)).status).toBe(405);
+  await berth.oci("DELETE", `/v2/app/manifests/${digest}`);
+  expect((await berth.oci("DELETE", `/v2/app/blobs/${layer.digest}`)).status).toBe(202);
+});
+
 describe("referrers", () => {
   test("subject need not exist, the filter is named, pages follow their links", async () => {
     const subject = { mediaType: mediaTypes.manifest, digest: digestOf("not here yet"), size: 12 };

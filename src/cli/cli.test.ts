@@ -23,7 +23,7 @@ const folder = () => mkdtempSync(join(root, "cwd-"));
 function spawn(args: string[], cwd: string, env: Record<string, string>) {
   const child = Bun.spawn([process.execPath, program, ...args], {
     cwd,
-    env: { PATH: "/usr/bin:/bin", ...env },
+    env: { PATH: "/usr/bin:/bin", BERTH_METRICS_LISTEN: "127.0.0.1:0", ...env },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

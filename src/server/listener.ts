@@ -49,6 +49,9 @@ export class CannotListen extends Error {
   }
 }
 
+/** How long requests that were cut off may take to notice. */
+const cutOffMs = 1000;
+
 /** Requests that say that somebody is watching, not that something happens. */
 const quiet = new Set<Route>(["health", "ready"]);
 
@@ -57,6 +60,8 @@ export function startServer(options: ServerOptions): RunningServer {
   const { log, listen, idleTimeoutSeconds = 240, readyTimeoutMs = 2000, ready } = options;
   const health = { ready, readyTimeoutMs };
   let surfaces: Surfaces | undefined;
+  /** Requests that are being worked on: these may still need what is closed after the server. */
+  const working = new Set<Promise<Response>>();
 
   /** The life of a request: identify, route, answer, fit, record. */
   async function receive(request: Request, server: Bun.Server<unknown>): Promise<Response> {
@@ -111,7 +116,12 @@ export function startServer(options: ServerOptions): RunningServer {
 
   const server = listenOn(listen, {
     idleTimeout: idleTimeoutSeconds,
-    fetch: receive,
+    fetch(request, bun) {
+      const answer = receive(request, bun);
+      working.add(answer);
+      void answer.finally(() => working.delete(answer));
+      return answer;
+    },
     // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
     error(error) {
       log.error({ error }, "an answer could not be sent");
@@ -141,6 +151,8 @@ export function startServer(options: ServerOptions): RunningServer {
       if (!finished) {
         log.warn({ requests: server.pendingRequests, graceMs }, "stopping: requests in flight were cut off");
         await server.stop(true);
+        // Their connections are gone, so they end as soon as they notice.
+        await Promise.race([Promise.allSettled(working), Bun.sleep(cutOffMs)]);
       }
       return finished;
     },

@@ -1,3 +1,4 @@
+import type { ImageFailure } from "@aws-sdk/client-ecr";
 import { onRepository } from "../operation.ts";
 import { forEachImage } from "./image-ids.ts";
 import { operation } from "./operation.ts";
@@ -13,6 +14,9 @@ export const BatchDeleteImage = operation("BatchDeleteImage", {
       images.deleteByApi(granted, repositoryName, reference),
     );
     const deleted = results.flat().map(({ digest, tag }) => ({ imageDigest: digest, imageTag: tag }));
-    return { imageIds: deleted, failures };
+    // An id that this very call has removed, with another one of its image, is no failure: lists print one id per tag.
+    const isGone = ({ imageId: { imageDigest, imageTag } = {} }: ImageFailure) =>
+      deleted.some((gone) => gone.imageDigest === imageDigest && gone.imageTag === imageTag);
+    return { imageIds: deleted, failures: failures.filter((failure) => !isGone(failure)) };
   },
 });

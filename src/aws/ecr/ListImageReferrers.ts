@@ -28,14 +28,15 @@ export const ListImageReferrers = operation("ListImageReferrers", {
     const { repositoryName, subjectId, filter = {}, nextToken, maxResults } = input;
     await repositories.describe(granted, [repositoryName]);
     const subject = parseDigest(subjectId.imageDigest);
-    if (!subject || !hasActiveImages(filter.artifactStatus)) return { referrers: [] };
     const artifactTypes = filter.artifactTypes?.length ? filter.artifactTypes : undefined;
     const page = await paging.page({
-      of: ["ListImageReferrers", granted.registry, repositoryName, subject, filter],
+      of: ["ListImageReferrers", granted.registry, repositoryName, subjectId, filter],
       nextToken,
       limit: maxResults ?? 20,
-      read: (after: number | undefined, limit) =>
-        images.referrers(granted, repositoryName, subject, { artifactTypes, after, limit }),
+      read: async (after: number | undefined, limit) =>
+        subject && hasActiveImages(filter.artifactStatus)
+          ? images.referrers(granted, repositoryName, subject, { artifactTypes, after, limit })
+          : [],
       keyOf: ({ id }) => id,
     });
     return { referrers: page.items.map(referrerView), nextToken: page.nextToken };

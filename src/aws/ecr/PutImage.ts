@@ -1,6 +1,4 @@
 import { z } from "zod";
-import { refuse } from "../../domain/errors.ts";
-import { parseDigest } from "../../domain/names.ts";
 import { onRepository } from "../operation.ts";
 import { operation } from "./operation.ts";
 import { DigestText, ImageTag, RegistryId, RepositoryName } from "./shapes.ts";
@@ -30,15 +28,10 @@ export const PutImage = operation("PutImage", {
   async run(input, granted, { images }) {
     const { repositoryName, imageManifest, imageManifestMediaType, imageTag, imageDigest } = input;
     const { registry } = granted;
-    const digest = imageDigest === undefined ? undefined : parseDigest(imageDigest);
-    if (imageDigest !== undefined && digest === undefined) {
-      // Upper case, or an algorithm that we do not calculate.
-      throw refuse("ImageDigestMismatch", { repository: repositoryName, registry, given: imageDigest });
-    }
     const image = await images.put(granted, repositoryName, {
       manifest: new TextEncoder().encode(imageManifest),
       mediaType: imageManifestMediaType,
-      digest,
+      digest: imageDigest,
       tags: imageTag === undefined ? [] : [imageTag],
       refuseExisting: true,
     });

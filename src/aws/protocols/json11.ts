@@ -66,6 +66,10 @@ function textOf(body: Uint8Array): string {
 /** A member that is null is an absent member. */
 function withoutNulls(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutNulls);
+  // Half of a surrogate pair has no bytes in UTF-8: it would be stored as something else than was sent.
+  if (typeof value === "string" && !value.isWellFormed()) {
+    throw new CallRefused("Unreadable", "The request body cannot be read: a string with an unpaired surrogate");
+  }
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value).filter(([, member]) => member !== null);
   return Object.fromEntries(members.map(([key, member]) => [key, withoutNulls(member)]));

@@ -1,8 +1,18 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import { type Digest, digestAlgorithm, type Registry, type RepositoryName, type Tag } from "../names.ts";
+import { type Digest, digestAlgorithm, parseDigest, type Registry, type RepositoryName, type Tag } from "../names.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
-import type { Image, Metadata, Nouns, Page, Repository, StoredManifest, TagMove, TagStatus } from "./ports.ts";
+import type {
+  Image,
+  LayerReference,
+  Metadata,
+  Nouns,
+  Page,
+  Repository,
+  StoredManifest,
+  TagMove,
+  TagStatus,
+} from "./ports.ts";
 import type { PullTimes } from "./pull-times.ts";
 import { existing } from "./repositories.ts";
 import { isImmutable } from "./tag-mutability.ts";
@@ -21,8 +31,8 @@ export interface NewManifest {
   readonly manifest: Uint8Array;
   /** As the client declared it. */
   readonly mediaType?: string;
-  /** As the client calculated it. */
-  readonly digest?: Digest;
+  /** As the client calculated it. May be of an algorithm that is not known here: then it is not the manifest's. */
+  readonly digest?: Digest | string;
   readonly tags: readonly Tag[];
   /** Whether pushing what is there already is an error, as in PutImage; over HTTP it is not. */
   readonly refuseExisting?: boolean;
@@ -138,13 +148,14 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
   return {
     async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false }) {
       const parsed = parseManifest(manifest, mediaType);
-      const digest = manifestDigest(manifest, given && digestAlgorithm(given));
+      const wanted = given === undefined ? undefined : parseDigest(given);
+      const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
       if (given !== undefined && given !== digest) {
         throw refuse("ImageDigestMismatch", { repository: name, registry: granted.registry, given });
       }
-      const created = await metadata.transact(async (nouns) => {
+      const put = await metadata.transact(async (nouns) => {
         const repository = await existing(nouns.repositories, granted.registry, name);
-        await checkLayers(nouns, repository, parsed);
+        const layers = await presentLayers(nouns, repository, parsed);
         const imageBytes = parsed.contentBytes + (await largestChild(nouns, repository, parsed));
         const now = clock();
         const image = await nouns.images.put({
@@ -157,7 +168,7 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
           subject: parsed.subject,
           annotations: parsed.annotations,
           manifest,
-          layers: parsed.layers,
+          layers,
           children: parsed.children,
           pushedAt: now,
         });
@@ -172,9 +183,11 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
         }
-        return image.created;
+        // The same bytes can be pushed as two types; the first one stays.
+        const stored = image.created ? parsed : await nouns.images.find(repository.id, digest);
+        return { created: image.created, mediaType: stored?.mediaType ?? parsed.mediaType };
       });
-      return { digest, mediaType: parsed.mediaType, subject: parsed.subject, created };
+      return { digest, subject: parsed.subject, ...put };
     },
     async get(granted, name, reference) {
       const found = await stored(granted, name, reference);
@@ -242,12 +255,22 @@ function notFound(registry: Registry, repository: RepositoryName, { digest, tag 
   return refuse("ImageNotFound", { repository, registry, digest, tag });
 }
 
-/** @throws LayersNotFound naming every layer that the repository lacks */
-async function checkLayers({ layers }: Nouns, repository: Repository, { layers: wanted }: Manifest): Promise<void> {
-  const digests = wanted.map(({ digest }) => digest);
-  const missing = without(digests, await layers.findMany(repository.id, digests));
-  if (missing.length === 0) return;
-  throw refuse("LayersNotFound", { repository: repository.name, registry: repository.registry, digests: missing });
+/**
+ * The layers that the repository has: these belong to the image from now on, foreign ones too.
+ * @throws LayersNotFound naming every layer that should be there and is not
+ */
+async function presentLayers({ layers }: Nouns, repository: Repository, manifest: Manifest): Promise<LayerReference[]> {
+  const found = await layers.findMany(
+    repository.id,
+    manifest.layers.map(({ digest }) => digest),
+  );
+  const have = new Set(found.map(({ digest }) => digest));
+  const missing = manifest.layers.filter(({ digest, isForeign }) => !isForeign && !have.has(digest));
+  if (missing.length > 0) {
+    const { name, registry } = repository;
+    throw refuse("LayersNotFound", { repository: name, registry, digests: missing.map(({ digest }) => digest) });
+  }
+  return manifest.layers.filter(({ digest }) => have.has(digest));
 }
 
 /** The size that ECR shows for an index. @throws ReferencedImagesNotFound */

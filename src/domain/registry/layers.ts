@@ -199,13 +199,16 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
   }
 
   /** Which of the digests the staged bytes have. */
-  async function choose({ staging, algorithm }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
-    const only = digests[0];
+  async function choose({ staging }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
+    const [only] = digests;
     if (digests.length === 1 && only) return only;
-    const calculated = staged.digest ?? (await hashOf(blobs.staged(staging, staged.sizeBytes), algorithm));
-    const match = digests.find((digest) => digest === calculated);
-    if (!match) throw refuse("LayerDigestMismatch");
-    return match;
+    if (staged.digest && digests.includes(staged.digest)) return staged.digest;
+    for (const algorithm of new Set(digests.map(digestAlgorithm))) {
+      if (staged.digest && digestAlgorithm(staged.digest) === algorithm) continue;
+      const calculated = await hashOf(blobs.staged(staging, staged.sizeBytes), algorithm);
+      if (digests.includes(calculated)) return calculated;
+    }
+    throw refuse("LayerDigestMismatch");
   }
 
   return {

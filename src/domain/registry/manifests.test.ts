@@ -61,8 +61,22 @@ describe("what is read from a manifest", () => {
   test("foreign layers need not be here", () => {
     const foreign = descriptor("f", 10, "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip");
     const manifest = parseManifest(bytes({ ...image, layers: [foreign] }));
-    expect(manifest.layers.map((layer) => layer.digest as string)).toEqual([digest("c")]);
+    expect(manifest.layers.map((layer) => [layer.digest as string, layer.isForeign])).toEqual([
+      [digest("c"), false],
+      [digest("f"), true],
+    ]);
     expect(manifest.contentBytes).toBe(15);
+  });
+
+  test("a layer that is foreign in one place and not in another must be here", () => {
+    const foreign = descriptor("a", 10, "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip");
+    const manifest = parseManifest(bytes({ ...image, layers: [foreign, descriptor("a")] }));
+    expect(manifest.layers.map(({ isForeign }) => isForeign)).toEqual([false, false]);
+  });
+
+  test("null stands for an empty list or a missing member, as writers in Go have it", () => {
+    expect(parseManifest(bytes({ ...image, layers: null, annotations: null, subject: null })).layers).toHaveLength(1);
+    expect(parseManifest(bytes({ ...index, manifests: null })).children).toEqual([]);
   });
 
   test("digests by both algorithms", () => {

@@ -30,14 +30,19 @@ const schema1 = new Set([
 /** Layers that may be left out of a registry: their bytes come from elsewhere. */
 const foreignLayer = /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.|oci\.image\.layer\.nondistributable\.)/;
 
+export interface ManifestLayer extends LayerReference {
+  /** Whether the layer may be missing in the repository, because its bytes can be had elsewhere. */
+  readonly isForeign: boolean;
+}
+
 export interface Manifest {
   readonly kind: "image" | "index";
   readonly mediaType: string;
   readonly artifactType?: string;
   readonly subject?: Digest;
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Config and layers that must be in the repository, each digest once, in the order of the document. */
-  readonly layers: readonly LayerReference[];
+  /** Config and layers, each digest once, in the order of the document. */
+  readonly layers: readonly ManifestLayer[];
   /** Child manifests of an index, each once. */
   readonly children: readonly Digest[];
   /** Config and all layers, in bytes, as the manifest declares them; 0 for an index. */
@@ -71,21 +76,30 @@ export function parseManifest(bytes: Uint8Array, declared?: string): Manifest {
   const annotations = parseAnnotations(document.annotations);
   const common = { mediaType, subject, annotations };
   if (isIndex) {
-    const children = descriptors(document.manifests, "manifests").map(({ digest }) => digest);
+    const children = descriptors(document.manifests ?? [], "manifests").map(({ digest }) => digest);
     return { ...common, kind: "index", artifactType, layers: [], children: unique(children), contentBytes: 0 };
   }
   const config = descriptor(document.config, "config");
-  const layers = document.layers === undefined ? [] : descriptors(document.layers, "layers");
-  const here = [config, ...layers.filter((layer) => !foreignLayer.test(layer.mediaType))];
-  const byDigest = new Map(here.map(({ digest, mediaType }) => [digest, { digest, mediaType }]));
+  const layers = descriptors(document.layers ?? [], "layers");
   return {
     ...common,
     kind: "image",
     artifactType: artifactType ?? config.mediaType,
-    layers: [...byDigest.values()],
+    layers: distinct([config, ...layers]),
     children: [],
     contentBytes: [config, ...layers].reduce((sum, { size }) => sum + size, 0),
   };
+}
+
+/** Each digest once. What is foreign in one place and not in another must be here. */
+function distinct(descriptors: readonly Descriptor[]): ManifestLayer[] {
+  const byDigest = new Map<Digest, ManifestLayer>();
+  for (const { digest, mediaType } of descriptors) {
+    const isForeign = foreignLayer.test(mediaType);
+    const known = byDigest.get(digest);
+    if (!known || (known.isForeign && !isForeign)) byDigest.set(digest, { digest, mediaType, isForeign });
+  }
+  return [...byDigest.values()];
 }
 
 export function manifestDigest(bytes: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Digest {
@@ -106,7 +120,8 @@ function parseDocument(bytes: Uint8Array): Record<string, unknown> {
   const parsed = parseStrictJson(text, { maxDepth });
   if ("problem" in parsed) throw invalid(parsed.problem);
   if (!isObject(parsed.value)) throw invalid("not a JSON object");
-  return parsed.value;
+  // Writers in Go spell an empty list or a missing object as null.
+  return Object.fromEntries(Object.entries(parsed.value).filter(([, value]) => value !== null));
 }
 
 function mediaTypeOf(document: Record<string, unknown>, declared: string | undefined): string {
