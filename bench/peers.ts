@@ -25,6 +25,8 @@ export async function startBerth(folder: string): Promise<Peer | string> {
   const server = Bun.spawn([process.execPath, join(root, "src/cli/main.ts"), "serve"], {
     cwd: folder,
     env: {
+      // As `npm start` has it.
+      UV_THREADPOOL_SIZE: "16",
       ...process.env,
       BERTH_LISTEN: `127.0.0.1:${port}`,
       BERTH_PUBLIC_URL: `http://127.0.0.1:${port}`,

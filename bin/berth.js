@@ -9,7 +9,9 @@ const here = dirname(fileURLToPath(import.meta.url));
 const bun = join(dirname(createRequire(import.meta.url).resolve("bun/package.json")), "bin", "bun.exe");
 const main = join(here, "..", "src", "cli", "main.ts");
 
-const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit" });
+// Bun has as many threads for files as there are cores, and each sync of a file blocks one. It reads this at its start only.
+const env = { UV_THREADPOOL_SIZE: "16", ...process.env };
+const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit", env });
 // A terminal sends Ctrl-C to both of us; the child decides when to end.
 process.on("SIGINT", () => {});
 for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));

@@ -102,7 +102,13 @@ async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log
     const { stop } = metrics.listen(metricsListen ?? defaultMetricsListen);
     return stop;
   } catch (error) {
-    if (metricsListen || !(error instanceof CannotListen)) throw error;
+    if (!(error instanceof CannotListen)) throw error;
+    if (metricsListen) {
+      throw new CannotStart(
+        `metrics cannot be served on ${error.host}:${error.port} (${error.code}). Set BERTH_METRICS_LISTEN to another port`,
+        { cause: error },
+      );
+    }
     log.warn({ port: error.port, code: error.code }, "no metrics: their port is taken. Set BERTH_METRICS_LISTEN");
     return async () => {};
   }
@@ -111,6 +117,7 @@ async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log
 const defaultMetricsListen = { host: "127.0.0.1", port: 5081 };
 const pullTimesEveryMs = 5_000;
 const uploadsEveryMs = 15 * 60_000;
+const uploadsFirstMs = 10_000;
 
 /** What a registry does by the way. What is still to be written when it stops, is. */
 function startRoutines(
@@ -127,7 +134,8 @@ function startRoutines(
   }
   const routines = [
     every(pullTimesEveryMs, pullTimes.flush, failed("pull times")),
-    every(uploadsEveryMs, expire, failed("abandoned uploads")),
+    // Soon after the start too, for what a crash left behind.
+    every(uploadsEveryMs, expire, failed("abandoned uploads"), uploadsFirstMs),
   ];
   return async () => {
     for (const routine of routines) await routine.stop();

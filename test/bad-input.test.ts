@@ -254,6 +254,7 @@ describe("credentials", () => {
       ["GET", "/v2/app/tags/list"],
       ["GET", `/v2/app/referrers/${d}`],
       ["GET", "/v2/NOT-A-NAME/nothing"],
+      ["GET", "/v2/NOT-A-NAME/nothing?X-Berth-Layer-Token=forged"],
     ] as const) {
       const response = await berth.send(method, path, { headers: headers() });
       expect(response.status).toBe(401);

@@ -40,6 +40,13 @@ program
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
+// Without this, a misspelt command would be an argument too many of `serve`.
+const [first] = process.argv.slice(2);
+const known = ["help", ...program.commands.map((command) => command.name())];
+if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
+  program.error(`error: there is no command '${first}'; there are ${known.join(", ")}`);
+}
+
 try {
   await program.parseAsync();
 } catch (error) {

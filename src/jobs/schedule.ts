@@ -8,19 +8,24 @@ export interface Routine {
  * Runs `work` every `intervalMs`, counted from the end of one run to the beginning of the next, so that runs never pile
  * up. A run that fails is reported, and the next one comes all the same.
  */
-export function every(intervalMs: number, work: () => Promise<unknown>, report: (error: unknown) => void): Routine {
+export function every(
+  intervalMs: number,
+  work: () => Promise<unknown>,
+  report: (error: unknown) => void,
+  firstAfterMs = intervalMs,
+): Routine {
   let stopped = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let running: Promise<void> = Promise.resolve();
-  const schedule = () => {
+  const schedule = (afterMs: number) => {
     if (stopped) return;
     timer = setTimeout(() => {
       running = work().then(() => {}, report);
-      void running.then(schedule);
-    }, intervalMs);
+      void running.then(() => schedule(intervalMs));
+    }, afterMs);
     timer.unref?.();
   };
-  schedule();
+  schedule(firstAfterMs);
   return {
     async stop() {
       stopped = true;

@@ -1,6 +1,6 @@
 import type { Arrival, Caller } from "../domain/access.ts";
 import { type Credentials, sameSecret } from "../domain/identity/credentials.ts";
-import type { OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
+import type { LayerScope, OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import { layerTokenParameter, registryOfHost } from "../domain/registry/addresses.ts";
 import { NotAuthenticated, OciError } from "./errors.ts";
@@ -9,6 +9,8 @@ import type { OciRequest } from "./request.ts";
 export interface Authenticated {
   readonly caller: Caller;
   readonly registry: Registry;
+  /** The one blob that may be read, for the bearer of a download URL. */
+  readonly scope?: LayerScope;
 }
 
 export interface Authenticator {
@@ -30,32 +32,32 @@ const maxHeaderLength = 32 * 1024;
 export async function authenticate(request: Request, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
   const named = registryOfHost(new URL(request.url).host);
   const region = named?.region ?? how.defaultRegion;
-  if (how.regions && !how.regions.includes(region)) {
-    throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
-  }
   const { user, password } = basic(request.headers.get("authorization"));
   const principal = user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, how);
   arrival.note({ principal: principal.arn });
+  if (how.regions && !how.regions.includes(region)) {
+    throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
+  }
   return { caller: { ...arrival, principal }, registry: named ?? { account: principal.account, region } };
 }
 
-/**
- * A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only.
- * @throws NotAuthenticated for every other request that carries such a token
- */
+/** A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only. */
 export async function authenticateDownload(
   url: URL,
-  asked: OciRequest,
   arrival: Arrival,
   { tokens }: Authenticator,
 ): Promise<Authenticated> {
   const opened = await tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
   const { principal, scope } = accept(opened);
+  arrival.note({ principal: principal.arn, download: true });
+  return { caller: { ...arrival, principal }, registry: scope.registry, scope };
+}
+
+/** @throws NotAuthenticated for every request but the one that the URL was made for */
+export function checkDownload(asked: OciRequest, scope: LayerScope): void {
   if (asked.kind !== "blob.read" || asked.repository !== scope.repository || asked.digest !== scope.digest) {
     throw new NotAuthenticated();
   }
-  arrival.note({ principal: principal.arn, download: true });
-  return { caller: { ...arrival, principal }, registry: scope.registry };
 }
 
 async function byToken(password: string, region: Region, { tokens }: Authenticator) {

@@ -4,7 +4,7 @@ import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { Content } from "../domain/registry/ports.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
-import { type Authenticator, authenticate, authenticateDownload } from "./authenticate.ts";
+import { type Authenticator, authenticate, authenticateDownload, checkDownload } from "./authenticate.ts";
 import { deleteBlob, deleteManifest } from "./delete.ts";
 import { type ErrorLog, encodeError } from "./errors.ts";
 import { listCatalog, listReferrers, listTags, readTagHistory } from "./list.ts";
@@ -56,13 +56,12 @@ export function createDataPlane(plane: DataPlane) {
 
 /** Nobody who is not signed in learns anything, not even whether a path makes sense. */
 async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPlane) {
-  if (url.searchParams.has(layerTokenParameter)) {
-    const asked = parseRequest(request.method, url);
-    const { caller, registry } = await authenticateDownload(url, asked, arrival, plane);
-    return { asked, granted: await plane.access.grant(caller, registry, permissionsFor(asked, registry)) };
-  }
-  const { caller, registry } = await authenticate(request, arrival, plane);
+  const isDownload = url.searchParams.has(layerTokenParameter);
+  const { caller, registry, scope } = isDownload
+    ? await authenticateDownload(url, arrival, plane)
+    : await authenticate(request, arrival, plane);
   const asked = parseRequest(request.method, url);
+  if (scope) checkDownload(asked, scope);
   return { asked, granted: await plane.access.grant(caller, registry, permissionsFor(asked, registry)) };
 }
 

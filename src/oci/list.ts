@@ -10,6 +10,10 @@ import type { PageRequest } from "./request.ts";
 /** Entries on a page when the client does not say, and at the most. */
 const maxPage = 1000;
 const maxReferrers = 100;
+/** Clients take answers of 4 MiB ("Listing Referrers"); the rest is for what stands around the descriptors. */
+const maxReferrersBytes = 3.5 * 1024 * 1024;
+/** Few, because each can bring 4 MiB of annotations into memory. */
+const referrersAtOnce = 10;
 /** Repositories looked at for one catalog page, for callers who may see only a few of very many. */
 const maxCatalogScan = 10_000;
 
@@ -20,10 +24,10 @@ export async function listTags(
   { images }: Pick<DataPlane, "images">,
 ): Promise<Response> {
   const limit = limitOf(page);
-  // One more than wanted tells whether there is another page. With n=0 only the repository's existence is asked.
+  // One more than wanted tells whether there is another page. With n=0 there is none: only existence was asked.
   const found = await images.tags(granted, repository, { after: page.last, limit: limit + 1 });
   const tags = found.slice(0, limit);
-  const link = found.length > limit ? nextLink(`/v2/${repository}/tags/list`, tags.at(-1), page.n) : {};
+  const link = limit > 0 && found.length > limit ? nextLink(`/v2/${repository}/tags/list`, tags.at(-1), page.n) : {};
   return Response.json({ name: repository, tags }, { headers: link });
 }
 
@@ -83,23 +87,46 @@ export async function listReferrers(
     throw new OciError(400, "UNSUPPORTED", message);
   }
   const artifactTypes = artifactType === undefined ? undefined : [artifactType];
-  const found = await images
-    .referrers(granted, repository, subject, { after, limit: limit + 1, artifactTypes })
-    .catch((error) => {
-      if (error instanceof Refusal && error.is("RepositoryNotFound")) return [];
-      throw error;
-    });
-  const shown = found.slice(0, limit);
+  const read = (after: number | undefined) =>
+    images.referrers(granted, repository, subject, { after, limit: referrersAtOnce, artifactTypes });
+  const { shown, more } = await pageOfReferrers(read, after, limit).catch((error) => {
+    if (error instanceof Refusal && error.is("RepositoryNotFound")) return { shown: [], more: false };
+    throw error;
+  });
   const headers = new Headers({ "Content-Type": mediaTypes.ociIndex });
   if (artifactType !== undefined) headers.set("OCI-Filters-Applied", "artifactType");
-  if (found.length > limit) {
+  if (more) {
     const last = pageKeys.seal(keyPurpose, shown.at(-1)?.id);
     const extra: Record<string, string> = artifactType === undefined ? {} : { artifactType };
     const link = nextLink(`/v2/${repository}/referrers/${subject}`, last, page.n, extra);
     headers.set("Link", link.Link);
   }
-  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: shown.map(referrer) };
-  return new Response(JSON.stringify(index), { headers });
+  const manifests = shown.map(({ encoded }) => encoded).join(",");
+  const index = `{"schemaVersion":2,"mediaType":"${mediaTypes.ociIndex}","manifests":[${manifests}]}`;
+  return new Response(index, { headers });
+}
+
+/** Annotations come from manifests, so a few referrers can fill a page: it ends before it is too large for clients. */
+async function pageOfReferrers(
+  read: (after: number | undefined) => Promise<Image[]>,
+  from: number | undefined,
+  limit: number,
+) {
+  const shown: { id: number; encoded: string }[] = [];
+  let after = from;
+  let sizeBytes = 0;
+  for (;;) {
+    const batch = await read(after);
+    for (const image of batch) {
+      const encoded = JSON.stringify(referrer(image));
+      sizeBytes += Buffer.byteLength(encoded) + 1;
+      const isFull = shown.length === limit || (shown.length > 0 && sizeBytes > maxReferrersBytes);
+      if (isFull) return { shown, more: true };
+      shown.push({ id: image.id, encoded });
+    }
+    if (batch.length < referrersAtOnce) return { shown, more: false };
+    after = batch.at(-1)?.id;
+  }
 }
 
 function referrer({ mediaType, digest, manifestBytes, artifactType, annotations }: Image) {

@@ -41,21 +41,27 @@ export function parseRequest(method: string, url: URL): OciRequest {
   const path = segments(url.pathname);
   const query = url.searchParams;
   if (path.length === 0) return only(method, ["GET", "HEAD"], { kind: "base" });
-  if (path.length === 1 && path[0] === "_catalog") return only(method, ["GET"], { kind: "catalog", page: page(query) });
+  if (path.length === 1 && path[0] === "_catalog")
+    return only(method, ["GET", "HEAD"], { kind: "catalog", page: page(query) });
 
   const [beforeLast, last] = [path.at(-2), path.at(-1) ?? ""];
   if (beforeLast === "tags" && last === "list") {
-    return only(method, ["GET"], { kind: "tags", repository: name(path.slice(0, -2)), page: page(query) });
+    return only(method, ["GET", "HEAD"], { kind: "tags", repository: name(path.slice(0, -2)), page: page(query) });
   }
   if (beforeLast === "manifests") return manifest(method, name(path.slice(0, -2)), last, query);
   if (last === "history" && path.at(-4) === "_berth" && path.at(-3) === "tags") {
     const repository = name(path.slice(0, -4));
-    return only(method, ["GET"], { kind: "tag.history", repository, tag: tag(beforeLast ?? ""), n: page(query).n });
+    return only(method, ["GET", "HEAD"], {
+      kind: "tag.history",
+      repository,
+      tag: tag(beforeLast ?? ""),
+      n: page(query).n,
+    });
   }
   if (beforeLast === "referrers") {
     const repository = name(path.slice(0, -2));
     const artifactType = query.get("artifactType") || undefined;
-    return only(method, ["GET"], {
+    return only(method, ["GET", "HEAD"], {
       kind: "referrers",
       repository,
       subject: digest(last),

@@ -21,6 +21,10 @@ const sealingKeyBytes = 32;
 
 /** The key that tokens are sealed with. Whoever reads it can make tokens, so a readable file is refused. */
 export async function openSealingKey(file: string): Promise<Uint8Array> {
+  return explaining(file, () => sealingKeyIn(file));
+}
+
+async function sealingKeyIn(file: string): Promise<Uint8Array> {
   await makeOnce(file, () => randomBytes(sealingKeyBytes));
   const key = await readFile(file);
   if (await isExposed(file)) {
@@ -39,7 +43,7 @@ export async function openSealingKey(file: string): Promise<Uint8Array> {
  * profile `default`. `made` tells that this call made the pair.
  */
 export async function openRootKey(file: string): Promise<RootKeyPair & { made: boolean }> {
-  const made = await makeOnce(file, () => Buffer.from(formatCredentials(generateRootKey())));
+  const made = await explaining(file, () => makeOnce(file, () => Buffer.from(formatCredentials(generateRootKey()))));
   const pair = await readRootKey(file);
   // Only when somebody deleted it this very moment.
   if (!pair) throw new KeyFileUnusable(`${file} has disappeared`);
@@ -50,7 +54,7 @@ export async function openRootKey(file: string): Promise<RootKeyPair & { made: b
 export async function readRootKey(file: string): Promise<RootKeyPair | undefined> {
   let content: string;
   try {
-    content = await readFile(file, "utf8");
+    content = await explaining(file, () => readFile(file, "utf8"));
   } catch (error) {
     if (codeOf(error) === "ENOENT") return undefined;
     throw error;
@@ -159,6 +163,23 @@ async function exists(file: string): Promise<boolean> {
       throw error;
     },
   );
+}
+
+/** What an operator can mend, said so. */
+async function explaining<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
+  const reasons: Record<string, string> = {
+    EACCES: "this user may not read or write it, perhaps because another user made it",
+    EPERM: "this user may not read or write it, perhaps because another user made it",
+    EROFS: "its file system is read-only",
+    ENOSPC: "its disk is full",
+    EISDIR: "it is a folder",
+  };
+  try {
+    return await work();
+  } catch (cause) {
+    const reason = reasons[codeOf(cause) ?? ""];
+    throw reason === undefined ? cause : new KeyFileUnusable(`${file} cannot be used: ${reason}`, { cause });
+  }
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -14,8 +14,11 @@ const INSECURE = "--tls-verify=false";
 export async function run(world: World): Promise<void> {
   const { check, host } = world;
   const env = await isolateContainersStorage(world);
-  const buildah = async (args: readonly string[], options: { input?: string; fails?: boolean } = {}) =>
-    (await world.run(["buildah", ...args], { ...options, env })).output.trim();
+  const buildah = async (args: readonly string[], options: { input?: string; fails?: boolean } = {}) => {
+    const { stdout, output } = await world.run(["buildah", ...args], { ...options, env });
+    // A result stands alone on standard output, beside warnings that a plain user gets; a refusal is on standard error.
+    return (options.fails ? output : stdout).trim();
+  };
   const id = (image: string) => buildah(["inspect", "--type", "image", "--format", "{{.FromImageID}}", image]);
   const repository = await world.repository("buildah/app");
   const architectures = ["amd64", "arm64"];

@@ -93,9 +93,15 @@ export async function openWorld(
       await closer().catch((error) => console.log(`       not cleaned up: ${error}`));
     }
     ecr.destroy();
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder(folder).catch((error) => console.log(`       not removed: ${error}`));
   };
   return { world, tally, close };
+}
+
+/** Image storage may hold folders that their owner cannot write, which only root removes without asking. */
+async function removeFolder(folder: string): Promise<void> {
+  await run(["chmod", "-R", "u+rwX", folder]).catch(() => undefined);
+  await rm(folder, { recursive: true, force: true });
 }
 
 /**

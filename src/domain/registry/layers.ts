@@ -85,7 +85,7 @@ export interface LayerService {
 export const maxLayerBytes = 52_000 * 1024 * 1024;
 
 /** A writer that was not heard of for so long has lost its upload. It says so itself three times in that span. */
-const claimMs = 30_000;
+const claimMs = 10_000;
 /** How long a request waits for another one that is writing to the same upload, as after a broken connection. */
 const claimWaitMs = 3_000;
 const claimPollMs = 50;
@@ -94,6 +94,8 @@ const mountCandidates = 32;
 interface Claim {
   readonly upload: Upload;
   readonly writer: string;
+  /** Whether the writer before never let go. */
+  readonly displaced: boolean;
 }
 
 export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; clock: () => Date }): LayerService {
@@ -129,8 +131,7 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
       const now = clock();
       const until = new Date(now.getTime() + claimMs);
       const claimed = await metadata.transact(({ uploads }) => uploads.claim(id, writer, now, until), session);
-      if (claimed?.previous) return { writer, upload: await moveAway(claimed.upload) };
-      if (claimed) return { writer, upload: claimed.upload };
+      if (claimed) return { writer, upload: claimed.upload, displaced: claimed.previous };
       if (waitedMs >= claimWaitMs) throw refuse("UploadBusy", { upload: id });
       await new Promise((resolve) => setTimeout(resolve, claimPollMs));
     }
@@ -281,8 +282,8 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     status: own,
     async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
       const held = await claim(granted, name, id);
-      const { upload } = held;
       return holding(held, async () => {
+        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
         checkOffset(granted, name, upload, offset);
         const appended = await write(upload, bytes);
         const receivedBytes = appended.sizeBytes - upload.staged.sizeBytes;
@@ -293,20 +294,27 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
         }
         const progress = progressOf(upload, appended, clock());
         const kept = await release(held, progress);
+        // A client that went before it sent anything leaves no file behind.
+        if (kept && appended.sizeBytes === 0) await blobs.abort(upload.staging);
         if (upload.staging !== held.upload.staging) await blobs.abort(held.upload.staging);
         if (appended.interrupted instanceof Refusal) throw appended.interrupted;
         if (appended.interrupted !== undefined) {
           throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
         }
-        if (!kept) throw refuse("UploadBusy", { upload: id });
+        if (!kept) {
+          // Gone with its repository, or taken over by a writer that has its own copy of the bytes.
+          await blobs.abort(upload.staging);
+          await own(granted, name, id);
+          throw refuse("UploadBusy", { upload: id });
+        }
         return { ...upload, ...progress, updatedAt: progress.at };
       });
     },
     async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
       const repository = await repositoryOf(granted, name);
       const held = await claim(granted, name, id);
-      const { upload } = held;
       return holding(held, async () => {
+        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
         checkOffset(granted, name, upload, offset);
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
         let staged = upload.staged;

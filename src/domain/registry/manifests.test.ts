@@ -174,6 +174,24 @@ describe("what is refused", () => {
       undefined,
       "'layers[0].mediaType' must be a media type",
     ],
+    [
+      "a media type that no header can have",
+      { ...image, layers: [{ ...descriptor("a"), mediaType: "a\nb" }] },
+      undefined,
+      "'layers[0].mediaType' must be a media type",
+    ],
+    [
+      "a key that Go readers take for another",
+      { ...image, Layers: [] },
+      undefined,
+      "the key 'Layers' must be written 'layers'",
+    ],
+    [
+      "such a key in a descriptor",
+      { ...image, config: { ...config, Digest: digest("f") } },
+      undefined,
+      "the key 'Digest' must be written 'digest'",
+    ],
     ["a bad subject", { ...image, subject: { digest: 1 } }, undefined, "'subject.mediaType' must be a media type"],
     ["annotations that are no map", { ...image, annotations: [] }, undefined, "'annotations' must be an object"],
     [

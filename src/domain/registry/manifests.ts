@@ -12,6 +12,23 @@ import type { LayerReference } from "./ports.ts";
 /** ECR's limit for a manifest, and the least a registry should take (OCI distribution specification, "Push"). */
 export const maxManifestBytes = 4 * 1024 * 1024;
 
+/** RFC 6838, section 4.2, with parameters. What is taken here is sent as a header some day. */
+const mediaTypeForm =
+  /^[A-Za-z0-9][\w!#$&^.+-]{0,126}\/[A-Za-z0-9][\w!#$&^.+-]{0,126}(?:; ?[\w!#$&^.+-]+=[\w!#$&^.+"-]+){0,8}$/;
+
+/** The members that give a manifest its meaning. */
+const members = [
+  "schemaVersion",
+  "mediaType",
+  "artifactType",
+  "config",
+  "layers",
+  "manifests",
+  "subject",
+  "annotations",
+];
+const descriptorMembers = ["mediaType", "digest", "size"];
+
 const maxDepth = 64;
 const maxTextLength = 4096;
 
@@ -120,8 +137,18 @@ function parseDocument(bytes: Uint8Array): Record<string, unknown> {
   const parsed = parseStrictJson(text, { maxDepth });
   if ("problem" in parsed) throw invalid(parsed.problem);
   if (!isObject(parsed.value)) throw invalid("not a JSON object");
+  refuseLookAlikes(parsed.value, members);
   // Writers in Go spell an empty list or a missing object as null.
   return Object.fromEntries(Object.entries(parsed.value).filter(([, value]) => value !== null));
+}
+
+/** Readers in Go take `Layers` for `layers`: to them the document would have another meaning than here. */
+function refuseLookAlikes(object: Record<string, unknown>, known: readonly string[]): void {
+  for (const key of Object.keys(object)) {
+    const folded = key.toLowerCase();
+    const meant = known.find((member) => member.toLowerCase() === folded);
+    if (meant !== undefined && meant !== key) throw invalid(`the key '${clip(key)}' must be written '${meant}'`);
+  }
 }
 
 function mediaTypeOf(document: Record<string, unknown>, declared: string | undefined): string {
@@ -154,8 +181,10 @@ function descriptor(value: unknown, member: string): Descriptor {
   if (!isObject(value)) throw invalid(`'${member}' must be a descriptor`);
   const { mediaType, size } = value;
   const digest = typeof value.digest === "string" ? parseDigest(value.digest) : undefined;
-  if (typeof mediaType !== "string" || mediaType === "") throw invalid(`'${member}.mediaType' must be a media type`);
-  if (mediaType.length > maxTextLength) throw invalid(`'${member}.mediaType' is too long`);
+  refuseLookAlikes(value, descriptorMembers);
+  if (typeof mediaType !== "string" || !mediaTypeForm.test(mediaType)) {
+    throw invalid(`'${member}.mediaType' must be a media type`);
+  }
   if (!digest) throw invalid(`'${member}.digest' must be a sha256 or sha512 digest`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`'${member}.size' must be a number of bytes`);

@@ -55,7 +55,7 @@ export async function syncFolder(disk: Disk, path: string): Promise<void> {
   await closing(await openFile(disk, path, constants.O_RDONLY), (folder) => folder.sync());
 }
 
-/** Makes folders in `root`, and `root`, so that they are there to stay. It remembers, so it costs only the first time. */
+/** Makes folders in `root`, and `root`, so that they are there to stay. It remembers: only the first time costs. */
 export function createFolders(disk: Disk, root: string): { ensure(path: string): Promise<void> } {
   const known = new Map<string, Promise<void>>();
   async function make(path: string): Promise<void> {

@@ -39,6 +39,9 @@ export async function openSqliteEngine({ path }: { path: string }): Promise<Engi
   let reader = writer;
   try {
     await migrate(kyselyOn(writer, "FULL"), sqliteFlavour);
+    // A file that may be read but not written is better told now than at the first push.
+    await writer.begin("FULL");
+    writer.rollback();
     if (path !== ":memory:") reader = await SqliteConnection.open(path);
   } catch (error) {
     writer.close();
@@ -59,7 +62,11 @@ export async function openSqliteEngine({ path }: { path: string }): Promise<Engi
       const release = await writer.mutex.acquire();
       await log?.close();
       if (reader !== writer) reader.close();
-      writer.checkpoint();
+      try {
+        writer.checkpoint();
+      } catch {
+        // The next start reads the log as well.
+      }
       writer.close();
       release();
     }),
