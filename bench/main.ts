@@ -73,6 +73,8 @@ async function main(): Promise<void> {
     for (const peer of peers) {
       progress(`round ${round} of ${rounds}: ${peer.name}`);
       if (peer.registry) add(pushes, peer, await push(peer, file, `r${round}`));
+      // What a push leaves to be done (write-back, memory to be swept) is not the pull's.
+      await Bun.sleep(1000);
       add(pulls, peer, await pull(peer));
     }
   }
