@@ -60,11 +60,10 @@ export function createFolders(disk: Disk, root: string): { ensure(path: string):
   const known = new Map<string, Promise<void>>();
   async function make(path: string): Promise<void> {
     if (path !== root) await ensure(dirname(path));
-    if (await makeFolder(disk, path)) return;
-    // Whoever made the folder may not have synced its name: another process just now, or one that was killed.
-    const synced = syncFolder(disk, dirname(path));
-    // The administrator's folder above ours need not be readable for us.
-    await (path === root ? unless("EACCES", synced) : synced);
+    const made = await makeFolder(disk, path);
+    // Whoever made a folder may not have synced its name: another process just now, or one that was killed.
+    if (path === root) await syncAbove(disk, root);
+    else if (!made) await syncFolder(disk, dirname(path));
   }
   function ensure(path: string): Promise<void> {
     const before = known.get(path);
@@ -76,6 +75,19 @@ export function createFolders(disk: Disk, root: string): { ensure(path: string):
   }
   return { ensure };
 }
+
+/** Every folder above `root`: an earlier process may have made any of them. */
+async function syncAbove(disk: Disk, root: string): Promise<void> {
+  for (let path = dirname(root); ; path = dirname(path)) {
+    // The administrator's folders need not be readable for us, nor lie on a file system that can sync folders.
+    await syncFolder(disk, path).catch((error) => {
+      if (!foldersOfOthers.has(codeOf(error) ?? "")) throw error;
+    });
+    if (path === dirname(path)) return;
+  }
+}
+
+const foldersOfOthers = new Set(["EACCES", "EPERM", "EROFS", "EINVAL", "ENOTSUP"]);
 
 /** With those above it, durably. Answers whether it was missing. */
 async function makeFolder(disk: Disk, path: string): Promise<boolean> {

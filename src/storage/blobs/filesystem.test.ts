@@ -439,3 +439,18 @@ describe("the folder", () => {
     },
   );
 });
+
+test("the names of the folders above are on the disk too: a start that was killed may have made them and no more", async () => {
+  const root = newRoot();
+  await (await openFilesystemBlobs({ root })).close();
+  const opened: string[] = [];
+  const disk: Disk = {
+    ...realDisk,
+    open(path, ...rest) {
+      opened.push(path);
+      return realDisk.open(path, ...rest);
+    },
+  };
+  await (await openFilesystemBlobs({ root, disk })).close();
+  expect(opened).toEqual(expect.arrayContaining([dirname(root), temporary, "/"]));
+});
