@@ -1,0 +1,85 @@
+import { sql } from "kysely";
+import { type Access, createAccess, type Granted } from "../../src/domain/access.ts";
+import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
+import type { AccountId, Region, Registry } from "../../src/domain/names.ts";
+import { createImages, type ImageService } from "../../src/domain/registry/images.ts";
+import { createLayers, type LayerService } from "../../src/domain/registry/layers.ts";
+import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import { createPullTimes, type PullTimes } from "../../src/domain/registry/pull-times.ts";
+import { createRepositories, type RepositoryService } from "../../src/domain/registry/repositories.ts";
+import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
+import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
+import { openSqliteEngine } from "../../src/storage/metadata/sqlite.ts";
+import { type Faults, faultyDisk, faultyMetadata } from "./faults.ts";
+
+/** The domain over stores that may fail, put together as src/compose.ts does it, without surfaces. */
+export interface Berth {
+  readonly granted: Granted;
+  readonly repositories: RepositoryService;
+  readonly layers: LayerService;
+  readonly images: ImageService;
+  readonly pullTimes: PullTimes;
+  readonly metadata: Metadata;
+  readonly blobs: BlobStore;
+  /** The database without faults, for those who check it. */
+  readonly engine: Engine;
+  readonly clock: () => Date;
+  close(): Promise<void>;
+}
+
+export interface Place {
+  readonly database: string;
+  readonly blobs: string;
+  readonly disk?: Disk;
+}
+
+/** Few, so that a short run sees the log moved to the database and begun again; SQLite's own choice is 1000. */
+const logPages = 80;
+
+export const registry: Registry = { account: "000000000000" as AccountId, region: "us-east-1" as Region };
+
+export async function openBerth(place: Place, options: { faults?: Faults; clock: () => Date }): Promise<Berth> {
+  const { faults, clock } = options;
+  const engine = await openSqliteEngine({ path: place.database });
+  try {
+    return await overEngine(engine, place, faults, clock);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+async function overEngine(engine: Engine, place: Place, faults: Faults | undefined, clock: () => Date): Promise<Berth> {
+  await sql`pragma wal_autocheckpoint = ${sql.raw(String(logPages))}`.execute(engine.durable);
+  const { disk = realDisk } = place;
+  const blobs = await openFilesystemBlobs({ root: place.blobs, disk: faults ? faultyDisk(disk, faults) : disk });
+  const metadata = faults ? faultyMetadata(metadataOver(engine), faults) : metadataOver(engine);
+  const pullTimes = createPullTimes({ metadata, clock });
+  return {
+    granted: await rootGrant(createAccess()),
+    repositories: createRepositories({ metadata, clock }),
+    layers: createLayers({ metadata, blobs, clock }),
+    images: createImages({ metadata, pullTimes, clock }),
+    pullTimes,
+    metadata,
+    blobs,
+    engine,
+    clock,
+    async close() {
+      await blobs.close();
+      await engine.close();
+    },
+  };
+}
+
+function rootGrant(access: Access): Promise<Granted> {
+  const caller = {
+    principal: rootPrincipal(registry.account),
+    requestId: "test",
+    sourceIp: "127.0.0.1",
+    secureTransport: true,
+    note() {},
+  };
+  return access.grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+}

@@ -1,0 +1,195 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { realDisk } from "../../src/storage/blobs/disk.ts";
+import { type Berth, openBerth } from "./berth.ts";
+import { explains } from "./explain.ts";
+import { checkContent, checkDatabase, checkSessions, stateIn } from "./inspect.ts";
+import { canonical, type Operation, type SlotFacts, type State } from "./model.ts";
+import { Loss, type Performed, perform } from "./perform.ts";
+import { createRandom } from "./random.ts";
+import { count, type Figures } from "./run.ts";
+import { improvise } from "./script.ts";
+import { isOpen, judgeUploads, type Uploads } from "./uploads.ts";
+
+/**
+ * The honest crash: a process of its own, on a real disk, killed with SIGKILL whenever it happens to be. What it has
+ * told before is what it has acknowledged. Such a run cannot be had again: the seed gives the same operations only as
+ * far as they have the same outcome.
+ */
+
+/** What one process leaves to the next, and to whoever checks. */
+export interface Legacy {
+  readonly state: State;
+  readonly uploads: Uploads;
+  readonly slots: readonly (readonly [number, SlotFacts])[];
+}
+
+/** What the process is given to live. */
+export interface Task {
+  readonly folder: string;
+  readonly seed: string;
+  /** How many were killed before it. */
+  readonly kills: number;
+  readonly legacy: Legacy;
+}
+
+/** A line that the process writes. */
+export type Told =
+  | { readonly begins: readonly Operation[] }
+  | { readonly ends: Performed }
+  | { readonly settled: Legacy }
+  | { readonly lost: string };
+
+/** A claim that nobody gave back has run out then. */
+const claimMs = 31_000;
+/** The clock of whoever comes after so many kills: what the killed had claimed is free again. */
+const clockAfter = (kills: number) => () => new Date(Date.now() + kills * claimMs);
+/** Nobody expires uploads here: staged bytes are as old as the real clock says, and sessions as old as this one. */
+const bounds = { lives: 1, waves: 1, without: ["expireUploads"] } as const;
+const never = new Date(0);
+const readFile = async (path: string) => Buffer.from(await Bun.file(path).arrayBuffer());
+
+function placeIn(folder: string) {
+  return { database: join(folder, "berth.sqlite"), blobs: join(folder, "blobs") };
+}
+
+/** The life of the process that will be killed: wave after wave without end. */
+export async function liveUntilKilled({ folder, seed, kills, legacy }: Task, tell: (told: Told) => void) {
+  const clock = clockAfter(kills);
+  const berth = await openBerth(placeIn(folder), { clock });
+  const slots = new Map(legacy.slots);
+  let { state, uploads } = legacy;
+  for (let waves = 0; ; waves++) {
+    const director = improvise(`${seed}/${waves}`, bounds, slots);
+    director.nextLife();
+    const wave = director.nextWave({ state, isOpen: (slot) => isOpen(uploads[slot]) });
+    if (!wave) continue;
+    tell({ begins: wave.operations });
+    const client = { slots, uploadId: (slot: number) => uploads[slot]?.id, expireBefore: never, readFile };
+    const performed = await Promise.all(
+      wave.operations.map(async (operation) => {
+        const ends = await perform(berth, client, operation);
+        tell({ ends });
+        return ends;
+      }),
+    );
+    ({ state, uploads } = await judged(berth, { state, uploads, slots: [...slots] }, performed, false));
+    tell({ settled: { state, uploads, slots: [...slots] } });
+  }
+}
+
+/** What follows from what the operations answered and from what is there. @throws Loss when it does not fit */
+async function judged(
+  berth: Berth,
+  { state, uploads, slots: known }: Legacy,
+  performed: readonly Performed[],
+  wereFaulty: boolean,
+  figures?: Figures,
+): Promise<{ state: State; uploads: Uploads }> {
+  const slots = new Map(known);
+  const odd = performed.find(({ operation, error }) => error !== undefined && !("slot" in operation));
+  if (odd && !wereFaulty) throw new Loss(`an error for no reason: ${odd.error?.stack}`);
+  const nowMs = berth.clock().getTime();
+  const after = judgeUploads(uploads, { slots, performed, nowMs, expireBefore: never, wereFaulty });
+  for (const what of after.stuck) if (figures) count(figures.stuck, what);
+  const now = await stateIn(berth.engine);
+  if (!explains(state, performed, now, slots)) {
+    const told = performed.map(({ operation, outcome }) => JSON.stringify({ operation, outcome }));
+    throw new Loss(
+      ["no order of the operations leads to what is there", ...told, canonical(state), canonical(now)].join("\n  "),
+    );
+  }
+  return { state: now, uploads: after.uploads };
+}
+
+/** Kills a few processes, one after the other, and looks each time at what they leave. */
+export async function playKilled(seed: string, figures: Figures): Promise<Loss | undefined> {
+  const folder = await mkdtemp(join(tmpdir(), "berth-killed-"));
+  const random = createRandom(seed);
+  let legacy: Legacy = { state: {}, uploads: {}, slots: [] };
+  try {
+    for (let kills = 0; kills < killsOfRun; kills++) {
+      const task = { folder, seed: `${seed}/${kills}`, kills, legacy };
+      const told = await killAfter(task, random.below(longestLifeMs));
+      count(figures.faults, "SIGKILL to a process");
+      figures.crashes++;
+      legacy = await inspect(task, told, figures);
+    }
+    return undefined;
+  } catch (error) {
+    return error instanceof Loss ? error : new Loss(`the run itself failed: ${(error as Error).stack}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+    figures.runs++;
+  }
+}
+
+const killsOfRun = 3;
+const longestLifeMs = 250;
+
+/** Everything that the process has told, up to the kill. */
+async function killAfter(task: Task, lifeMs: number): Promise<Told[]> {
+  const command = [process.execPath, join(import.meta.dir, "child.ts"), JSON.stringify(task)];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "pipe" });
+  const errors = new Response(child.stderr).text();
+  const decoder = new TextDecoder();
+  let output = "";
+  let timer: Timer | undefined;
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk, { stream: true });
+    timer ??= setTimeout(() => child.kill("SIGKILL"), lifeMs);
+  }
+  clearTimeout(timer);
+  await child.exited;
+  const told = output
+    .split("\n")
+    .slice(0, -1)
+    .map((line): Told => JSON.parse(line));
+  for (const each of told) if ("lost" in each) throw new Loss(`in the process: ${each.lost}`);
+  if (child.signalCode !== "SIGKILL") throw new Loss(`the process ended by itself: ${await errors}`);
+  return told;
+}
+
+/** Checks what a killed process has left, and answers what the next one may rely on. */
+async function inspect({ folder, kills, legacy }: Task, told: readonly Told[], figures: Figures): Promise<Legacy> {
+  const settledAt = told.findLastIndex((each) => "settled" in each);
+  const settled = told[settledAt];
+  const before = settled && "settled" in settled ? settled.settled : legacy;
+  const performed = inFlight(told.slice(settledAt + 1));
+  const slots = new Map(before.slots);
+  for (const { operation } of performed) if (operation.kind === "begin") slots.set(operation.slot, operation);
+  figures.operations += told.reduce((sum, each) => sum + ("begins" in each ? each.begins.length : 0), 0);
+  figures.acknowledged += told.filter((each) => "ends" in each && each.ends.outcome.status === "done").length;
+
+  const place = placeIn(folder);
+  const berth = await openBerth(place, { clock: clockAfter(kills + 1) });
+  try {
+    checkDatabase(place.database);
+    const left = { ...before, slots: [...slots] };
+    const { state, uploads } = await judged(berth, left, performed, true, figures);
+    const soon = new Date(Date.now() + claimMs);
+    const { orphans } = await checkContent({ berth, state, root: place.blobs, disk: realDisk, readFile, soon });
+    figures.orphans += orphans;
+    for (const { links } of Object.values(state)) figures.checkedBlobs += links.length;
+    await checkSessions(berth, uploads, soon);
+    return { state, uploads, slots: [...slots] };
+  } finally {
+    await berth.close();
+  }
+}
+
+/** The operations of the last wave, those without an answer among them. */
+function inFlight(told: readonly Told[]): Performed[] {
+  const begun = told.flatMap((each) => ("begins" in each ? each.begins : []));
+  const ended = told.flatMap((each) => ("ends" in each ? [each.ends] : []));
+  const isSame = (one: Operation, other: Operation) => JSON.stringify(one) === JSON.stringify(other);
+  const left = begun.filter((operation) => {
+    const at = ended.findIndex((end) => isSame(end.operation, operation));
+    return at === -1;
+  });
+  return [
+    ...ended,
+    ...left.map((operation) => ({ operation, outcome: { status: "unknown", why: "killed" } as const })),
+  ];
+}

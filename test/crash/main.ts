@@ -1,0 +1,129 @@
+import { parseArgs } from "node:util";
+import { playKilled } from "./killed.ts";
+import type { Loss } from "./perform.ts";
+import { type Figures, newFigures, play } from "./run.ts";
+import { improvise, recorded } from "./script.ts";
+import { scriptText, shrink } from "./shrink.ts";
+
+const usage = `npm run test:crash -- [--seed N] [--runs M] [--minutes K]
+  --seed N      which runs (default 1): the same seed gives the same runs, but for those with killed processes
+  --runs M      how many (default 1000)
+  --minutes K   stop after so long, whatever is left
+  --only I      the run with this number alone`;
+
+/** One run in so many kills real processes, which takes ten times as long. */
+const killedEvery = 50;
+const shrinkMs = 10_000;
+/** Enough to see what is wrong. */
+const mostLosses = 10;
+
+interface Options {
+  readonly seed: string;
+  readonly runs: number;
+  readonly minutes: number;
+  readonly only?: number;
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  if (!options) return 2;
+  const figures = newFigures();
+  const startedMs = performance.now();
+  const isTimeUp = () => performance.now() - startedMs > options.minutes * 60_000;
+  const first = options.only ?? 1;
+  const last = options.only ?? options.runs;
+  let losses = 0;
+  for (let run = first; run <= last && !isTimeUp() && losses < mostLosses; run++) {
+    if (!(await runOne(options.seed, run, figures))) losses++;
+    showProgress(run - first + 1, last - first + 1, losses, startedMs);
+  }
+  clearProgress();
+  console.log(summary(figures, losses, (performance.now() - startedMs) / 1000));
+  return losses > 0 ? 1 : 0;
+}
+
+function readOptions(): Options | undefined {
+  try {
+    const text = { type: "string" } as const;
+    const { values } = parseArgs({
+      options: { seed: text, runs: text, minutes: text, only: text, help: { type: "boolean" } },
+    });
+    if (values.help) throw new Error("How to use it");
+    return {
+      seed: values.seed ?? "1",
+      runs: numberIn(values.runs ?? "1000"),
+      minutes: values.minutes === undefined ? Number.POSITIVE_INFINITY : numberIn(values.minutes),
+      only: values.only === undefined ? undefined : numberIn(values.only),
+    };
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${usage}`);
+    return undefined;
+  }
+}
+
+function numberIn(text: string): number {
+  const number = Number(text);
+  if (!(number > 0)) throw new Error(`not a number above 0: ${text}`);
+  return number;
+}
+
+/** Answers whether nothing was lost. */
+async function runOne(seed: string, run: number, figures: Figures): Promise<boolean> {
+  const name = `${seed}/${run}`;
+  const isKilled = run % killedEvery === 0;
+  if (isKilled) {
+    const loss = await playKilled(name, figures);
+    if (loss) report(`run ${name}, processes killed`, loss);
+    return loss === undefined;
+  }
+  const director = recorded(improvise(name));
+  const loss = await play(director, figures);
+  if (!loss) return true;
+  report(`run ${name}, again with --seed ${seed} --only ${run}`, loss);
+  console.log(
+    `The shortest way to it that was found:\n${scriptText(await shrink(director.script, { budgetMs: shrinkMs }))}\n`,
+  );
+  return false;
+}
+
+function report(where: string, { message }: Loss): void {
+  clearProgress();
+  console.log(`LOSS in ${where}\n${message}\n`);
+}
+
+function showProgress(done: number, all: number, losses: number, startedMs: number): void {
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  const text = `${done}/${all} runs, ${losses} losses, ${seconds} s`;
+  if (process.stdout.isTTY) {
+    const width = 30;
+    const filled = Math.round((done / all) * width);
+    process.stdout.write(`\r\x1b[K[${"█".repeat(filled)}${" ".repeat(width - filled)}] ${text}`);
+  } else if (done % Math.ceil(all / 10) === 0) {
+    console.log(text);
+  }
+}
+
+function clearProgress(): void {
+  if (process.stdout.isTTY) process.stdout.write("\r\x1b[K");
+}
+
+function summary(figures: Figures, losses: number, seconds: number): string {
+  const { faults, stuck } = figures;
+  const faultCount = [...faults.values()].reduce((sum, times) => sum + times, 0);
+  return [
+    `${figures.runs} runs in ${seconds.toFixed(0)} s: ${figures.operations} operations, ${figures.acknowledged} acknowledged`,
+    `${figures.crashes} crashes, ${figures.powerCuts} of them power cuts; ${faultCount} faults and crashes by kind and step:`,
+    ...table(faults),
+    `${figures.checkedBlobs} blobs read back; ${figures.orphans} blobs found that no metadata named`,
+    "uploads with a session and without its bytes, by what was tried:",
+    ...table(stuck),
+    `${losses} losses`,
+  ].join("\n");
+}
+
+function table(tally: ReadonlyMap<string, number>): string[] {
+  const rows = [...tally].sort(([one], [other]) => (one < other ? -1 : 1));
+  return rows.length > 0 ? rows.map(([name, times]) => `  ${String(times).padStart(7)}  ${name}`) : ["  none"];
+}
+
+process.exitCode = await main();
