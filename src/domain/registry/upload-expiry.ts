@@ -40,8 +40,14 @@ export async function expireUploads(
   async function expire({ id }: Upload): Promise<boolean> {
     const now = clock();
     const claimed = await metadata.transact(async ({ uploads }) => {
-      const held = await uploads.claim(id, randomUUID(), now, new Date(now.getTime() + claimMs));
-      if (!held || held.upload.updatedAt >= before) return undefined;
+      const writer = randomUUID();
+      const held = await uploads.claim(id, writer, now, new Date(now.getTime() + claimMs));
+      if (!held) return undefined;
+      if (held.upload.updatedAt >= before) {
+        // Its client came back since the list was made, and must not find it taken.
+        await uploads.release(id, writer);
+        return undefined;
+      }
       await uploads.delete(id);
       return held.upload;
     });
