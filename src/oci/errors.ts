@@ -60,6 +60,7 @@ export const wire = {
   LayersNotFound: [404, "MANIFEST_BLOB_UNKNOWN"],
   LayerNotFound: [404, "BLOB_UNKNOWN"],
   LayerInaccessible: [404, "BLOB_UNKNOWN"],
+  LayerDamaged: [404, "BLOB_UNKNOWN"],
   LayerReferenced: [405, "UNSUPPORTED"],
   LayerAlreadyExists: [409, "BLOB_UPLOAD_INVALID"],
   LayerDigestMismatch: [400, "DIGEST_INVALID"],

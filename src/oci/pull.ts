@@ -1,5 +1,5 @@
 import type { Granted } from "../domain/access.ts";
-import type { ByteRange } from "../domain/registry/ports.ts";
+import type { ByteRange, LayerLink } from "../domain/registry/ports.ts";
 import { OciError } from "./errors.ts";
 import type { Asked, DataPlane } from "./index.ts";
 
@@ -28,18 +28,23 @@ export async function readBlob(
   granted: Granted,
   { layers, send }: Pick<DataPlane, "layers" | "send">,
 ): Promise<Response> {
-  const { sizeBytes, mediaType } = await layers.stat(granted, repository, digest);
-  const headers: Record<string, string> = {
+  const etag = `"${digest}"`;
+  const headersOf = ({ mediaType }: LayerLink): Record<string, string> => ({
     "Content-Type": mediaType ?? "application/octet-stream",
     "Docker-Content-Digest": digest,
     "Accept-Ranges": "bytes",
-    ETag: `"${digest}"`,
-  };
-  if (head) return new Response(null, { headers: { ...headers, "Content-Length": String(sizeBytes) } });
-  const range = parseRange(request.headers, `"${digest}"`, sizeBytes);
-  const content = await layers.read(granted, repository, digest, range);
+    ETag: etag,
+  });
+  if (head) {
+    const layer = await layers.stat(granted, repository, digest);
+    return new Response(null, { headers: { ...headersOf(layer), "Content-Length": String(layer.sizeBytes) } });
+  }
+  const { layer, range, content } = await layers.read(granted, repository, digest, (sizeBytes) =>
+    parseRange(request.headers, etag, sizeBytes),
+  );
+  const headers = headersOf(layer);
   if (!range) return send(content, { status: 200, headers });
-  headers["Content-Range"] = `bytes ${range.first}-${range.last}/${sizeBytes}`;
+  headers["Content-Range"] = `bytes ${range.first}-${range.last}/${layer.sizeBytes}`;
   return send(content, { status: 206, headers });
 }
 

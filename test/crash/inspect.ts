@@ -107,7 +107,7 @@ async function checkBlobs(around: Surroundings, name: RepositoryName, { links }:
   for (const link of links) {
     const { digest, bytes } = at(stock, link);
     const { sizeBytes } = await layers.stat(granted, name, digest);
-    const content = await layers.read(granted, name, digest).catch((error: Error) => {
+    const { content } = await layers.read(granted, name, digest).catch((error: Error) => {
       throw new Loss(`blob ${link} of ${name} cannot be read: ${error.message}`);
     });
     const isSame = sizeBytes === bytes.length && (await bytesOf(around, content)).equals(bytes);
@@ -175,8 +175,9 @@ async function checkRows({ reader }: Engine): Promise<void> {
 async function checkFiles(around: Surroundings): Promise<{ orphans: number }> {
   const { blobs, engine } = around.berth;
   const listed = new Set<string>();
-  for await (const { digest, sizeBytes } of blobs.list()) {
-    const content = await blobs.read(digest);
+  for await (const blob of blobs.list()) {
+    const { digest, sizeBytes } = blob;
+    const content = await blobs.read(blob);
     const bytes = content && (await bytesOf(around, content));
     const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
     const isWhole = bytes?.length === sizeBytes && digestFor(bytes, algorithm) === digest;

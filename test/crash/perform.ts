@@ -174,7 +174,8 @@ async function pull(
   if (!expected.manifest.equals(manifest)) throw new Loss(`the manifest of image ${image} has other bytes`);
   for (const layer of expected.layers) {
     const { bytes, digest } = blobAt(layer);
-    const content = await bytesOf(client, await layers.read(granted, name, digest));
+    const read = await layers.read(granted, name, digest);
+    const content = await bytesOf(client, read.content);
     if (!content.equals(bytes)) throw new Loss(`blob ${layer} has other bytes than were pushed`);
   }
 }

@@ -7,7 +7,7 @@ import { DigestText, RegistryId, RepositoryName } from "./shapes.ts";
 export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, layerDigest: DigestText },
   needs: onRepository("ecr:GetDownloadUrlForLayer"),
-  throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible"],
+  throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible", "LayerDamaged"],
   async run({ repositoryName, layerDigest }, granted, { repositories, layers, registryTokens, addresses }, key) {
     const { caller, registry } = granted;
     const digest = parseDigest(layerDigest);

@@ -25,6 +25,7 @@ export const errors = {
   LayersNotFound: ["LayersNotFoundException", 400],
   LayerNotFound: ["LayersNotFoundException", 400],
   LayerInaccessible: ["LayerInaccessibleException", 400],
+  LayerDamaged: ["LayerInaccessibleException", 400],
   LayerReferenced: ["InvalidParameterException", 400],
   LayerAlreadyExists: ["LayerAlreadyExistsException", 400],
   LayerDigestMismatch: ["InvalidLayerException", 400],

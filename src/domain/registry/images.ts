@@ -132,7 +132,7 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     for (const tag of tags) await removeTag(nouns, granted, image, tag);
-    await nouns.images.delete(image);
+    await nouns.images.delete(image, clock());
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 
@@ -264,7 +264,7 @@ async function presentLayers({ layers }: Nouns, repository: Repository, manifest
     repository.id,
     manifest.layers.map(({ digest }) => digest),
   );
-  const have = new Set(found.map(({ digest }) => digest));
+  const have = new Set(found.filter(({ quarantined }) => !quarantined).map(({ digest }) => digest));
   const missing = manifest.layers.filter(({ digest, isForeign }) => !isForeign && !have.has(digest));
   if (missing.length > 0) {
     const { name, registry } = repository;

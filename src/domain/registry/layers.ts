@@ -11,7 +11,6 @@ import {
 } from "../names.ts";
 import type {
   Appended,
-  BlobStat,
   BlobStore,
   ByteRange,
   Bytes,
@@ -20,6 +19,7 @@ import type {
   Metadata,
   Repository,
   Staged,
+  StoredBlob,
   Upload,
   UploadProgress,
 } from "./ports.ts";
@@ -27,14 +27,22 @@ import { existing } from "./repositories.ts";
 
 /** Layers, configs and other blobs: everything in an image but its manifests. */
 export interface LayerService {
-  /** Those of `digests` that the repository has. */
+  /** Those of `digests` that the repository has, and sound. */
   present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<LayerLink[]>;
-  /** @throws LayerNotFound */
+  /** A damaged layer counts as missing, so that clients push it again, which mends it. @throws LayerNotFound */
   stat(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
-  /** @throws LayerNotFound, and LayerInaccessible for a layer that no image refers to */
+  /** @throws LayerNotFound, LayerDamaged, and LayerInaccessible for a layer that no image refers to */
   downloadable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
-  /** @throws LayerNotFound */
-  read(granted: Granted, name: RepositoryName, digest: Digest, range?: ByteRange): Promise<Content>;
+  /**
+   * @param rangeOf which part of the layer is wanted, by its size; all of it without
+   * @throws LayerNotFound, LayerDamaged
+   */
+  read(
+    granted: Granted,
+    name: RepositoryName,
+    digest: Digest,
+    rangeOf?: (sizeBytes: number) => ByteRange | undefined,
+  ): Promise<{ layer: LayerLink; range?: ByteRange; content: Content }>;
   /** @throws LayerNotFound, and LayerReferenced while an image refers to the layer */
   delete(granted: Granted, name: RepositoryName, digest: Digest): Promise<void>;
   /**
@@ -75,10 +83,10 @@ export interface LayerService {
     upload: UploadId,
     digests: readonly Digest[],
     options?: { bytes?: Bytes; offset?: number; minimumPartBytes?: number; refuseExisting?: boolean },
-  ): Promise<BlobStat>;
+  ): Promise<StoredBlob>;
   cancel(granted: Granted, name: RepositoryName, upload: UploadId): Promise<void>;
   /** A whole layer in one request. @throws LayerDigestMismatch */
-  push(granted: Granted, name: RepositoryName, digest: Digest, bytes: Bytes): Promise<BlobStat>;
+  push(granted: Granted, name: RepositoryName, digest: Digest, bytes: Bytes): Promise<StoredBlob>;
 }
 
 /** ECR's largest layer: 52,000 MiB. */
@@ -89,6 +97,10 @@ const claimMs = 10_000;
 /** How long a request waits for another one that is writing to the same upload, as after a broken connection. */
 const claimWaitMs = 3_000;
 const claimPollMs = 50;
+/** How old a layer's time of grace must be to begin anew when somebody asks for the layer. Below the least grace. */
+const putOffAfterMs = 60_000;
+/** Of a commit that lies so far back nobody knows whether its bytes are still there: strays are removed after a day. */
+const publishWithinMs = 3_600_000;
 const mountCandidates = 32;
 
 interface Claim {
@@ -106,11 +118,27 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
 
-  async function linked(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink> {
-    const repository = await repositoryOf(granted, name);
+  async function find(granted: Granted, repository: Repository, digest: Digest): Promise<LayerLink> {
     const link = await metadata.read.layers.find(repository.id, digest);
-    if (!link) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+    if (!link) throw refuse("LayerNotFound", { repository: repository.name, registry: granted.registry, digest });
     return link;
+  }
+
+  async function readable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink> {
+    const link = await find(granted, await repositoryOf(granted, name), digest);
+    if (link.quarantined) throw refuse("LayerDamaged", { repository: name, registry: granted.registry, digest });
+    return link;
+  }
+
+  /** Whoever is told that a layer is there may build on it, so its time of grace begins anew. */
+  async function putOff(repositoryId: number, links: readonly LayerLink[]): Promise<void> {
+    const now = clock();
+    const waiting = links.filter(({ inImage, unreferencedSince: since }) => {
+      return !inImage && since !== undefined && now.getTime() - since.getTime() > putOffAfterMs;
+    });
+    if (waiting.length === 0) return;
+    const digests = waiting.map(({ digest }) => digest);
+    await metadata.transact(({ layers }) => layers.touch(repositoryId, digests, now), session);
   }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
@@ -181,17 +209,26 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     return blobs.append(staging, staged.sizeBytes, limited(bytes, maxLayerBytes - staged.sizeBytes), algorithm);
   }
 
-  /** The blob is on disk: one transaction makes it visible and ends the upload. */
-  async function publish(granted: Granted, repository: Repository, blob: BlobStat, upload?: Upload) {
-    return metadata.transact(async ({ repositories, layers, uploads }) => {
+  /**
+   * The blob is on disk: one transaction makes it visible and ends the upload. Answers whether the repository did not
+   * have it. A copy of what another repository has already is dropped again.
+   */
+  async function publish(granted: Granted, repository: Repository, blob: StoredBlob, upload?: Upload) {
+    const committed = performance.now();
+    const { isNew, generation } = await metadata.transact(async ({ repositories, layers, uploads }) => {
       // The repository may have gone, or been made anew, while the bytes came in.
       const now = await existing(repositories, granted.registry, repository.name);
       if (now.id !== repository.id) {
         throw refuse("RepositoryNotFound", { repository: repository.name, registry: granted.registry });
       }
       if (upload) await uploads.delete(upload.id);
-      return layers.link(repository.id, blob, clock());
+      const linked = await layers.link(repository.id, blob, clock());
+      if (performance.now() - committed > publishWithinMs) throw new Error("the commit of the blob took too long");
+      return linked;
     });
+    // What this leaves behind when it fails is found as a stray.
+    if (generation !== blob.generation) await blobs.remove(blob).catch(() => {});
+    return isNew;
   }
 
   async function drop(upload: Upload): Promise<void> {
@@ -215,19 +252,28 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
   return {
     async present(granted, name, digests) {
       const repository = await repositoryOf(granted, name);
-      return metadata.read.layers.findMany(repository.id, digests);
+      const links = (await metadata.read.layers.findMany(repository.id, digests)).filter((link) => !link.quarantined);
+      await putOff(repository.id, links);
+      return links;
     },
-    stat: linked,
+    async stat(granted, name, digest) {
+      const repository = await repositoryOf(granted, name);
+      const link = await find(granted, repository, digest);
+      if (link.quarantined) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+      await putOff(repository.id, [link]);
+      return link;
+    },
     async downloadable(granted, name, digest) {
-      const link = await linked(granted, name, digest);
+      const link = await readable(granted, name, digest);
       if (!link.inImage) throw refuse("LayerInaccessible", { repository: name, registry: granted.registry, digest });
       return link;
     },
-    async read(granted, name, digest, range) {
-      await linked(granted, name, digest);
-      const content = await blobs.read(digest, range);
+    async read(granted, name, digest, rangeOf = () => undefined) {
+      const layer = await readable(granted, name, digest);
+      const range = rangeOf(layer.sizeBytes);
+      const content = await blobs.read(layer, range);
       if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
-      return content;
+      return { layer, range, content };
     },
     async delete(granted, name, digest) {
       await metadata.transact(async ({ repositories, layers }) => {
@@ -235,7 +281,7 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
         const link = await layers.find(repository.id, digest);
         if (!link) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
         if (link.inImage) throw refuse("LayerReferenced", { digest });
-        await layers.unlink(repository.id, digest);
+        await layers.unlink(repository.id, digest, clock());
       });
     },
     async mount(granted, name, digest, { from, mayRead }) {
@@ -249,7 +295,8 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
           const target = await existing(repositories, registry, name);
           const source = await repositories.find(registry, candidate);
           const found = source && (await layers.find(source.id, digest));
-          if (found) await layers.link(target.id, found, clock());
+          if (!found || found.quarantined) return undefined;
+          await layers.link(target.id, found, clock());
           return found;
         });
         if (link) return link;
@@ -327,7 +374,7 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
             throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
           }
         }
-        let blob: BlobStat;
+        let blob: StoredBlob;
         try {
           blob = await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
         } catch (error) {

@@ -16,8 +16,18 @@ export interface ByteRange {
   readonly last: number;
 }
 
-export interface BlobStat {
+/**
+ * Tells the copies of one content apart. What was collected and is pushed again gets another generation, so that a late
+ * removal of the old copy cannot meet the new one. Empty for blobs of before there were generations.
+ */
+export type Generation = string & { readonly generation: true };
+
+export interface BlobId {
   readonly digest: Digest;
+  readonly generation: Generation;
+}
+
+export interface StoredBlob extends BlobId {
   readonly sizeBytes: number;
 }
 
@@ -42,14 +52,14 @@ export interface Appended extends Staged {
 }
 
 /**
- * Content-addressed bytes. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
- * through a link in the metadata.
+ * Bytes by their digest. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
+ * through a link in the metadata, which also says which copy counts.
  */
 export interface BlobStore {
   /** Absent is an answer, not an error. */
-  stat(digest: Digest): Promise<BlobStat | undefined>;
+  stat(blob: BlobId): Promise<StoredBlob | undefined>;
   /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
-  read(digest: Digest, range?: ByteRange): Promise<Content | undefined>;
+  read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
   /** Names a new, empty upload. Costs nothing until bytes are appended. */
   begin(): Promise<StagingId>;
   /**
@@ -61,20 +71,28 @@ export interface BlobStore {
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
   staged(staging: StagingId, sizeBytes: number): Bytes;
   /**
-   * Publishes the first `staged.sizeBytes` bytes under `digest`, all or nothing; durable when it returns. Compares the
-   * digest first, from `staged.digest` or by reading the bytes again. Committing the same content twice is harmless.
+   * Publishes the first `staged.sizeBytes` bytes as a new copy under `digest`, all or nothing; durable when it returns.
+   * Compares the digest first, from `staged.digest` or by reading the bytes again. Safe to repeat for one upload.
    * @throws LayerDigestMismatch, and keeps the upload
    */
-  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<BlobStat>;
+  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
-  /** Drops a blob. Absent is fine. Call it only when no metadata names the blob any more. */
-  remove(digest: Digest): Promise<void>;
-  /** Every blob, in the order of digests. */
-  list(after?: Digest): AsyncIterable<BlobStat>;
+  /**
+   * Drops a blob and answers how many bytes that freed. Absent is fine. Call it only when no metadata names the blob.
+   * After a power cut the blob may be there again.
+   */
+  remove(blob: BlobId): Promise<number>;
+  /** Every blob behind `after`, in the order of digests and then generations. */
+  list(after?: BlobId): AsyncIterable<ListedBlob>;
   /** Uploads whose last write is older than `before`; for cleaning up after crashes. */
   stale(before: Date): AsyncIterable<StagingId>;
   close(): Promise<void>;
+}
+
+export interface ListedBlob extends StoredBlob {
+  /** When it came into the store. */
+  readonly committedAt: Date;
 }
 
 // ── Metadata ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -104,6 +122,8 @@ export interface Nouns {
   readonly images: Images;
   readonly tags: Tags;
   readonly settings: AccountSettings;
+  readonly blobs: BlobRecords;
+  readonly garbage: Garbage;
 }
 
 export const tagMutabilities = ["IMMUTABLE", "MUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] as const;
@@ -141,7 +161,7 @@ export interface Repositories {
   create(repository: Omit<Repository, "id">, tags: ReadonlyMap<string, string>): Promise<Repository | undefined>;
   /** Replaces the settings; `policy: undefined` removes the policy. */
   update(id: number, settings: RepositorySettings): Promise<void>;
-  /** With everything in it. */
+  /** At once for everybody who asks by name, who may make it anew. Its content goes by `Garbage.purge`. */
   delete(id: number): Promise<void>;
   /** Resource tags, ascending by key. */
   resourceTags(id: number): Promise<Map<string, string>>;
@@ -151,25 +171,39 @@ export interface Repositories {
 }
 
 /** A link makes a blob visible in a repository. */
-export interface LayerLink {
-  readonly digest: Digest;
-  readonly sizeBytes: number;
+export interface LayerLink extends StoredBlob {
   /** As the newest manifest that refers to the layer calls it. Absent until an image does. */
   readonly mediaType?: string;
   /** Whether an image in this repository refers to the layer. */
   readonly inImage: boolean;
+  /** Since when the link waits for its removal, because no image needs it. Perhaps one does by now. */
+  readonly unreferencedSince?: Date;
+  /** Whether the bytes were found damaged: they are not served, and count as missing until they are pushed again. */
+  readonly quarantined: boolean;
 }
 
 export interface LayerLinks {
   find(repositoryId: number, digest: Digest): Promise<LayerLink | undefined>;
   /** Those of `digests` that the repository has, in no order. */
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<LayerLink[]>;
-  /** Safe to repeat. Answers whether the link is new. */
-  link(repositoryId: number, blob: BlobStat, at: Date): Promise<boolean>;
+  /**
+   * Safe to repeat. Where the content is known already, and sound, the known copy stays and `blob` is not needed.
+   * A link that waits for its removal is rescued.
+   */
+  link(repositoryId: number, blob: StoredBlob, at: Date): Promise<Linked>;
+  /** Lets the links that wait for their removal wait anew from `at` on: somebody relies on them. */
+  touch(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
   /** Answers whether there was a link. Fails, and rolls back, when an image refers to the layer: ask `find` before. */
-  unlink(repositoryId: number, digest: Digest): Promise<boolean>;
+  unlink(repositoryId: number, digest: Digest, at: Date): Promise<boolean>;
   /** Repositories of the registry that have the blob, at most `limit`, oldest link first. */
   holders(registry: Registry, digest: Digest, limit: number): Promise<{ repository: Repository; sizeBytes: number }[]>;
+}
+
+export interface Linked {
+  /** Whether the repository did not have the content, or had it damaged. */
+  readonly isNew: boolean;
+  /** The copy that is read from now on. */
+  readonly generation: Generation;
 }
 
 /** A client's upload session. Bound to the repository it began in and to who began it. */
@@ -275,7 +309,7 @@ export interface Images {
   /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
   put(image: NewImage): Promise<{ id: number; created: boolean }>;
   /** Removes image, tags and references. Fails, and rolls back, when an index refers to it: ask `parents` before. */
-  delete(image: Pick<Image, "id" | "repositoryId">): Promise<void>;
+  delete(image: Pick<Image, "id" | "repositoryId">, at: Date): Promise<void>;
   /** Indexes that list the image, at most `limit`. */
   parents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
   /** By id, which is the order of the first push. */
@@ -336,4 +370,67 @@ export interface Tags {
 export interface AccountSettings {
   get(registry: Registry, name: string): Promise<string | undefined>;
   set(registry: Registry, name: string, value: string): Promise<void>;
+}
+
+export interface BlobRecord extends StoredBlob {
+  /** Since when nobody may read the bytes, because they are damaged. */
+  readonly quarantinedAt?: Date;
+}
+
+/** What the metadata knows of blobs, whoever has links to them. */
+export interface BlobRecords {
+  /** By digest, ascending by byte value. */
+  list(page: Page<Digest>): Promise<BlobRecord[]>;
+  /** By digest. */
+  quarantined(page: Page<Digest>): Promise<BlobRecord[]>;
+  /** Repositories that have a link, at most `limit`, oldest link first. */
+  holders(digest: Digest, limit: number): Promise<Repository[]>;
+  /** Keeps everybody from this copy. Answers whether it was the one that counts, and open until now. */
+  quarantine(blob: BlobId, at: Date): Promise<boolean>;
+  /** Opens it again. Answers whether it was in quarantine. */
+  acquit(blob: BlobId): Promise<boolean>;
+  /** Those of `blobs` that no record names. */
+  strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
+}
+
+/** A layer's link that may be of no use any more. */
+export interface UnreferencedLink {
+  readonly repositoryId: number;
+  readonly digest: Digest;
+  readonly since: Date;
+}
+
+/** A blob that perhaps no repository has any more. */
+export interface UnlinkedBlob extends StoredBlob {
+  readonly since: Date;
+}
+
+/**
+ * What nobody needs any more. Two queues in the rows themselves: a link waits from its making, or from the end of an
+ * image that needed it, and a blob from the end of a link. Being in a queue means only that somebody should look: each
+ * verb that removes looks again, in the transaction that removes. `before` is the end of the time of grace.
+ */
+export interface Garbage {
+  /** Deleted repositories that still have content. */
+  deleted(limit: number): Promise<number[]>;
+  /** Removes up to about `limit` rows of each kind from a deleted repository. Answers whether it is all gone. */
+  purge(repositoryId: number, limit: number, at: Date): Promise<boolean>;
+  /** Oldest first. */
+  links(before: Date, limit: number): Promise<UnreferencedLink[]>;
+  /** Removes the link, or takes it out of the queue when an image refers to it. Answers whether it is gone. */
+  unlink(link: UnreferencedLink, before: Date): Promise<boolean>;
+  /** Oldest first. */
+  blobs(before: Date, limit: number): Promise<UnlinkedBlob[]>;
+  /**
+   * Forgets the blob and notes that its bytes are to be removed, or takes it out of the queue when a repository has it.
+   * Answers whether it is forgotten.
+   */
+  forget(blob: UnlinkedBlob, before: Date): Promise<boolean>;
+  /** Copies whose bytes are to be removed, by digest and generation. */
+  removals(page: Page<BlobId>): Promise<StoredBlob[]>;
+  /** Their bytes are gone. */
+  removed(blobs: readonly BlobId[]): Promise<void>;
+  /** What a collection with this `before` would free if nothing else happened, by digest. */
+  forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
+  waiting(): Promise<{ links: number; blobs: number; removals: number }>;
 }

@@ -2,9 +2,20 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { Refusal } from "../../domain/errors.ts";
 import { type Digest, type DigestAlgorithm, digestOf } from "../../domain/names.ts";
-import type { Appended, BlobStore, Bytes, Content, StagingId } from "../../domain/registry/ports.ts";
+import type {
+  Appended,
+  BlobId,
+  BlobStore,
+  Bytes,
+  Content,
+  Generation,
+  StagingId,
+  StoredBlob,
+} from "../../domain/registry/ports.ts";
 
 const mebibyte = 1024 * 1024;
+/** Of the form of a generation, and nobody's. */
+export const noGeneration = "00000000-0000-7000-8000-000000000000" as Generation;
 
 /** What every blob store promises. Each test has blobs of its own, so that one store can serve them all. */
 export function blobContract(
@@ -21,7 +32,7 @@ export function blobContract(
     let blobs: BlobStore;
     beforeAll(async () => {
       opened = await open();
-      blobs = opened.blobs;
+      blobs = noting(opened.blobs);
     });
     afterAll(async () => {
       await blobs.close();
@@ -35,17 +46,32 @@ export function blobContract(
       await blobs.commit(staging, digest, staged);
       return digest;
     }
+    /** The newest copy of each content. */
+    const copies = new Map<Digest, StoredBlob>();
+    function noting(store: BlobStore): BlobStore {
+      return {
+        ...store,
+        async commit(...upload) {
+          const blob = await store.commit(...upload);
+          copies.set(blob.digest, blob);
+          return blob;
+        },
+      };
+    }
+    const copyOf = (digest: Digest): BlobId => copies.get(digest) ?? { digest, generation: noGeneration };
     async function pulled(digest: Digest): Promise<Buffer | undefined> {
-      const content = await blobs.read(digest);
+      const content = await blobs.read(copyOf(digest));
       return content && bytesOf(content);
     }
+    const published = async (digest: Digest) => (await all(blobs.list())).some((blob) => blob.digest === digest);
 
     test("a blob that is not there is an answer for every verb", async () => {
       const absent = digestFor(sample(7));
-      expect(await blobs.stat(absent)).toBeUndefined();
-      expect(await blobs.read(absent)).toBeUndefined();
-      expect(await blobs.read(absent, { first: 0, last: 1 })).toBeUndefined();
-      await blobs.remove(absent);
+      expect(await published(absent)).toBe(false);
+      expect(await blobs.stat(copyOf(absent))).toBeUndefined();
+      expect(await blobs.read(copyOf(absent))).toBeUndefined();
+      expect(await blobs.read(copyOf(absent), { first: 0, last: 1 })).toBeUndefined();
+      expect(await blobs.remove(copyOf(absent))).toBe(0);
       await blobs.abort(await blobs.begin());
     });
 
@@ -62,9 +88,10 @@ export function blobContract(
       const staged = await blobs.append(staging, 0, from(content), algorithm);
       const digest = digestFor(content, algorithm);
       expect(staged).toEqual({ sizeBytes: content.length, digest });
-      expect(await blobs.stat(digest)).toBeUndefined();
-      expect(await blobs.commit(staging, digest, staged)).toEqual({ digest, sizeBytes: content.length });
-      expect(await blobs.stat(digest)).toEqual({ digest, sizeBytes: content.length });
+      expect(await published(digest)).toBe(false);
+      const blob = await blobs.commit(staging, digest, staged);
+      expect(blob).toEqual({ digest, generation: expect.any(String), sizeBytes: content.length });
+      expect(await blobs.stat(blob)).toEqual(blob);
       expect(await pulled(digest)).toEqual(content);
     });
 
@@ -75,7 +102,7 @@ export function blobContract(
       ["a part", 1_000, 2_345],
     ])("a range can be read: %s", async (_, first, last) => {
       const content = sample(10_000);
-      const found = await blobs.read(await push(content), { first, last });
+      const found = await blobs.read(copyOf(await push(content)), { first, last });
       expect(found?.sizeBytes).toBe(last - first + 1);
       expect(found && (await bytesOf(found))).toEqual(content.subarray(first, last + 1));
     });
@@ -89,7 +116,7 @@ export function blobContract(
       [0, Number.NaN],
     ])("a range from %p to %p is not in 10 bytes", async (first, last) => {
       const digest = await push(sample(10));
-      await expect(blobs.read(digest, { first, last })).rejects.toThrow(RangeError);
+      await expect(blobs.read(copyOf(digest), { first, last })).rejects.toThrow(RangeError);
     });
 
     test.each(["sha256", "sha512"] as const)("the empty blob is a blob, %s", async (algorithm) => {
@@ -102,16 +129,16 @@ export function blobContract(
       for (const way of ways) {
         const staging = await blobs.begin();
         const staged = await way(staging);
-        expect(await blobs.commit(staging, digest, staged)).toEqual({ digest, sizeBytes: 0 });
+        expect(await blobs.commit(staging, digest, staged)).toMatchObject({ digest, sizeBytes: 0 });
         expect(await pulled(digest)).toEqual(Buffer.alloc(0));
-        await blobs.remove(digest);
+        await blobs.remove(copyOf(digest));
       }
     });
 
     test("an upload of nothing does not have the digest of something", async () => {
       const staging = await blobs.begin();
       await expectMismatch(blobs.commit(staging, digestFor(sample(5)), { sizeBytes: 0 }));
-      expect(await blobs.stat(digestFor(sample(5)))).toBeUndefined();
+      expect(await published(digestFor(sample(5)))).toBe(false);
       await blobs.abort(staging);
     });
 
@@ -125,8 +152,8 @@ export function blobContract(
       const staged = isKnown ? appended : { sizeBytes: appended.sizeBytes };
       const wrong = digestFor(sample(50_000));
       await expectMismatch(blobs.commit(staging, wrong, staged));
-      expect(await blobs.stat(wrong)).toBeUndefined();
-      expect(await blobs.stat(digestFor(content))).toBeUndefined();
+      expect(await published(wrong)).toBe(false);
+      expect(await published(digestFor(content))).toBe(false);
       await blobs.commit(staging, digestFor(content), staged);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
@@ -142,8 +169,8 @@ export function blobContract(
         await expectMismatch(blobs.commit(staging, digestFor(sample(30_000), ended), staged));
         await blobs.commit(staging, digestFor(content, ended), staged);
         expect(await pulled(digestFor(content, ended))).toEqual(content);
-        expect(await blobs.stat(digestFor(content, begun))).toBeUndefined();
-        await blobs.remove(digestFor(content, ended));
+        expect(await published(digestFor(content, begun))).toBe(false);
+        await blobs.remove(copyOf(digestFor(content, ended)));
       }
     });
 
@@ -245,7 +272,8 @@ export function blobContract(
         const staging = await blobs.begin();
         await blobs.append(staging, 0, from(content), "sha256");
         const staged = { sizeBytes, digest: digestFor(kept) };
-        expect(await blobs.commit(staging, digestFor(kept), staged)).toEqual({ digest: digestFor(kept), sizeBytes });
+        const blob = await blobs.commit(staging, digestFor(kept), staged);
+        expect(blob).toMatchObject({ digest: digestFor(kept), sizeBytes });
         expect(await pulled(digestFor(kept))).toEqual(kept);
       }
     });
@@ -266,7 +294,7 @@ export function blobContract(
       await blobs.append(staging, 0, from(content.subarray(0, 9)), "sha256");
       const staged = { sizeBytes: 10, digest: digestFor(content) };
       await expect(blobs.commit(staging, digestFor(content), staged)).rejects.toThrow(RangeError);
-      expect(await blobs.stat(digestFor(content))).toBeUndefined();
+      expect(await published(digestFor(content))).toBe(false);
       await blobs.abort(staging);
       await expect(blobs.commit(staging, digestFor(content), staged)).rejects.toThrow(RangeError);
       await expect(all(blobs.staged(staging, 10))).rejects.toThrow(RangeError);
@@ -348,18 +376,31 @@ export function blobContract(
       await blobs.abort(staging);
       await expect(blobs.append(staging, 3_000, from(sample(1)), "sha256")).rejects.toThrow(RangeError);
       await expect(blobs.commit(staging, digestFor(content), staged)).rejects.toThrow(RangeError);
-      expect(await blobs.stat(digestFor(content))).toBeUndefined();
+      expect(await published(digestFor(content))).toBe(false);
     });
 
     test("a blob that was removed is gone, and can come back", async () => {
       const content = sample(3_000);
       const digest = await push(content);
-      await blobs.remove(digest);
-      await blobs.remove(digest);
-      expect(await blobs.stat(digest)).toBeUndefined();
-      expect(await blobs.read(digest)).toBeUndefined();
+      const before = copyOf(digest);
+      expect(await blobs.remove(before)).toBe(3_000);
+      expect(await blobs.remove(before)).toBe(0);
+      expect(await blobs.stat(before)).toBeUndefined();
+      expect(await blobs.read(before)).toBeUndefined();
       expect(await push(content)).toBe(digest);
       expect(await pulled(digest)).toEqual(content);
+      // Whoever was late with the removal of the one copy does not meet the other.
+      expect(await blobs.remove(before)).toBe(0);
+      expect(await pulled(digest)).toEqual(content);
+    });
+
+    test("each commit is a copy of its own", async () => {
+      const content = sample(1_000);
+      const first = copyOf(await push(content));
+      const second = copyOf(await push(content));
+      expect(second.generation).not.toBe(first.generation);
+      expect(await blobs.remove(first)).toBe(1_000);
+      expect(await pulled(second.digest)).toEqual(content);
     });
 
     test("uploads of the same content at once each succeed", async () => {
@@ -383,26 +424,32 @@ export function blobContract(
     });
 
     test("every blob is listed in the order of digests, from anywhere on", async () => {
-      const pushed = [];
+      const pushed: Digest[] = [];
+      const began = Date.now() - 1_000;
+      const twice = sample(50);
       for (let index = 0; index < 12; index++) pushed.push(await push(sample(50), index % 3 ? "sha256" : "sha512"));
-      const listed = (await all(blobs.list())).map(({ digest }) => digest);
-      expect(listed).toEqual([...listed].sort());
-      expect(listed).toEqual(expect.arrayContaining(pushed));
+      pushed.push(await push(twice), await push(twice));
+      const listed = await all(blobs.list());
+      const names = listed.map(({ digest, generation }) => `${digest}.${generation}`);
+      expect(names).toEqual([...names].sort());
+      expect(listed.map(({ digest }) => digest)).toEqual(expect.arrayContaining(pushed));
+      expect(listed.filter(({ digest }) => digest === digestFor(twice)).length).toBe(2);
       for (const [index, after] of listed.entries()) {
-        expect((await all(blobs.list(after))).map(({ digest }) => digest)).toEqual(listed.slice(index + 1));
+        expect(await all(blobs.list(after))).toEqual(listed.slice(index + 1));
       }
-      for (const { digest, sizeBytes } of await all(blobs.list())) {
-        expect(await blobs.stat(digest)).toEqual({ digest, sizeBytes });
+      for (const { committedAt, ...blob } of listed) {
+        expect(await blobs.stat(blob)).toEqual(blob);
+        if (pushed.includes(blob.digest)) expect(committedAt.getTime()).toBeGreaterThan(began);
       }
     });
 
     test("a list goes on after a blob that was removed meanwhile", async () => {
       for (let index = 0; index < 4; index++) await push(sample(60));
-      const [first, second, ...rest] = (await all(blobs.list())).map(({ digest }) => digest);
+      const [first, second, ...rest] = await all(blobs.list());
       if (!first || !second) throw new Error("four were pushed");
       await blobs.remove(first);
       await blobs.remove(second);
-      expect((await all(blobs.list(first))).map(({ digest }) => digest)).toEqual(rest);
+      expect(await all(blobs.list(first))).toEqual(rest);
     });
 
     test("uploads are stale by their last write, and neither blobs nor dropped uploads are", async () => {
@@ -425,7 +472,7 @@ export function blobContract(
       const content = sample(mebibyte + 70_001);
       const staging = await blobs.begin();
       await blobs.append(staging, 0, from(content.subarray(0, 70_000)), "sha256");
-      const other = await opened.reopen();
+      const other = noting(await opened.reopen());
       const staged = await other.append(staging, 70_000, from(content.subarray(70_000)), "sha256");
       expect(staged.sizeBytes).toBe(content.length);
       expect([undefined, digestFor(content)]).toContain(staged.digest);

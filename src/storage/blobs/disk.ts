@@ -30,6 +30,8 @@ export interface DiskFile {
 export interface DiskStat {
   readonly size: number;
   readonly mtimeMs: number;
+  /** When name, length or bytes last changed; a rename counts. */
+  readonly ctimeMs: number;
 }
 
 export const realDisk: Disk = { ...fs, uptime };

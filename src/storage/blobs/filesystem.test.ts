@@ -1,11 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Refusal } from "../../domain/errors.ts";
 import { type Digest, digestHex } from "../../domain/names.ts";
-import type { Appended, BlobStore, StagingId } from "../../domain/registry/ports.ts";
-import { all, blobContract, chunked, digestFor, expectRefusal, from, sample } from "./contract.ts";
+import type { Appended, BlobId, BlobStore, Generation, StagingId } from "../../domain/registry/ports.ts";
+import { all, blobContract, chunked, digestFor, expectRefusal, from, noGeneration, sample } from "./contract.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { openFilesystemBlobs } from "./filesystem.ts";
 import { type DiskCall, failure, ModelDisk, type Survivors, tapped } from "./test-disk.ts";
@@ -26,9 +26,9 @@ blobContract("the blob store on disk", async () => {
 
 const mebibyte = 1024 * 1024;
 
-function pathOf(root: string, digest: Digest): string {
+function pathOf(root: string, { digest, generation }: BlobId): string {
   const hex = digestHex(digest);
-  return join(root, digest.slice(0, 6), hex.slice(0, 2), hex);
+  return join(root, digest.slice(0, 6), hex.slice(0, 2), `${hex}.${generation}`);
 }
 const files = (root: string) =>
   readdirSync(root, { recursive: true, withFileTypes: true })
@@ -38,7 +38,8 @@ const files = (root: string) =>
 async function begun(blobs: BlobStore, content: Uint8Array) {
   const staging = await blobs.begin();
   const staged = await blobs.append(staging, 0, chunked(content, [65_536]), "sha256");
-  return { staging, staged, digest: digestFor(content) };
+  const digest = digestFor(content);
+  return { staging, staged, digest, blob: { digest, generation: staging as string as Generation } };
 }
 
 describe("the order of a commit", () => {
@@ -82,8 +83,8 @@ describe("the order of a commit", () => {
     ]);
 
     calls.length = 0;
-    await blobs.remove(digest);
-    expect(calls).toEqual([`unlink ${folder}/${digestHex(digest)}`, `sync ${folder}`]);
+    await blobs.remove(again.blob);
+    expect(calls).toEqual([`unlink ${folder}/${digestHex(digest)}.${again.staging}`]);
   });
 
   test("a wrong digest makes not even a folder", async () => {
@@ -101,9 +102,9 @@ describe("the order of a commit", () => {
     const content = sample(100);
     await disk.mkdir("/blobs/sha256");
     await disk.mkdir(`/blobs/sha256/${digestHex(digestFor(content)).slice(0, 2)}`);
-    const { staging, staged, digest } = await begun(first, content);
+    const { staging, staged, digest, blob } = await begun(first, content);
     await first.commit(staging, digest, staged);
-    expect(disk.after("synced").content(pathOf("/blobs", digest))).toEqual(content);
+    expect(disk.after("synced").content(pathOf("/blobs", blob))).toEqual(content);
   });
 });
 
@@ -140,10 +141,11 @@ describe("a crash", () => {
     return { disk, progress };
   }
 
+  /** The contents, however many copies there are of each. */
   async function expectWhole(disk: ModelDisk): Promise<Digest[]> {
     const listed = await all((await openFilesystemBlobs({ root, disk })).list());
-    for (const blob of listed) expect(digestFor(disk.content(pathOf(root, blob.digest)))).toBe(blob.digest);
-    return listed.map((blob) => blob.digest);
+    for (const blob of listed) expect(digestFor(disk.content(pathOf(root, blob)))).toBe(blob.digest);
+    return [...new Set(listed.map((blob) => blob.digest))];
   }
 
   test.each<Survivors>(["everything", "names", "synced"])(
@@ -163,7 +165,7 @@ describe("a crash", () => {
           const blobs = await openFilesystemBlobs({ root, disk: next });
           const answer = await blobs.commit(staging, digest, staged).catch((error: unknown) => error);
           if (!(answer instanceof RangeError) && !(answer instanceof Refusal)) {
-            expect(answer).toEqual({ digest, sizeBytes: content.length });
+            expect(answer).toEqual({ digest, generation: staging, sizeBytes: content.length });
             expect(await expectWhole(next.after("synced"))).toEqual([digest]);
             repeated++;
           }
@@ -225,8 +227,7 @@ describe("a disk that fails", () => {
         const staged = await blobs.append(staging, first.sizeBytes, rest(), "sha256");
         // The hash had seen bytes that are not in the file, so it was dropped.
         expect(staged.digest).toBeUndefined();
-        await blobs.commit(staging, digestFor(content), staged);
-        await blobs.remove(digestFor(content));
+        await blobs.remove(await blobs.commit(staging, digestFor(content), staged));
       }
       expect(files(root)).toEqual([]);
     },
@@ -249,13 +250,13 @@ describe("a disk that fails", () => {
   test("no room for the folder of a blob is a refusal, and the commit can be repeated", async () => {
     const { state, disk } = failingDisk();
     const blobs = await openFilesystemBlobs({ root: newRoot(), disk });
-    const { staging, staged, digest } = await begun(blobs, sample(100));
+    const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     state.fails = ({ verb }) => (verb === "mkdir" ? "ENOSPC" : undefined);
     await expectRefusal(blobs.commit(staging, digest, staged), "StorageFull");
-    expect(await blobs.stat(digest)).toBeUndefined();
+    expect(await blobs.stat(blob)).toBeUndefined();
     state.fails = () => undefined;
     await blobs.commit(staging, digest, staged);
-    expect(await blobs.stat(digest)).toEqual({ digest, sizeBytes: 100 });
+    expect(await blobs.stat(blob)).toEqual({ ...blob, sizeBytes: 100 });
   });
 
   test("other failures are told as they are", async () => {
@@ -264,20 +265,20 @@ describe("a disk that fails", () => {
     state.fails = ({ verb }) => (verb === "write" ? "EIO" : undefined);
     await expect(blobs.append(await blobs.begin(), 0, from(sample(1)), "sha256")).rejects.toThrow("EIO");
     state.fails = ({ verb }) => (verb === "stat" ? "EACCES" : undefined);
-    await expect(blobs.stat(digestFor(sample(1)))).rejects.toThrow("EACCES");
+    await expect(blobs.stat({ digest: digestFor(sample(1)), generation: noGeneration })).rejects.toThrow("EACCES");
   });
 
   test("after a failed sync nobody can publish the bytes, however often they ask", async () => {
     const root = newRoot();
     const { state, disk } = failingDisk();
     const blobs = await openFilesystemBlobs({ root, disk });
-    const { staging, staged, digest } = await begun(blobs, sample(100));
+    const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     state.fails = ({ verb }) => (verb === "sync" ? "EIO" : undefined);
     await expect(blobs.commit(staging, digest, staged)).rejects.toThrow("EIO");
     state.fails = () => undefined;
     await expect(blobs.commit(staging, digest, staged)).rejects.toThrow(RangeError);
     await expect(blobs.append(staging, 100, from(sample(1)), "sha256")).rejects.toThrow(RangeError);
-    expect(await blobs.stat(digest)).toBeUndefined();
+    expect(await blobs.stat(blob)).toBeUndefined();
     expect(files(root)).toEqual([]);
   });
 
@@ -286,17 +287,17 @@ describe("a disk that fails", () => {
     const { state, disk } = failingDisk(model);
     const blobs = await openFilesystemBlobs({ root: "/blobs", disk });
     const content = sample(100);
-    const { staging, staged, digest } = await begun(blobs, content);
+    const { staging, staged, digest, blob } = await begun(blobs, content);
     let isNamed = false;
     state.fails = ({ verb }) => {
       isNamed ||= verb === "rename";
       return isNamed && verb === "sync" ? "EIO" : undefined;
     };
     await expect(blobs.commit(staging, digest, staged)).rejects.toThrow("EIO");
-    expect(() => model.after("synced").content(pathOf("/blobs", digest))).toThrow("ENOENT");
+    expect(() => model.after("synced").content(pathOf("/blobs", blob))).toThrow("ENOENT");
     state.fails = () => undefined;
     await blobs.commit(staging, digest, staged);
-    expect(model.after("synced").content(pathOf("/blobs", digest))).toEqual(content);
+    expect(model.after("synced").content(pathOf("/blobs", blob))).toEqual(content);
   });
 
   test("every file that was opened is closed again", async () => {
@@ -326,11 +327,11 @@ describe("the folder", () => {
   test("is for its owner only, and so is all in it", async () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
-    const { staging, staged, digest } = await begun(blobs, sample(100));
+    const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     const modeOf = (path: string) => statSync(path).mode & 0o777;
     expect(modeOf(join(root, "staging", staging))).toBe(0o600);
     await blobs.commit(staging, digest, staged);
-    expect(modeOf(pathOf(root, digest))).toBe(0o600);
+    expect(modeOf(pathOf(root, blob))).toBe(0o600);
     for (const path of [root, join(root, "staging"), join(root, "sha256")]) expect(modeOf(path)).toBe(0o700);
   });
 
@@ -369,24 +370,28 @@ describe("the folder", () => {
     expect(read.length).toBe(2);
     const last = (await all(blobs.list())).at(-1);
     read.length = 0;
-    await all(blobs.list(last?.digest));
-    expect(read).toEqual(["/blobs/sha256", dirname(pathOf("/blobs", last?.digest as Digest)), "/blobs/sha512"]);
+    await all(blobs.list(last));
+    expect(read).toEqual(["/blobs/sha256", dirname(pathOf("/blobs", last as BlobId)), "/blobs/sha512"]);
   });
 
   test("may have strangers in it", async () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
-    const { staging, staged, digest } = await begun(blobs, sample(100));
+    const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     await blobs.commit(staging, digest, staged);
+    const hex = digestHex(digest);
     for (const path of [
       "readme",
       "staging/readme",
       "sha256/readme",
-      `sha256/${digestHex(digest).slice(0, 2)}/readme`,
+      `sha256/${hex.slice(0, 2)}/readme`,
+      `sha256/${hex.slice(0, 2)}/${hex}.`,
+      `sha256/${hex.slice(0, 2)}/${hex}.txt`,
+      `sha256/${hex.slice(0, 2)}/${hex}.${staging}.tmp`,
     ]) {
       writeFileSync(join(root, path), "hello");
     }
-    expect(await all(blobs.list())).toEqual([{ digest, sizeBytes: 100 }]);
+    expect(await all(blobs.list())).toMatchObject([{ ...blob, sizeBytes: 100 }]);
     expect(await all(blobs.stale(new Date(Date.now() + 60_000)))).toEqual([]);
   });
 
@@ -421,6 +426,33 @@ describe("the folder", () => {
     },
   );
 
+  test.each(["..", "../x", "/etc/passwd", `${noGeneration}/..`, "\0"])(
+    "is never left by way of the generation %j",
+    async (text) => {
+      const blobs = await openFilesystemBlobs({ root: newRoot() });
+      const blob = { digest: digestFor(sample(1)), generation: text as Generation };
+      for (const verb of [blobs.stat, blobs.read, blobs.remove])
+        await expect(verb(blob)).rejects.toThrow(/^not the id/);
+    },
+  );
+
+  test("has the blobs of before there were generations", async () => {
+    const root = newRoot();
+    const blobs = await openFilesystemBlobs({ root });
+    const content = sample(100);
+    const blob = { digest: digestFor(content), generation: "" as Generation };
+    const hex = digestHex(blob.digest);
+    mkdirSync(join(root, "sha256", hex.slice(0, 2)), { recursive: true });
+    writeFileSync(join(root, "sha256", hex.slice(0, 2), hex), content);
+    expect(await blobs.stat(blob)).toEqual({ ...blob, sizeBytes: 100 });
+    const { staging, staged } = await begun(blobs, content);
+    const copy = await blobs.commit(staging, blob.digest, staged);
+    expect((await all(blobs.list())).map(({ generation }) => generation)).toEqual([blob.generation, copy.generation]);
+    expect(await all(blobs.list(blob))).toMatchObject([copy]);
+    expect(await blobs.remove(blob)).toBe(100);
+    expect(await blobs.stat(copy)).toEqual(copy);
+  });
+
   test.each(["", "sha256:", "sha256:../../../../etc/passwd", `sha256:${"A".repeat(64)}`, `md5:${"0".repeat(32)}`])(
     "is never left by way of the digest %j",
     async (text) => {
@@ -429,9 +461,9 @@ describe("the folder", () => {
       const digest = text as Digest;
       const { staging, staged } = await begun(blobs, sample(1));
       const verbs = [
-        () => blobs.stat(digest),
-        () => blobs.read(digest),
-        () => blobs.remove(digest),
+        () => blobs.stat({ digest, generation: noGeneration }),
+        () => blobs.read({ digest, generation: noGeneration }),
+        () => blobs.remove({ digest, generation: noGeneration }),
         () => blobs.commit(staging, digest, { ...staged, digest }),
       ];
       for (const verb of verbs) await expect(verb()).rejects.toThrow(/^not a digest/);

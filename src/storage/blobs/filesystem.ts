@@ -9,7 +9,16 @@ import {
   digestOf,
   parseDigest,
 } from "../../domain/names.ts";
-import type { Appended, BlobStat, BlobStore, Bytes, Staged, StagingId } from "../../domain/registry/ports.ts";
+import type {
+  Appended,
+  BlobId,
+  BlobStore,
+  Bytes,
+  Generation,
+  Staged,
+  StagingId,
+  StoredBlob,
+} from "../../domain/registry/ports.ts";
 import {
   beganAtMs,
   checkDigest,
@@ -41,7 +50,8 @@ const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 const runningHashLimit = 256;
 
 /**
- * Blobs as files: `<algorithm>/<first two hex digits>/<hex>`, and `staging/<uuid>` for uploads. Processes of one machine
+ * Blobs as files: `<algorithm>/<first two hex digits>/<hex>.<generation>`, and `staging/<uuid>` for uploads. A blob's
+ * generation is the id of the upload that it came from, so no two commits ever write the same name. Processes of one machine
  * may share the folder: what this one remembers only saves work.
  */
 export async function openFilesystemBlobs(options: { root: string; disk?: Disk }): Promise<BlobStore> {
@@ -53,19 +63,20 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
   const folders = createFolders(disk, root);
   const stagingFolder = join(root, "staging");
   const stagingPath = (staging: StagingId) => join(stagingFolder, checkedStagingId(staging));
-  function blobPath(digest: Digest): string {
+  function blobPath({ digest, generation }: BlobId): string {
     if (parseDigest(digest) === undefined) throw new RangeError(`not a digest: ${JSON.stringify(digest)}`);
     const hex = digestHex(digest);
-    return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex);
+    const copy = generation === "" ? "" : `.${checkedStagingId(generation as string as StagingId)}`;
+    return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex + copy);
   }
 
   /** An upload has no file before its first append, or its commit when there was none. */
   const openStaged = (staging: StagingId, sizeBytes: number) =>
     ifExists(openFile(disk, stagingPath(staging), sizeBytes === 0 ? O_RDWR | O_CREAT : O_RDWR));
 
-  async function stat(digest: Digest): Promise<BlobStat | undefined> {
-    const found = await ifExists(disk.stat(blobPath(digest)));
-    return found && { digest, sizeBytes: found.size };
+  async function stat({ digest, generation }: BlobId): Promise<StoredBlob | undefined> {
+    const found = await ifExists(disk.stat(blobPath({ digest, generation })));
+    return found && { digest, generation, sizeBytes: found.size };
   }
 
   async function abort(staging: StagingId): Promise<void> {
@@ -110,9 +121,10 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
   }
 
   /** The order is the promise: the name comes after all bytes are on the disk, the answer after the name is. */
-  async function publish(file: DiskFile, staging: StagingId, digest: Digest, staged: Staged): Promise<BlobStat> {
+  async function publish(file: DiskFile, staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob> {
     const { sizeBytes } = staged;
-    const target = blobPath(digest);
+    const blob = { digest, generation: generationOf(staging) };
+    const target = blobPath(blob);
     // 1. The file is complete, and is what its name will say.
     const { size } = await file.stat();
     checkStagedBytes(size, sizeBytes);
@@ -121,25 +133,22 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     if (size > sizeBytes) await file.truncate(sizeBytes);
     // 2. Its bytes are on the disk.
     await syncOrAbort(staging, () => file.sync());
-    // 3. It gets its name, in a folder that is there to stay. A blob of that name has the same bytes.
+    // 3. It gets its name, in a folder that is there to stay.
     await folders.ensure(dirname(target));
     await disk.rename(stagingPath(staging), target);
     // 4. The name is on the disk.
     await syncFolder(disk, dirname(target));
     hashes.forget(staging);
-    return { digest, sizeBytes };
+    return { ...blob, sizeBytes };
   }
 
-  /**
-   * For an upload that is gone: its commit may have ended after the rename. Its bytes must be known to have had the
-   * digest, or whoever lost an upload could name a blob that they never sent.
-   */
-  async function publishedBefore(digest: Digest, staged: Staged): Promise<BlobStat> {
-    const blob = await stat(digest);
-    if (staged.digest !== digest || blob?.sizeBytes !== staged.sizeBytes) {
+  /** For an upload that is gone: its commit may have ended after the rename. The name says that it was this one's. */
+  async function publishedBefore(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob> {
+    const blob = await stat({ digest, generation: generationOf(staging) });
+    if (blob?.sizeBytes !== staged.sizeBytes) {
       throw new RangeError(`the upload is gone, and ${digest} was not committed from it`);
     }
-    const folder = dirname(blobPath(digest));
+    const folder = dirname(blobPath(blob));
     await folders.ensure(folder);
     await syncFolder(disk, folder);
     return blob;
@@ -149,9 +158,9 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
 
   return {
     stat,
-    async read(digest, range) {
-      const blob = await stat(digest);
-      return blob && { kind: "file", path: blobPath(digest), ...sliceOf(blob.sizeBytes, range) };
+    async read(id, range) {
+      const blob = await stat(id);
+      return blob && { kind: "file", path: blobPath(blob), ...sliceOf(blob.sizeBytes, range) };
     },
     async begin() {
       return newStagingId();
@@ -176,25 +185,27 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     commit(staging, digest, staged) {
       return refusingWhenFull(async () => {
         const file = await openStaged(staging, staged.sizeBytes);
-        if (!file) return publishedBefore(digest, staged);
+        if (!file) return publishedBefore(staging, digest, staged);
         return closing(file, () => publish(file, staging, digest, staged));
       });
     },
     abort,
-    async remove(digest) {
-      const path = blobPath(digest);
-      const removed = await ifExists(disk.unlink(path).then(() => true));
-      if (removed) await syncFolder(disk, dirname(path));
+    async remove(id) {
+      const blob = await stat(id);
+      const removed = blob && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
+      return removed ? blob.sizeBytes : 0;
     },
-    async *list(after = "" as Digest) {
+    async *list(after) {
+      const last = after ? nameOf(after) : "";
       for (const algorithm of algorithms) {
         for (const prefix of await namesIn(disk, join(root, algorithm))) {
           const start = `${algorithm}:${prefix}`;
-          if (!/^[0-9a-f]{2}$/.test(prefix) || start < after.slice(0, start.length)) continue;
-          for (const hex of await namesIn(disk, join(root, algorithm, prefix))) {
-            const digest = parseDigest(`${algorithm}:${hex}`);
-            const blob = digest && digest > after && (await stat(digest));
-            if (blob) yield blob;
+          if (!/^[0-9a-f]{2}$/.test(prefix) || start < last.slice(0, start.length)) continue;
+          for (const name of await namesIn(disk, join(root, algorithm, prefix))) {
+            const blob = blobNamed(`${algorithm}:${name}`);
+            if (!blob || nameOf(blob) <= last) continue;
+            const found = await ifExists(disk.stat(blobPath(blob)));
+            if (found) yield { ...blob, sizeBytes: found.size, committedAt: new Date(found.ctimeMs) };
           }
         }
       }
@@ -207,6 +218,23 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     },
     async close() {},
   };
+}
+
+/** No two uploads have the same id, so no two copies have the same generation. */
+function generationOf(staging: StagingId): Generation {
+  return staging as string as Generation;
+}
+
+function nameOf({ digest, generation }: BlobId): string {
+  return generation === "" ? digest : `${digest}.${generation}`;
+}
+
+/** `undefined` for what is no blob's name. */
+function blobNamed(name: string): BlobId | undefined {
+  const [text = "", generation = "", ...rest] = name.split(".");
+  const digest = parseDigest(text);
+  const isGeneration = generation === "" ? !name.endsWith(".") : isStagingId(generation);
+  return digest && isGeneration && rest.length === 0 ? { digest, generation: generation as Generation } : undefined;
 }
 
 async function namesIn(disk: Disk, folder: string): Promise<string[]> {

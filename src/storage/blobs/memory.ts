@@ -1,5 +1,4 @@
-import type { Digest } from "../../domain/names.ts";
-import type { BlobStore, Bytes, StagingId } from "../../domain/registry/ports.ts";
+import type { BlobId, BlobStore, Bytes, Generation, StagingId } from "../../domain/registry/ports.ts";
 import {
   checkDigest,
   checkedStagingId,
@@ -17,17 +16,18 @@ interface Upload {
 
 /** For tests: everything is gone with the process. */
 export function openMemoryBlobs(): BlobStore {
-  const blobs = new Map<Digest, Uint8Array>();
+  const blobs = new Map<string, { id: BlobId; content: Uint8Array; committedAt: Date }>();
+  const keyOf = ({ digest, generation }: BlobId) => `${digest}.${generation}`;
   const uploads = new Map<StagingId, Upload>();
   const stagedIn = (staging: StagingId) => uploads.get(checkedStagingId(staging))?.content ?? new Uint8Array();
 
   return {
-    async stat(digest) {
-      const content = blobs.get(digest);
-      return content && { digest, sizeBytes: content.length };
+    async stat({ digest, generation }) {
+      const content = blobs.get(keyOf({ digest, generation }))?.content;
+      return content && { digest, generation, sizeBytes: content.length };
     },
-    async read(digest, range) {
-      const content = blobs.get(digest);
+    async read(blob, range) {
+      const content = blobs.get(keyOf(blob))?.content;
       if (!content) return undefined;
       const { offset, sizeBytes } = sliceOf(content.length, range);
       return { kind: "stream", sizeBytes, stream: () => once(content.subarray(offset, offset + sizeBytes)) };
@@ -56,28 +56,31 @@ export function openMemoryBlobs(): BlobStore {
     },
     async commit(staging, digest, staged) {
       const { sizeBytes } = staged;
+      const id = { digest, generation: staging as string as Generation };
       if (!uploads.has(staging) && sizeBytes > 0) {
-        const isDone = staged.digest === digest && blobs.get(digest)?.length === sizeBytes;
-        if (!isDone) throw tooFewBytes(0, sizeBytes);
-        return { digest, sizeBytes };
+        if (blobs.get(keyOf(id))?.content.length !== sizeBytes) throw tooFewBytes(0, sizeBytes);
+        return { ...id, sizeBytes };
       }
       checkStagedBytes(stagedIn(staging).length, sizeBytes);
       const content = stagedIn(staging).subarray(0, sizeBytes);
       await checkDigest(digest, staged.digest, () => once(content));
-      blobs.set(digest, content);
+      blobs.set(keyOf(id), { id, content, committedAt: new Date() });
       uploads.delete(staging);
-      return { digest, sizeBytes };
+      return { ...id, sizeBytes };
     },
     async abort(staging) {
       uploads.delete(checkedStagingId(staging));
     },
-    async remove(digest) {
-      blobs.delete(digest);
+    async remove(blob) {
+      const freedBytes = blobs.get(keyOf(blob))?.content.length ?? 0;
+      blobs.delete(keyOf(blob));
+      return freedBytes;
     },
-    async *list(after = "" as Digest) {
-      for (const digest of [...blobs.keys()].sort()) {
-        const content = blobs.get(digest);
-        if (content && digest > after) yield { digest, sizeBytes: content.length };
+    async *list(after) {
+      for (const key of [...blobs.keys()].sort()) {
+        const blob = blobs.get(key);
+        if (!blob || (after && key <= keyOf(after))) continue;
+        yield { ...blob.id, sizeBytes: blob.content.length, committedAt: blob.committedAt };
       }
     },
     async *stale(before) {

@@ -54,6 +54,7 @@ interface FileNode {
   content: Buffer;
   synced: Buffer;
   mtimeMs: number;
+  ctimeMs: number;
 }
 interface FolderNode {
   entries: Map<string, Node>;
@@ -86,7 +87,9 @@ export class ModelDisk implements Disk {
   async open(path: string, flags: number): Promise<DiskFile> {
     const folder = this.#folder(dirname(path));
     if (!folder.entries.has(basename(path)) && flags & constants.O_CREAT) {
-      folder.entries.set(basename(path), { content: Buffer.alloc(0), synced: Buffer.alloc(0), mtimeMs: Date.now() });
+      const nowMs = Date.now();
+      const empty = { content: Buffer.alloc(0), synced: Buffer.alloc(0), mtimeMs: nowMs, ctimeMs: nowMs };
+      folder.entries.set(basename(path), empty);
     }
     const node = this.#node(path);
     return "entries" in node ? openFolder(node) : this.#openFile(node);
@@ -104,6 +107,7 @@ export class ModelDisk implements Disk {
   }
   async rename(from: string, to: string): Promise<void> {
     const file = this.#file(from);
+    file.ctimeMs = Date.now();
     this.#folder(dirname(to)).entries.set(basename(to), file);
     this.#folder(dirname(from)).entries.delete(basename(from));
   }
@@ -132,6 +136,7 @@ export class ModelDisk implements Disk {
         if (position + bytesWritten > node.content.length) resize(position + bytesWritten);
         node.content.set(buffer.subarray(offset, offset + bytesWritten), position);
         node.mtimeMs = Date.now();
+        node.ctimeMs = node.mtimeMs;
         return { bytesWritten };
       },
       async truncate(sizeBytes) {
@@ -180,14 +185,14 @@ function survivingFolder(folder: FolderNode, survivors: Survivors): FolderNode {
 }
 
 /** A length can reach the disk before the bytes that it counts. */
-function survivingFile({ content, synced, mtimeMs }: FileNode, survivors: Survivors): FileNode {
+function survivingFile({ content, synced, ...times }: FileNode, survivors: Survivors): FileNode {
   const survived = Buffer.alloc(survivors === "names" ? content.length : synced.length);
   synced.copy(survived);
-  return { content: survived, synced: Buffer.from(survived), mtimeMs };
+  return { content: survived, synced: Buffer.from(survived), ...times };
 }
 
-function statOf({ content, mtimeMs }: FileNode): DiskStat {
-  return { size: content.length, mtimeMs };
+function statOf({ content, mtimeMs, ctimeMs }: FileNode): DiskStat {
+  return { size: content.length, mtimeMs, ctimeMs };
 }
 
 function openFolder(folder: FolderNode): DiskFile {

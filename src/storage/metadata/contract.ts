@@ -1,12 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { AccountId, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
 import type {
+  BlobId,
+  Generation,
   Metadata,
   NewImage,
   Nouns,
   Repository,
   RepositorySettings,
   StagingId,
+  StoredBlob,
   TagMove,
   TagStatus,
   Upload,
@@ -113,7 +116,20 @@ const claim = (metadata: Metadata, id: UploadId, writer: string, now: Date, unti
   metadata.transact((nouns) => nouns.uploads.claim(id, writer, now, until), { durable: false });
 
 async function link(metadata: Metadata, repositoryId: number, blob: Digest, seconds = 0, sizeBytes = 10) {
-  return metadata.transact((nouns) => nouns.layers.link(repositoryId, { digest: blob, sizeBytes }, at(seconds)));
+  return metadata.transact((nouns) => nouns.layers.link(repositoryId, copyOf(blob, sizeBytes), at(seconds)));
+}
+
+/** The first copy of a content. */
+const copyOf = (digest: Digest, sizeBytes = 10, generation = "first"): StoredBlob => ({
+  digest,
+  generation: generation as Generation,
+  sizeBytes,
+});
+
+/** With everything in it, as a collection does it in its own time. */
+async function remove(metadata: Metadata, repositoryId: number, limit = 100): Promise<void> {
+  await metadata.transact((nouns) => nouns.repositories.delete(repositoryId));
+  while (!(await metadata.transact((nouns) => nouns.garbage.purge(repositoryId, limit, at(0)))));
 }
 
 /** Reads page after page to the end, and fails when a page is longer than asked. */
@@ -166,6 +182,8 @@ export function metadataContract(
     about("settings", settingsContract);
     about("transactions", (metadata) => transactionsContract(metadata, readsTakeTurns));
     about("deleting a repository", deleteRepositoryContract);
+    about("records of blobs", blobRecordsContract);
+    about("garbage", garbageContract);
 
     test("close may be called twice, and nothing works after it", async () => {
       const { metadata, dispose } = await open();
@@ -349,16 +367,17 @@ function layersContract(opened: () => Metadata): void {
     const other = await newRepository(metadata);
     const blob = newDigest();
     expect(await metadata.read.layers.find(id, blob)).toBeUndefined();
-    expect(await link(metadata, id, blob, 0, 2 ** 40)).toBe(true);
-    expect(await link(metadata, id, blob, 1, 2 ** 40)).toBe(false);
+    expect(await link(metadata, id, blob, 0, 2 ** 40)).toMatchObject({ isNew: true });
+    expect(await link(metadata, id, blob, 1, 2 ** 40)).toMatchObject({ isNew: false });
     expect(await metadata.read.layers.find(id, blob)).toEqual({
-      digest: blob,
-      sizeBytes: 2 ** 40,
+      ...copyOf(blob, 2 ** 40),
       mediaType: undefined,
       inImage: false,
+      unreferencedSince: at(1),
+      quarantined: false,
     });
     expect(await metadata.read.layers.find(other.id, blob)).toBeUndefined();
-    expect(await link(metadata, other.id, blob)).toBe(true);
+    expect(await link(metadata, other.id, blob)).toMatchObject({ isNew: true });
   });
 
   test("findMany answers those that are there, also out of thousands", async () => {
@@ -366,7 +385,7 @@ function layersContract(opened: () => Metadata): void {
     const { id } = await newRepository(metadata);
     const present = Array.from({ length: 30 }, newDigest);
     await metadata.transact(async ({ layers }) => {
-      for (const blob of present) await layers.link(id, { digest: blob, sizeBytes: 1 }, at(0));
+      for (const blob of present) await layers.link(id, copyOf(blob, 1), at(0));
     });
     const absent = Array.from({ length: 3000 }, newDigest);
     const found = await metadata.read.layers.findMany(id, [...absent, ...present]);
@@ -394,7 +413,7 @@ function layersContract(opened: () => Metadata): void {
     });
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ mediaType: "newer", inImage: true });
     expect(await metadata.read.layers.findMany(id, [blob])).toMatchObject([{ mediaType: "newer", inImage: true }]);
-    await metadata.transact((nouns) => nouns.images.delete(newer));
+    await metadata.transact((nouns) => nouns.images.delete(newer, at(0)));
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ mediaType: "older", inImage: true });
   });
 
@@ -406,10 +425,10 @@ function layersContract(opened: () => Metadata): void {
     await link(metadata, id, blob);
     await link(metadata, other.id, blob);
     const image = await push(metadata, id, { layers: [{ digest: blob, mediaType: layerType }] });
-    const unlink = () => metadata.transact((nouns) => nouns.layers.unlink(id, blob));
+    const unlink = () => metadata.transact((nouns) => nouns.layers.unlink(id, blob, at(0)));
     await expect(unlink()).rejects.toThrow();
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ inImage: true });
-    await metadata.transact((nouns) => nouns.images.delete(image));
+    await metadata.transact((nouns) => nouns.images.delete(image, at(0)));
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ inImage: false });
     expect(await unlink()).toBe(true);
     expect(await unlink()).toBe(false);
@@ -465,7 +484,7 @@ function layersContract(opened: () => Metadata): void {
         const image = newImage(id, { layers: [{ digest: blob, mediaType: layerType }] });
         const [pushed, unlinked] = await Promise.allSettled([
           metadata.transact((nouns) => nouns.images.put(image)),
-          metadata.transact((nouns) => nouns.layers.unlink(id, blob)),
+          metadata.transact((nouns) => nouns.layers.unlink(id, blob, at(0))),
         ]);
         const layer = await metadata.read.layers.find(id, blob);
         const found = await metadata.read.images.find(id, image.digest);
@@ -731,7 +750,7 @@ function imagesContract(opened: () => Metadata): void {
     const { id } = await newRepository(metadata);
     const blobs = Array.from({ length: 1201 }, newDigest);
     const children = await metadata.transact(async ({ layers, images }) => {
-      for (const blob of blobs) await layers.link(id, { digest: blob, sizeBytes: 1 }, at(0));
+      for (const blob of blobs) await layers.link(id, copyOf(blob, 1), at(0));
       const made: Digest[] = [];
       for (let child = 0; child < 501; child++) {
         const image = newImage(id);
@@ -760,21 +779,21 @@ function imagesContract(opened: () => Metadata): void {
     await setTag(metadata, id, "a", image);
     await setTag(metadata, id, "b", image);
     await setTag(metadata, id, "c", other);
-    await metadata.transact((nouns) => nouns.images.delete(image));
+    await metadata.transact((nouns) => nouns.images.delete(image, at(0)));
     expect(await metadata.read.images.find(id, image.digest)).toBeUndefined();
     expect(await metadata.read.images.manifest(id, { digest: image.digest })).toBeUndefined();
     expect(await metadata.read.tags.find(id, tag("a"))).toBeUndefined();
     expect(await metadata.read.tags.list(id, { limit: 10 })).toEqual([tag("c")]);
     expect(await metadata.read.images.count(id)).toBe(1);
     expect(await metadata.read.images.manifest(id, { tag: tag("c") })).toBeDefined();
-    await metadata.transact((nouns) => nouns.images.delete(image));
+    await metadata.transact((nouns) => nouns.images.delete(image, at(0)));
   });
 
   test("an image deleted and put again has another id", async () => {
     const metadata = opened();
     const { id } = await newRepository(metadata);
     const image = await push(metadata, id);
-    await metadata.transact((nouns) => nouns.images.delete(image));
+    await metadata.transact((nouns) => nouns.images.delete(image, at(0)));
     expect((await push(metadata, id, { digest: image.digest })).id).toBeGreaterThan(image.id);
   });
 
@@ -784,12 +803,12 @@ function imagesContract(opened: () => Metadata): void {
     const child = await push(metadata, id);
     await setTag(metadata, id, "child", child);
     const index = await push(metadata, id, { children: [child.digest] });
-    const remove = () => metadata.transact((nouns) => nouns.images.delete(child));
+    const remove = () => metadata.transact((nouns) => nouns.images.delete(child, at(0)));
     await expect(remove()).rejects.toThrow();
     expect(await metadata.read.tags.find(id, tag("child"))).toMatchObject({ digest: child.digest });
     await metadata.transact(async ({ images }) => {
-      await images.delete(index);
-      await images.delete(child);
+      await images.delete(index, at(0));
+      await images.delete(child, at(0));
     });
     expect(await metadata.read.images.isEmpty(id)).toBe(true);
     await expect(push(metadata, id, { children: [child.digest] })).rejects.toThrow();
@@ -821,7 +840,7 @@ function imagesContract(opened: () => Metadata): void {
         const index = newImage(id, { children: [child.digest] });
         const [put, deleted] = await Promise.allSettled([
           metadata.transact((nouns) => nouns.images.put(index)),
-          metadata.transact((nouns) => nouns.images.delete(child)),
+          metadata.transact((nouns) => nouns.images.delete(child, at(0))),
         ]);
         expect([put.status, deleted.status].sort()).toEqual(["fulfilled", "rejected"]);
         const present = await metadata.read.images.findMany(id, [index.digest, child.digest]);
@@ -981,7 +1000,7 @@ function imageListsContract(opened: () => Metadata): void {
     expect(await metadata.read.images.listIds(id, "ANY", { after, limit: 1 })).toEqual([
       { imageId: second.id, digest: second.digest, tag: tag("_") },
     ]);
-    await metadata.transact((nouns) => nouns.images.delete(second));
+    await metadata.transact((nouns) => nouns.images.delete(second, at(0)));
     const [entry] = await metadata.read.images.listIds(id, "ANY", { after, limit: 1 });
     expect(entry?.imageId).toBe(ids[2] as number);
     // A key of another repository's image opens nothing of that repository.
@@ -1008,7 +1027,7 @@ function imageListsContract(opened: () => Metadata): void {
     await metadata.transact((nouns) => nouns.tags.delete(id, tag("two")));
     await metadata.transact((nouns) => nouns.tags.delete(id, tag("two")));
     expect([await tagged(), await untagged()]).toEqual([[b.id], [a.id]]);
-    await metadata.transact((nouns) => nouns.images.delete(b));
+    await metadata.transact((nouns) => nouns.images.delete(b, at(0)));
     expect([await tagged(), await untagged()]).toEqual([[], [a.id]]);
   });
 
@@ -1142,7 +1161,7 @@ function tagsContract(opened: () => Metadata): void {
     });
     await metadata.transact(async ({ tags, images }) => {
       await tags.delete(id, tag("v1"));
-      await images.delete(image);
+      await images.delete(image, at(0));
     });
     const newestFirst = moves.toReversed();
     expect(await metadata.read.tags.history(id, tag("v1"), 10)).toEqual(newestFirst);
@@ -1278,10 +1297,10 @@ function transactionsContract(opened: () => Metadata, readsTakeTurns: boolean): 
       () => create(read, registry, "other"),
       () => read.repositories.update(id, { ...mutable, scanOnPush: true }),
       () => read.repositories.delete(id),
-      () => read.layers.link(id, { digest: newDigest(), sizeBytes: 1 }, at(0)),
+      () => read.layers.link(id, copyOf(newDigest(), 1), at(0)),
       () => read.uploads.create(newUpload(id)),
       () => read.images.put(newImage(id)),
-      () => read.images.delete(image),
+      () => read.images.delete(image, at(0)),
       () => read.images.pulled(new Map([[image.id, at(0)]])),
       () => read.tags.set(id, tag("v1"), image, at(0)),
       () => read.settings.set(registry, "a", "b"),
@@ -1388,6 +1407,11 @@ function deleteRepositoryContract(opened: () => Metadata): void {
     const kept = await fullRepository(metadata, registry, "kept", blob);
     const before = await everythingIn(metadata, kept);
     await metadata.transact((nouns) => nouns.repositories.delete(gone.id));
+    expect(await metadata.read.repositories.list(registry, { limit: 9 })).toEqual([kept.repository]);
+    expect(await metadata.read.layers.holders(registry, blob, 9)).toMatchObject([{ repository: { id: kept.id } }]);
+    expect(await metadata.read.garbage.deleted(1000)).toContain(gone.id);
+    await remove(metadata, gone.id);
+    expect(await metadata.read.garbage.deleted(1000)).not.toContain(gone.id);
     expect(await everythingIn(metadata, gone)).toEqual({
       images: 0,
       tags: [],
@@ -1402,7 +1426,35 @@ function deleteRepositoryContract(opened: () => Metadata): void {
     expect(await metadata.read.layers.find(gone.id, blob)).toBeUndefined();
     expect(await metadata.read.layers.holders(registry, blob, 9)).toMatchObject([{ repository: { id: kept.id } }]);
     expect(await everythingIn(metadata, kept)).toEqual(before);
-    await metadata.transact((nouns) => nouns.repositories.delete(gone.id));
+    await remove(metadata, gone.id);
+  });
+
+  test("frees the name at once, and two of one name go side by side", async () => {
+    const metadata = opened();
+    const registry = newRegistry();
+    const first = await fullRepository(metadata, registry, "app", newDigest());
+    await metadata.transact((nouns) => nouns.repositories.delete(first.id));
+    const second = await fullRepository(metadata, registry, "app", newDigest());
+    await metadata.transact((nouns) => nouns.repositories.delete(second.id));
+    const third = await newRepository(metadata, registry, "app");
+    expect(await metadata.read.repositories.list(registry, { limit: 9 })).toEqual([third]);
+    await remove(metadata, first.id);
+    await remove(metadata, second.id);
+    expect(await metadata.read.repositories.find(registry, repositoryName("app"))).toEqual(third);
+  });
+
+  test("removes no more than a batch at a time", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    for (let image = 0; image < 5; image++) await push(metadata, id);
+    await metadata.transact((nouns) => nouns.repositories.delete(id));
+    const purge = () => metadata.transact((nouns) => nouns.garbage.purge(id, 2, at(0)));
+    const left = [];
+    for (let isGone = false; !isGone; ) {
+      isGone = await purge();
+      left.push(await metadata.read.images.count(id));
+    }
+    expect(left.slice(0, 3)).toEqual([3, 1, 0]);
   });
 
   test("is undone with its transaction", async () => {
@@ -1425,7 +1477,7 @@ function deleteRepositoryContract(opened: () => Metadata): void {
       metadata.transact(async (nouns) => {
         if ((await nouns.repositories.find(registry, repositoryName("app"))) === undefined) return "gone";
         const layer = newDigest();
-        await nouns.layers.link(id, { digest: layer, sizeBytes: 1 }, at(0));
+        await nouns.layers.link(id, copyOf(layer, 1), at(0));
         await nouns.images.put(newImage(id, { layers: [{ digest: layer, mediaType: layerType }] }));
         return "pushed";
       }),
@@ -1433,6 +1485,276 @@ function deleteRepositoryContract(opened: () => Metadata): void {
     await Promise.all([...pushes, metadata.transact((nouns) => nouns.repositories.delete(id))]);
     for (const outcome of await Promise.all(pushes)) expect(["gone", "pushed"]).toContain(outcome);
     expect(await metadata.read.repositories.find(registry, repositoryName("app"))).toBeUndefined();
+    await remove(metadata, id);
     expect(await metadata.read.images.isEmpty(id)).toBe(true);
+  });
+}
+
+function blobRecordsContract(opened: () => Metadata): void {
+  test("the copy that was linked first counts, also for those who come with another", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const other = await newRepository(metadata);
+    const blob = newDigest();
+    const linkCopy = (repositoryId: number, generation: string) =>
+      metadata.transact((nouns) => nouns.layers.link(repositoryId, copyOf(blob, 10, generation), at(0)));
+    expect(await linkCopy(id, "a")).toEqual({ isNew: true, generation: "a" as Generation });
+    expect(await linkCopy(other.id, "b")).toEqual({ isNew: true, generation: "a" as Generation });
+    expect(await linkCopy(other.id, "c")).toEqual({ isNew: false, generation: "a" as Generation });
+    expect(await metadata.read.layers.find(other.id, blob)).toMatchObject({ generation: "a" });
+    const strays = await metadata.read.blobs.strays([
+      copyOf(blob, 10, "a"),
+      copyOf(blob, 10, "b"),
+      copyOf(newDigest(), 10, "a"),
+    ]);
+    expect(strays.map(({ generation }) => generation)).toEqual(["b", "a"] as Generation[]);
+    expect(await metadata.read.blobs.strays([])).toEqual([]);
+  });
+
+  test("pushes of one content at once agree on one copy", async () => {
+    const metadata = opened();
+    const blob = newDigest();
+    const repositories = await Promise.all(Array.from({ length: 12 }, () => newRepository(metadata)));
+    const linked = await Promise.all(
+      repositories.map(({ id }, index) =>
+        metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 10, `copy-${index}`), at(0))),
+      ),
+    );
+    expect(new Set(linked.map(({ generation }) => generation)).size).toBe(1);
+    const [kept] = linked;
+    for (const { id } of repositories) {
+      expect(await metadata.read.layers.find(id, blob)).toMatchObject({ generation: kept?.generation });
+    }
+  });
+
+  test("are listed by digest, with their repositories", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const other = await newRepository(metadata);
+    const first = newDigest();
+    const second = newDigest();
+    for (const blob of [first, second]) await link(metadata, id, blob);
+    await link(metadata, other.id, second);
+    const page = await metadata.read.blobs.list({ after: digest(Number(`0x${first.slice(-8)}`) - 1), limit: 2 });
+    expect(page).toEqual([
+      { ...copyOf(first), quarantinedAt: undefined },
+      { ...copyOf(second), quarantinedAt: undefined },
+    ]);
+    const holders = await metadata.read.blobs.holders(second, 9);
+    expect(holders.map((repository) => repository.id)).toEqual([id, other.id]);
+    expect(await metadata.read.blobs.holders(second, 1)).toHaveLength(1);
+  });
+
+  test("a damaged copy is kept from everybody until another takes its place", async () => {
+    const metadata = opened();
+    const registry = newRegistry();
+    const { id } = await newRepository(metadata, registry);
+    const blob = newDigest();
+    await link(metadata, id, blob);
+    const quarantine = (copy: BlobId) => metadata.transact((nouns) => nouns.blobs.quarantine(copy, at(5)));
+    expect(await quarantine(copyOf(blob, 10, "another"))).toBe(false);
+    expect(await quarantine(copyOf(blob))).toBe(true);
+    expect(await quarantine(copyOf(blob))).toBe(false);
+    expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: true });
+    expect(await metadata.read.layers.holders(registry, blob, 9)).toEqual([]);
+    const after = digest(Number(`0x${blob.slice(-8)}`) - 1);
+    expect(await metadata.read.blobs.quarantined({ after, limit: 1 })).toEqual([
+      { ...copyOf(blob), quarantinedAt: at(5) },
+    ]);
+    // The damaged copy again, as from a mount, heals nothing.
+    expect(await link(metadata, id, blob)).toMatchObject({ isNew: false });
+    expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: true });
+
+    const healed = await metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 11, "sound"), at(6)));
+    expect(healed).toEqual({ isNew: true, generation: "sound" as Generation });
+    expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: false, sizeBytes: 11 });
+    const removals = await metadata.read.garbage.removals({ limit: 1000 });
+    expect(removals).toContainEqual(copyOf(blob));
+  });
+
+  test("a copy that turned out to be sound is opened again", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob);
+    await metadata.transact((nouns) => nouns.blobs.quarantine(copyOf(blob), at(5)));
+    const acquit = () => metadata.transact((nouns) => nouns.blobs.acquit(copyOf(blob)));
+    expect(await acquit()).toBe(true);
+    expect(await acquit()).toBe(false);
+    expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: false });
+  });
+}
+
+function garbageContract(opened: () => Metadata): void {
+  const layersOf = (...digests: Digest[]) => digests.map((digest) => ({ digest, mediaType: layerType }));
+
+  /** One round of what a collection asks for, over everything that is due. Answers the digests that were forgotten. */
+  async function collect(metadata: Metadata, before: Date): Promise<Digest[]> {
+    for (const due of await metadata.read.garbage.links(before, 1000)) {
+      await metadata.transact((nouns) => nouns.garbage.unlink(due, before));
+    }
+    const forgotten: Digest[] = [];
+    for (const due of await metadata.read.garbage.blobs(before, 1000)) {
+      if (await metadata.transact((nouns) => nouns.garbage.forget(due, before))) forgotten.push(due.digest);
+    }
+    return forgotten;
+  }
+  const forecast = async (metadata: Metadata, before: Date) =>
+    (await metadata.read.garbage.forecast(before, { limit: 1000 })).map(({ digest }) => digest);
+
+  test("a layer that no image came for goes after its time of grace, and not before", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob, 100);
+    expect(await forecast(metadata, at(100))).not.toContain(blob);
+    expect(await collect(metadata, at(100))).not.toContain(blob);
+    expect(await metadata.read.layers.find(id, blob)).toBeDefined();
+    expect(await forecast(metadata, at(101))).toContain(blob);
+    expect(await collect(metadata, at(101))).toContain(blob);
+    expect(await metadata.read.layers.find(id, blob)).toBeUndefined();
+    expect(await metadata.read.garbage.removals({ limit: 1000 })).toContainEqual(copyOf(blob));
+    expect(await collect(metadata, at(101))).toEqual([]);
+  });
+
+  test("a layer stays as long as any image of its repository refers to it, and grace begins with the end of the last", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob, 0);
+    const first = await push(metadata, id, { layers: layersOf(blob) });
+    const second = await push(metadata, id, { layers: layersOf(blob) });
+    expect(await metadata.read.garbage.links(at(10_000), 1000)).not.toContainEqual(
+      expect.objectContaining({ digest: blob }),
+    );
+    await metadata.transact((nouns) => nouns.images.delete(first, at(200)));
+    expect(await forecast(metadata, at(10_000))).not.toContain(blob);
+    expect(await collect(metadata, at(10_000))).not.toContain(blob);
+    // Found referenced, so it is in the queue no more.
+    expect((await metadata.read.layers.find(id, blob))?.unreferencedSince).toBeUndefined();
+    await metadata.transact((nouns) => nouns.images.delete(second, at(300)));
+    expect(await collect(metadata, at(300))).not.toContain(blob);
+    expect(await collect(metadata, at(301))).toContain(blob);
+  });
+
+  test("a push that uses a waiting layer rescues it: by link, by image, by asking", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const [byLink, byImage, byTouch, left] = [newDigest(), newDigest(), newDigest(), newDigest()];
+    const all = [byLink, byImage, byTouch, left];
+    for (const blob of all) await link(metadata, id, blob, 0);
+    await link(metadata, id, byLink, 500);
+    await push(metadata, id, { layers: layersOf(byImage) });
+    await metadata.transact((nouns) => nouns.layers.touch(id, [byTouch, byImage], at(500)));
+    const collected = await collect(metadata, at(500));
+    expect(all.filter((blob) => collected.includes(blob))).toEqual([left]);
+    const later = await collect(metadata, at(501));
+    expect(all.filter((blob) => later.includes(blob))).toEqual([byLink, byTouch]);
+    expect(await metadata.read.layers.find(id, byImage)).toMatchObject({ inImage: true });
+  });
+
+  test("a blob stays as long as any repository has it, and waits from the end of the last link", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const other = await newRepository(metadata);
+    const blob = newDigest();
+    for (const repositoryId of [id, other.id]) {
+      await link(metadata, repositoryId, blob, 0);
+      await push(metadata, repositoryId, { layers: layersOf(blob) });
+    }
+    const third = await newRepository(metadata);
+    await link(metadata, third.id, blob, 0);
+    await metadata.transact((nouns) => nouns.layers.unlink(third.id, blob, at(50)));
+    expect(await collect(metadata, at(10_000))).not.toContain(blob);
+    await metadata.transact((nouns) => nouns.repositories.delete(id));
+    while (!(await metadata.transact((nouns) => nouns.garbage.purge(id, 100, at(60)))));
+    expect(await collect(metadata, at(10_000))).not.toContain(blob);
+    await metadata.transact((nouns) => nouns.repositories.delete(other.id));
+    while (!(await metadata.transact((nouns) => nouns.garbage.purge(other.id, 100, at(70)))));
+    expect(await forecast(metadata, at(70))).not.toContain(blob);
+    expect(await collect(metadata, at(70))).not.toContain(blob);
+    expect(await collect(metadata, at(71))).toContain(blob);
+  });
+
+  test("a blob whose last link was collected does not wait a second time, unless another link ended later", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const other = await newRepository(metadata);
+    const [once, twice] = [newDigest(), newDigest()];
+    for (const blob of [once, twice]) await link(metadata, id, blob, 0);
+    await link(metadata, other.id, twice, 0);
+    await metadata.transact((nouns) => nouns.layers.unlink(other.id, twice, at(100)));
+    const collected = await collect(metadata, at(50));
+    expect(collected).toContain(once);
+    expect(collected).not.toContain(twice);
+    expect(await metadata.read.layers.find(id, twice)).toBeUndefined();
+    expect(await collect(metadata, at(101))).toContain(twice);
+  });
+
+  test("what was collected can be pushed again at once, as another copy", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob, 0);
+    await collect(metadata, at(10));
+    const again = await metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 10, "second"), at(20)));
+    expect(again).toEqual({ isNew: true, generation: "second" as Generation });
+    const removals = async () =>
+      (await metadata.read.garbage.removals({ limit: 1000 })).filter((copy) => copy.digest === blob);
+    expect(await removals()).toEqual([copyOf(blob)]);
+    await metadata.transact((nouns) => nouns.garbage.removed([copyOf(blob)]));
+    expect(await removals()).toEqual([]);
+    expect(await metadata.read.layers.find(id, blob)).toMatchObject({ generation: "second" });
+  });
+
+  test("removals come in pages", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    for (let blob = 0; blob < 5; blob++) await link(metadata, id, newDigest(), 0);
+    await collect(metadata, at(10));
+    const all = await metadata.read.garbage.removals({ limit: 1000 });
+    const paged = await allPages(
+      2,
+      (after?: BlobId) => metadata.read.garbage.removals({ after, limit: 2 }),
+      (copy) => copy,
+    );
+    expect(paged).toEqual(all);
+    expect(all.length).toBeGreaterThanOrEqual(5);
+    const waiting = await metadata.read.garbage.waiting();
+    expect(waiting.removals).toBe(all.length);
+  });
+
+  test("collecting while others push and delete the same layers leaves no image without its layers, and forgets nothing", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const other = await newRepository(metadata);
+    const blobs = Array.from({ length: 16 }, newDigest);
+    for (let round = 0; round < 4; round++) {
+      const before = at(1_000);
+      const pushes = blobs.map(async (blob, index) => {
+        const repositoryId = index % 2 ? id : other.id;
+        const image = newImage(repositoryId, { layers: layersOf(blob) });
+        const put = await metadata.transact(async (nouns) => {
+          await nouns.layers.link(repositoryId, copyOf(blob, 10, `${round}`), at(round));
+          return nouns.images.put(image);
+        });
+        if ((index + round) % 3 === 0) {
+          await metadata.transact((nouns) => nouns.images.delete({ id: put.id, repositoryId }, at(round)));
+          return undefined;
+        }
+        return { repositoryId, blob, id: put.id };
+      });
+      const collects = [collect(metadata, before), collect(metadata, before)];
+      const images = (await Promise.all(pushes)).filter((image) => image !== undefined);
+      await Promise.all(collects);
+      for (const image of images) {
+        expect(await metadata.read.layers.find(image.repositoryId, image.blob)).toMatchObject({ inImage: true });
+        await metadata.transact((nouns) => nouns.images.delete(image, at(round)));
+      }
+    }
+    for (let round = 0; round < 2; round++) await collect(metadata, at(1_000));
+    expect(await metadata.read.layers.findMany(id, blobs)).toEqual([]);
+    expect(await metadata.read.layers.findMany(other.id, blobs)).toEqual([]);
+    expect(await metadata.read.blobs.strays(blobs.map((blob) => copyOf(blob)))).toHaveLength(blobs.length);
   });
 }

@@ -25,6 +25,8 @@ export interface Flavour {
   among(column: string, values: readonly (string | number)[]): Expression<SqlBool>;
   /** Makes others that want to change the selected rows wait for the end of this transaction. */
   forUpdate<Query extends ForUpdate>(query: Query): Query;
+  /** Makes others that want to delete the selected rows wait for the end of this transaction. */
+  forKeyShare<Query extends ForUpdate>(query: Query): Query;
   /** Makes others that lock the same tag wait for the end of this transaction. The tag need not exist. */
   lockTag(db: Kysely<Schema>, repositoryId: number, tag: Tag): Promise<void>;
   /** Whether running the whole transaction again may succeed where it failed with `error`. */
@@ -35,4 +37,5 @@ export interface Flavour {
 
 interface ForUpdate {
   forUpdate(): unknown;
+  forKeyShare(): unknown;
 }

@@ -91,6 +91,27 @@ const addManifest = statement((db, value: { imageId: number; bytes: Uint8Array }
   db.insertInto("image_manifest").values({ image_id: value.imageId, bytes: value.bytes }),
 );
 
+/** The layers of an image that came: nobody collects them now. */
+const rescueLayers = (db: Kysely<Schema>, flavour: Flavour, repositoryId: number, digests: readonly Digest[]) =>
+  db
+    .updateTable("layer_link")
+    .set({ unreferenced_since: null })
+    .where("repository_id", "=", repositoryId)
+    .where(flavour.among("digest", digests))
+    .where("unreferenced_since", "is not", null)
+    .execute();
+
+/** The layers of an image that goes. Other images may refer to them too: whoever collects looks. */
+const queueLayersOfImage = statement((db, value: { repositoryId: number; id: number; at: number }) =>
+  db
+    .updateTable("layer_link")
+    .set({ unreferenced_since: value.at })
+    .where("repository_id", "=", value.repositoryId)
+    .where("digest", "in", (layers) =>
+      layers.selectFrom("image_layer").select("image_layer.digest").where("image_id", "=", value.id),
+    ),
+);
+
 const removeTagsOfImage = statement((db, value: { id: number }) =>
   db.deleteFrom("tag").where("image_id", "=", value.id),
 );
@@ -184,7 +205,12 @@ function chunked<Item>(items: readonly Item[]): Item[][] {
   return chunks;
 }
 
-async function addLayers(db: Kysely<Schema>, imageId: number, { repositoryId, layers }: NewImage): Promise<void> {
+async function addLayers(
+  db: Kysely<Schema>,
+  flavour: Flavour,
+  imageId: number,
+  { repositoryId, layers }: NewImage,
+): Promise<void> {
   // A manifest may list a layer twice; what it calls the layer first is kept.
   const mediaTypes = new Map<Digest, string>();
   for (const { digest, mediaType } of layers) {
@@ -198,6 +224,7 @@ async function addLayers(db: Kysely<Schema>, imageId: number, { repositoryId, la
       )
       .execute();
   }
+  if (mediaTypes.size > 0) await rescueLayers(db, flavour, repositoryId, [...mediaTypes.keys()]);
 }
 
 async function addChildren(db: Kysely<Schema>, imageId: number, { repositoryId, children }: NewImage): Promise<void> {
@@ -254,12 +281,13 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
         return present === undefined ? nouns.put(image) : { id: present.id, created: false };
       }
       await addManifest(db, flavour, { imageId: added.id, bytes: image.manifest });
-      await addLayers(db, added.id, image);
+      await addLayers(db, flavour, added.id, image);
       await addChildren(db, added.id, image);
       return { id: added.id, created: true };
     },
 
-    async delete({ id }) {
+    async delete({ id, repositoryId }, at) {
+      await queueLayersOfImage(db, flavour, { repositoryId, id, at: at.getTime() });
       await removeTagsOfImage(db, flavour, { id });
       await removeChildrenOfImage(db, flavour, { id });
       await removeLayersOfImage(db, flavour, { id });

@@ -1,20 +1,32 @@
 import type { ExpressionBuilder, Kysely } from "kysely";
 import type { Digest, Registry } from "../../domain/names.ts";
-import type { LayerLink, LayerLinks } from "../../domain/registry/ports.ts";
+import type { Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 interface LayerRow {
   readonly digest: Digest;
+  readonly generation: Generation;
   readonly size_bytes: number;
   readonly media_type: string | null;
+  readonly unreferenced_since: number | null;
+  readonly quarantined_at: number | null;
 }
 
-function toLayerLink({ digest, size_bytes, media_type }: LayerRow): LayerLink {
-  // The reference from an image always has a media type, so its absence is the absence of a reference.
-  return { digest, sizeBytes: size_bytes, mediaType: media_type ?? undefined, inImage: media_type !== null };
+function toLayerLink(row: LayerRow): LayerLink {
+  return {
+    digest: row.digest,
+    generation: row.generation,
+    sizeBytes: row.size_bytes,
+    mediaType: row.media_type ?? undefined,
+    // The reference from an image always has a media type, so its absence is the absence of a reference.
+    inImage: row.media_type !== null,
+    unreferencedSince: row.unreferenced_since === null ? undefined : new Date(row.unreferenced_since),
+    quarantined: row.quarantined_at !== null,
+  };
 }
 
 /** What the newest image that refers to the layer calls it. */
@@ -33,7 +45,8 @@ function selectLayers(db: Kysely<Schema>, repositoryId: number) {
   return db
     .selectFrom("layer_link")
     .innerJoin("blob", "blob.digest", "layer_link.digest")
-    .select(["layer_link.digest", "blob.size_bytes"])
+    .select(["layer_link.digest", "layer_link.unreferenced_since"])
+    .select(["blob.generation", "blob.size_bytes", "blob.quarantined_at"])
     .select(newestMediaType)
     .where("layer_link.repository_id", "=", repositoryId);
 }
@@ -42,19 +55,56 @@ const findLayer = statement((db, value: { repositoryId: number; digest: Digest }
   selectLayers(db, value.repositoryId).where("layer_link.digest", "=", value.digest),
 );
 
-const addBlob = statement((db, value: { digest: Digest; sizeBytes: number }) =>
+const addBlob = statement((db, value: StoredBlob) =>
   db
     .insertInto("blob")
-    .values({ digest: value.digest, size_bytes: value.sizeBytes })
-    .onConflict((conflict) => conflict.column("digest").doNothing()),
+    .values({ digest: value.digest, generation: value.generation, size_bytes: value.sizeBytes })
+    .onConflict((conflict) => conflict.column("digest").doNothing())
+    .returning("digest"),
 );
 
-const addLink = statement((db, value: { repositoryId: number; digest: Digest; linkedAt: number }) =>
+/** Locked, so that the row is still there when the link is added. */
+const findBlob = statement((db, value: { digest: Digest }, flavour) =>
+  flavour.forKeyShare(
+    db
+      .selectFrom("blob")
+      .select(["digest", "generation", "size_bytes", "quarantined_at", "unlinked_since"])
+      .where("digest", "=", value.digest),
+  ),
+);
+
+const replaceDamaged = statement((db, value: StoredBlob) =>
+  db
+    .updateTable("blob")
+    .set({ generation: value.generation, size_bytes: value.sizeBytes })
+    .set({ quarantined_at: null, unlinked_since: null })
+    .where("digest", "=", value.digest),
+);
+
+const rescueBlob = statement((db, value: { digest: Digest }) =>
+  db.updateTable("blob").set({ unlinked_since: null }).where("digest", "=", value.digest),
+);
+
+const addLink = statement((db, value: { repositoryId: number; digest: Digest; at: number }) =>
   db
     .insertInto("layer_link")
-    .values({ repository_id: value.repositoryId, digest: value.digest, linked_at: value.linkedAt })
+    .values({
+      repository_id: value.repositoryId,
+      digest: value.digest,
+      linked_at: value.at,
+      unreferenced_since: value.at,
+    })
     .onConflict((conflict) => conflict.columns(["repository_id", "digest"]).doNothing())
     .returning("digest"),
+);
+
+const touchLink = statement((db, value: { repositoryId: number; digest: Digest; at: number }) =>
+  db
+    .updateTable("layer_link")
+    .set({ unreferenced_since: value.at })
+    .where("repository_id", "=", value.repositoryId)
+    .where("digest", "=", value.digest)
+    .where("unreferenced_since", "is not", null),
 );
 
 const removeLink = statement((db, value: { repositoryId: number; digest: Digest }) =>
@@ -65,6 +115,15 @@ const removeLink = statement((db, value: { repositoryId: number; digest: Digest 
     .returning("digest"),
 );
 
+/** Others may have links too: whoever collects looks. Of two ends, the later one counts. */
+const queueBlob = statement((db, value: { digest: Digest; at: number }) =>
+  db
+    .updateTable("blob")
+    .set({ unlinked_since: value.at })
+    .where("digest", "=", value.digest)
+    .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", value.at)])),
+);
+
 const findHolders = statement((db, value: Registry & { digest: Digest; limit: number }) =>
   db
     .selectFrom("layer_link")
@@ -73,6 +132,7 @@ const findHolders = statement((db, value: Registry & { digest: Digest; limit: nu
     .select(repositoryColumns)
     .select("blob.size_bytes")
     .where("layer_link.digest", "=", value.digest)
+    .where("blob.quarantined_at", "is", null)
     .where("repository.account", "=", value.account)
     .where("repository.region", "=", value.region)
     .orderBy("layer_link.linked_at")
@@ -81,6 +141,23 @@ const findHolders = statement((db, value: Registry & { digest: Digest; limit: nu
 );
 
 export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
+  /** The blob's row, made or found. Which copy counts from now on, and whether it took the place of a damaged one. */
+  async function keep(blob: StoredBlob): Promise<{ generation: Generation; isHealed: boolean }> {
+    const { digest, generation } = blob;
+    const added = await addBlob(db, flavour, blob);
+    if (added.length > 0) return { generation, isHealed: false };
+    const [known] = await findBlob(db, flavour, { digest });
+    // Collected by somebody else between the two statements: now there is nothing in the way.
+    if (!known) return keep(blob);
+    if (known.quarantined_at !== null && known.generation !== generation) {
+      await noteRemoval(db, flavour, { digest, generation: known.generation, sizeBytes: known.size_bytes });
+      await replaceDamaged(db, flavour, blob);
+      return { generation, isHealed: true };
+    }
+    if (known.unlinked_since !== null) await rescueBlob(db, flavour, { digest });
+    return { generation: known.generation, isHealed: false };
+  }
+
   return {
     async find(repositoryId, digest) {
       const [row] = await findLayer(db, flavour, { repositoryId, digest });
@@ -93,14 +170,21 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
       return rows.map(toLayerLink);
     },
 
-    async link(repositoryId, { digest, sizeBytes }, at) {
-      await addBlob(db, flavour, { digest, sizeBytes });
-      const added = await addLink(db, flavour, { repositoryId, digest, linkedAt: at.getTime() });
-      return added.length > 0;
+    async link(repositoryId, blob, at) {
+      const { digest } = blob;
+      const { generation, isHealed } = await keep(blob);
+      const added = await addLink(db, flavour, { repositoryId, digest, at: at.getTime() });
+      if (added.length === 0) await touchLink(db, flavour, { repositoryId, digest, at: at.getTime() });
+      return { isNew: added.length > 0 || isHealed, generation };
     },
 
-    async unlink(repositoryId, digest) {
+    async touch(repositoryId, digests, at) {
+      for (const digest of digests) await touchLink(db, flavour, { repositoryId, digest, at: at.getTime() });
+    },
+
+    async unlink(repositoryId, digest, at) {
       const removed = await removeLink(db, flavour, { repositoryId, digest });
+      if (removed.length > 0) await queueBlob(db, flavour, { digest, at: at.getTime() });
       return removed.length > 0;
     },
 

@@ -43,6 +43,7 @@ async function migrationsIn(db: Kysely<Schema>): Promise<string[]> {
 function migrations(flavour: Flavour): Record<string, Migration> {
   return {
     "0001_registry": { up: (db) => createRegistry(db, flavour) },
+    "0002_garbage": { up: (db) => addGarbage(db, flavour) },
   };
 }
 
@@ -182,6 +183,39 @@ async function createRegistry(db: Kysely<unknown>, { types }: Flavour): Promise<
       value ${text} not null,
       primary key (account, region, name)
     ) ${orderedTable}`,
+  ];
+  for (const statement of statements) await statement.execute(db);
+}
+
+/** The queues of garbage collection. What is of no use already waits from now on. */
+async function addGarbage(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
+  const { integer, text, orderedTable } = types;
+  const now = sql.lit(Date.now());
+  const statements = [
+    sql`alter table blob add column generation ${text} not null default ''`,
+    sql`alter table blob add column quarantined_at ${integer}`,
+    sql`alter table blob add column unlinked_since ${integer}`,
+    sql`create index blob_unlinked on blob (unlinked_since, digest) where unlinked_since is not null`,
+    sql`create index blob_quarantined on blob (digest) where quarantined_at is not null`,
+
+    sql`alter table layer_link add column unreferenced_since ${integer}`,
+    sql`create index layer_link_unreferenced on layer_link (unreferenced_since, repository_id, digest)
+      where unreferenced_since is not null`,
+
+    sql`create table blob_removal (
+      digest ${text} not null,
+      generation ${text} not null,
+      size_bytes ${integer} not null,
+      primary key (digest, generation)
+    ) ${orderedTable}`,
+
+    sql`update layer_link set unreferenced_since = ${now} where not exists (
+      select 1 from image_layer
+      where image_layer.repository_id = layer_link.repository_id and image_layer.digest = layer_link.digest
+    )`,
+    sql`update blob set unlinked_since = ${now} where not exists (
+      select 1 from layer_link where layer_link.digest = blob.digest
+    )`,
   ];
   for (const statement of statements) await statement.execute(db);
 }

@@ -1,6 +1,8 @@
 import type { Kysely } from "kysely";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
+import { garbage } from "./garbage.ts";
 import { images } from "./images.ts";
 import { layers } from "./layers.ts";
 import { repositories } from "./repositories.ts";
@@ -18,5 +20,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
     images: images(db, flavour),
     tags: tags(db, flavour),
     settings: settings(db, flavour),
+    blobs: blobs(db, flavour),
+    garbage: garbage(db, flavour),
   };
 }

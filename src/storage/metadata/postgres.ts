@@ -32,6 +32,7 @@ export const postgresFlavour: Flavour = {
   },
   among: (column, values) => sql`${sql.ref(column)} = any(${values})`,
   forUpdate: (query) => query.forUpdate() as typeof query,
+  forKeyShare: (query) => query.forKeyShare() as typeof query,
   async lockTag(db, repositoryId, tag) {
     const key = `${repositoryId}/${tag}`;
     await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(db);

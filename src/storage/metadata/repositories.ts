@@ -1,9 +1,12 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
 import type { Repositories, Repository, RepositorySettings, TagMutability } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
+
+/** No account has this id. A deleted repository goes there, and its name becomes free. */
+export const deletedAccount = "" as AccountId;
 
 /** Selected wherever a query yields repositories. */
 export const repositoryColumns = [
@@ -107,22 +110,12 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
     },
 
     async delete(id) {
-      // Whoever is adding to the repository has finished once this lock is held, and nobody can begin: what the deletes
-      // below find is everything.
-      await flavour.forUpdate(db.selectFrom("repository").select("id").where("id", "=", id)).execute();
-      await db.deleteFrom("tag").where("repository_id", "=", id).execute();
-      await db.deleteFrom("tag_move").where("repository_id", "=", id).execute();
-      await db.deleteFrom("image_child").where("repository_id", "=", id).execute();
-      await db.deleteFrom("image_layer").where("repository_id", "=", id).execute();
+      // Waits for whoever is adding to the repository; afterwards nobody finds it.
       await db
-        .deleteFrom("image_manifest")
-        .where("image_id", "in", (images) => images.selectFrom("image").select("id").where("repository_id", "=", id))
+        .updateTable("repository")
+        .set({ account: deletedAccount, name: sql<RepositoryName>`'deleted/' || id` })
+        .where("id", "=", id)
         .execute();
-      await db.deleteFrom("image").where("repository_id", "=", id).execute();
-      await db.deleteFrom("layer_link").where("repository_id", "=", id).execute();
-      await db.deleteFrom("upload").where("repository_id", "=", id).execute();
-      await db.deleteFrom("resource_tag").where("repository_id", "=", id).execute();
-      await db.deleteFrom("repository").where("id", "=", id).execute();
     },
 
     async resourceTags(id) {

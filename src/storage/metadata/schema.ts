@@ -1,6 +1,6 @@
 import type { Generated } from "kysely";
 import type { AccountId, Digest, DigestAlgorithm, Region, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
-import type { StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { Generation, StagingId, TagMutability } from "../../domain/registry/ports.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -11,6 +11,7 @@ export interface Schema {
   resource_tag: ResourceTagTable;
   blob: BlobTable;
   layer_link: LayerLinkTable;
+  blob_removal: BlobRemovalTable;
   upload: UploadTable;
   image: ImageTable;
   image_manifest: ImageManifestTable;
@@ -23,6 +24,7 @@ export interface Schema {
 
 interface RepositoryTable {
   id: Generated<number>;
+  /** Empty when the repository was deleted: its name is free, and its content is about to go. */
   account: AccountId;
   region: Region;
   name: RepositoryName;
@@ -43,12 +45,27 @@ interface ResourceTagTable {
 interface BlobTable {
   digest: Digest;
   size_bytes: number;
+  /** Which copy in the store is meant. */
+  generation: Generated<Generation>;
+  /** Since when nobody may read the bytes, because they are damaged. */
+  quarantined_at: number | null;
+  /** Since when the blob waits for its removal: when a link ended. There may be others. */
+  unlinked_since: number | null;
 }
 
 interface LayerLinkTable {
   repository_id: number;
   digest: Digest;
   linked_at: number;
+  /** Since when the link waits for its removal: when an image that referred to it ended. There may be others. */
+  unreferenced_since: number | null;
+}
+
+/** Copies that no row names any more and whose bytes are about to go. */
+interface BlobRemovalTable {
+  digest: Digest;
+  generation: Generation;
+  size_bytes: number;
 }
 
 interface UploadTable {

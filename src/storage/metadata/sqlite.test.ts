@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import type { AccountId, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
-import type { Nouns, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
+import type { Generation, Nouns, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { metadataContract } from "./contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -57,6 +57,7 @@ const tag = "v1" as Tag;
 const uploadId = "upload" as UploadId;
 const staging = "staging" as StagingId;
 const now = new Date(0);
+const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
 
 /** Every verb, each with arguments that reach every statement of it. */
 const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
@@ -67,7 +68,7 @@ const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
   "repositories.update": ({ repositories }) => repositories.update(1, settings),
   "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
   "repositories.removeResourceTags": ({ repositories }) => repositories.removeResourceTags(1, ["b", "c"]),
-  "layers.link": ({ layers }) => layers.link(1, { digest, sizeBytes: 1 }, now),
+  "layers.link": ({ layers }) => layers.link(1, blob, now),
   "layers.find": ({ layers }) => layers.find(1, digest),
   "layers.findMany": ({ layers }) => layers.findMany(1, [digest]),
   "layers.holders": ({ layers }) => layers.holders(registry, digest, 9),
@@ -133,8 +134,25 @@ const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
   "tags.delete": ({ tags }) => tags.delete(1, tag),
   "settings.set": ({ settings }) => settings.set(registry, "a", "b"),
   "settings.get": ({ settings }) => settings.get(registry, "a"),
-  "images.delete": ({ images }) => images.delete({ id: 1, repositoryId: 1 }),
-  "layers.unlink": ({ layers }) => layers.unlink(1, digest),
+  "images.delete": ({ images }) => images.delete({ id: 1, repositoryId: 1 }, now),
+  "layers.unlink": ({ layers }) => layers.unlink(1, digest, now),
+  "layers.touch": ({ layers }) => layers.touch(1, [digest], now),
+  "blobs.list": ({ blobs }) => blobs.list({ limit: 9 }),
+  "blobs.quarantined": ({ blobs }) => blobs.quarantined({ limit: 9 }),
+  "blobs.holders": ({ blobs }) => blobs.holders(digest, 9),
+  "blobs.quarantine": ({ blobs }) => blobs.quarantine(blob, now),
+  "blobs.acquit": ({ blobs }) => blobs.acquit(blob),
+  "blobs.strays": ({ blobs }) => blobs.strays([blob]),
+  "garbage.links": ({ garbage }) => garbage.links(now, 9),
+  "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
+  "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),
+  "garbage.forget": ({ garbage }) => garbage.forget(blob, now),
+  "garbage.removals": ({ garbage }) => garbage.removals({ after: blob, limit: 9 }),
+  "garbage.removed": ({ garbage }) => garbage.removed([blob]),
+  "garbage.forecast": ({ garbage }) => garbage.forecast(now, { limit: 9 }),
+  "garbage.waiting": ({ garbage }) => garbage.waiting(),
+  "garbage.deleted": ({ garbage }) => garbage.deleted(9),
+  "garbage.purge": ({ garbage }) => garbage.purge(1, 9, now),
   "repositories.delete": ({ repositories }) => repositories.delete(1),
 };
 
@@ -160,8 +178,9 @@ test("every statement finds its rows by an index, in the order asked for", async
     });
     connection.close();
 
-    // What came with the statement, or is a page already, may be read from end to end; tables may not.
-    const isSmall = /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled|page)|images.listIds.*TEMP B-TREE/;
+    // What came with the statement, or is a page already, or a short queue, may be read from end to end; tables may not.
+    const isSmall =
+      /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled|page|blob_removal)|images.listIds.*TEMP B-TREE/;
     const bad = planned.filter((step) => /SCAN|TEMP B-TREE|AUTOMATIC/.test(step) && !isSmall.test(step));
     expect(bad).toEqual([]);
     expect(planned.filter((step) => step.includes("SEARCH")).length).toBeGreaterThan(60);

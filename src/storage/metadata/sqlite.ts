@@ -21,6 +21,7 @@ export const sqliteFlavour: Flavour = {
   among: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
   // A transaction holds the write lock of the whole file from its beginning.
   forUpdate: (query) => query,
+  forKeyShare: (query) => query,
   lockTag: async () => {},
   isWorthRetrying: isBusy,
   isFull,

@@ -1,0 +1,286 @@
+import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
+import type { Digest } from "../../domain/names.ts";
+import type { BlobId, Garbage, StoredBlob } from "../../domain/registry/ports.ts";
+import type { Flavour } from "./flavour.ts";
+import { deletedAccount } from "./repositories.ts";
+import type { Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
+
+interface BlobRow extends BlobId {
+  readonly size_bytes: number;
+}
+
+const toStoredBlob = ({ digest, generation, size_bytes }: BlobRow): StoredBlob => ({
+  digest,
+  generation,
+  sizeBytes: size_bytes,
+});
+
+/** The bytes of this copy are to be removed. In the transaction that ends the last row that names it. */
+export const noteRemoval = statement((db, value: StoredBlob) =>
+  db
+    .insertInto("blob_removal")
+    .values({ digest: value.digest, generation: value.generation, size_bytes: value.sizeBytes })
+    .onConflict((conflict) => conflict.columns(["digest", "generation"]).doNothing()),
+);
+
+const imageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["selectFrom"]) =>
+  from("image_layer")
+    .select("image_layer.image_id")
+    .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
+    .whereRef("image_layer.digest", "=", "layer_link.digest");
+
+const linkThatHas = (from: ExpressionBuilder<Schema, "blob">["selectFrom"]) =>
+  from("layer_link").select("layer_link.repository_id").whereRef("layer_link.digest", "=", "blob.digest");
+
+const removeUnreferencedLink = statement((db, value: { repositoryId: number; digest: Digest; before: number }) =>
+  db
+    .deleteFrom("layer_link")
+    .where("repository_id", "=", value.repositoryId)
+    .where("digest", "=", value.digest)
+    .where("unreferenced_since", "<", value.before)
+    .where(({ not, exists, selectFrom }) => not(exists(imageThatNeeds(selectFrom))))
+    .returning("digest"),
+);
+
+/** For a link that an image refers to. Looks again itself: one that came into the queue anew meanwhile stays there. */
+const clearLink = statement((db, value: { repositoryId: number; digest: Digest; since: number }) =>
+  db
+    .updateTable("layer_link")
+    .set({ unreferenced_since: null })
+    .where("repository_id", "=", value.repositoryId)
+    .where("digest", "=", value.digest)
+    .where("unreferenced_since", "=", value.since)
+    .where(({ exists, selectFrom }) => exists(imageThatNeeds(selectFrom))),
+);
+
+/** Its time of grace was the link's. Where another link ended later, that one's counts. */
+const inheritGrace = statement((db, value: { digest: Digest; since: number }) =>
+  db
+    .updateTable("blob")
+    .set({ unlinked_since: value.since })
+    .where("digest", "=", value.digest)
+    .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", value.since)])),
+);
+
+const removeUnlinkedBlob = statement((db, value: BlobId & { before: number }) =>
+  db
+    .deleteFrom("blob")
+    .where("digest", "=", value.digest)
+    .where("generation", "=", value.generation)
+    .where("unlinked_since", "<", value.before)
+    .where(({ not, exists, selectFrom }) => not(exists(linkThatHas(selectFrom))))
+    .returning(["digest", "generation", "size_bytes"]),
+);
+
+const clearBlob = statement((db, value: BlobId & { since: number }) =>
+  db
+    .updateTable("blob")
+    .set({ unlinked_since: null })
+    .where("digest", "=", value.digest)
+    .where("generation", "=", value.generation)
+    .where("unlinked_since", "=", value.since)
+    .where(({ exists, selectFrom }) => exists(linkThatHas(selectFrom))),
+);
+
+export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
+  const among = flavour.among;
+
+  /** In order: rows that refer go before those that they refer to. Each step finds its rows by an index. */
+  const purgeSteps: ((repositoryId: number, limit: number, at: number) => Promise<number>)[] = [
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("image_child")
+        .select(["child", "image_id"])
+        .where("repository_id", "=", repositoryId)
+        .limit(limit)
+        .execute();
+      const parents = [...new Set(rows.map(({ image_id }) => image_id))];
+      if (parents.length > 0) await db.deleteFrom("image_child").where(among("image_id", parents)).execute();
+      return rows.length;
+    },
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("image")
+        .select("id")
+        .where("repository_id", "=", repositoryId)
+        .orderBy("id")
+        .limit(limit)
+        .execute();
+      const ids = rows.map(({ id }) => id);
+      if (ids.length === 0) return 0;
+      await db.deleteFrom("tag").where(among("image_id", ids)).execute();
+      await db.deleteFrom("image_layer").where(among("image_id", ids)).execute();
+      await db.deleteFrom("image_manifest").where(among("image_id", ids)).execute();
+      await db.deleteFrom("image").where(among("id", ids)).execute();
+      return ids.length;
+    },
+    async (repositoryId, limit, at) => {
+      const rows = await db
+        .selectFrom("layer_link")
+        .select("digest")
+        .where("repository_id", "=", repositoryId)
+        .orderBy("digest")
+        .limit(limit)
+        .execute();
+      const digests = rows.map(({ digest }) => digest);
+      if (digests.length === 0) return 0;
+      await db
+        .deleteFrom("layer_link")
+        .where("repository_id", "=", repositoryId)
+        .where(among("digest", digests))
+        .execute();
+      await db.updateTable("blob").set({ unlinked_since: at }).where(among("digest", digests)).execute();
+      return digests.length;
+    },
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("tag_move")
+        .select("id")
+        .where("repository_id", "=", repositoryId)
+        .limit(limit)
+        .execute();
+      const ids = rows.map(({ id }) => id);
+      if (ids.length > 0) await db.deleteFrom("tag_move").where(among("id", ids)).execute();
+      return ids.length;
+    },
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("upload")
+        .select("id")
+        .where("repository_id", "=", repositoryId)
+        .limit(limit)
+        .execute();
+      const ids = rows.map(({ id }) => id);
+      if (ids.length > 0) await db.deleteFrom("upload").where(among("id", ids)).execute();
+      return ids.length;
+    },
+  ];
+
+  return {
+    async deleted(limit) {
+      const rows = await db
+        .selectFrom("repository")
+        .select("id")
+        .where("account", "=", deletedAccount)
+        .orderBy("region")
+        .orderBy("name")
+        .limit(limit)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+
+    async purge(repositoryId, limit, at) {
+      for (const step of purgeSteps) {
+        if ((await step(repositoryId, limit, at.getTime())) > 0) return false;
+      }
+      await db.deleteFrom("resource_tag").where("repository_id", "=", repositoryId).execute();
+      await db.deleteFrom("repository").where("id", "=", repositoryId).execute();
+      return true;
+    },
+
+    async links(before, limit) {
+      const rows = await db
+        .selectFrom("layer_link")
+        .select(["repository_id", "digest", "unreferenced_since"])
+        .where("unreferenced_since", "<", before.getTime())
+        .orderBy("unreferenced_since")
+        .orderBy("repository_id")
+        .orderBy("digest")
+        .limit(limit)
+        .execute();
+      return rows.map((row) => ({
+        repositoryId: row.repository_id,
+        digest: row.digest,
+        since: new Date(row.unreferenced_since ?? 0),
+      }));
+    },
+
+    async unlink({ repositoryId, digest, since }, before) {
+      const link = { repositoryId, digest, before: before.getTime(), since: since.getTime() };
+      const removed = await removeUnreferencedLink(db, flavour, link);
+      if (removed.length > 0) await inheritGrace(db, flavour, link);
+      else await clearLink(db, flavour, link);
+      return removed.length > 0;
+    },
+
+    async blobs(before, limit) {
+      const rows = await db
+        .selectFrom("blob")
+        .select(["digest", "generation", "size_bytes", "unlinked_since"])
+        .where("unlinked_since", "<", before.getTime())
+        .orderBy("unlinked_since")
+        .orderBy("digest")
+        .limit(limit)
+        .execute();
+      return rows.map((row) => ({ ...toStoredBlob(row), since: new Date(row.unlinked_since ?? 0) }));
+    },
+
+    async forget({ digest, generation, since }, before) {
+      const blob = { digest, generation, before: before.getTime(), since: since.getTime() };
+      const [removed] = await removeUnlinkedBlob(db, flavour, blob);
+      if (removed) await noteRemoval(db, flavour, toStoredBlob(removed));
+      else await clearBlob(db, flavour, blob);
+      return removed !== undefined;
+    },
+
+    async removals({ after, limit }) {
+      let query = db
+        .selectFrom("blob_removal")
+        .select(["digest", "generation", "size_bytes"])
+        .orderBy("digest")
+        .orderBy("generation")
+        .limit(limit);
+      if (after) query = query.where(sql<SqlBool>`(digest, generation) > (${after.digest}, ${after.generation})`);
+      return (await query.execute()).map(toStoredBlob);
+    },
+
+    async removed(blobs) {
+      for (const { digest, generation } of blobs) {
+        await db.deleteFrom("blob_removal").where("digest", "=", digest).where("generation", "=", generation).execute();
+      }
+    },
+
+    async forecast(before, { after = "" as Digest, limit }) {
+      const due = before.getTime();
+      const isWanted = sql<SqlBool>`exists (
+        select 1 from layer_link
+        where layer_link.digest = blob.digest and (
+          layer_link.unreferenced_since is null or layer_link.unreferenced_since >= ${due} or exists (
+            select 1 from image_layer
+            where image_layer.repository_id = layer_link.repository_id and image_layer.digest = layer_link.digest
+          )
+        )
+      )`;
+      const rows = await db
+        .selectFrom("blob")
+        .select(["digest", "generation", "size_bytes"])
+        .where("digest", ">", after)
+        .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", due)]))
+        .where(({ not }) => not(isWanted))
+        .orderBy("digest")
+        .limit(limit)
+        .execute();
+      return rows.map(toStoredBlob);
+    },
+
+    async waiting() {
+      const count = (row: { count: number } | undefined) => row?.count ?? 0;
+      const links = await db
+        .selectFrom("layer_link")
+        .select(({ fn }) => fn.countAll<number>().as("count"))
+        .where("unreferenced_since", "is not", null)
+        .executeTakeFirst();
+      const blobs = await db
+        .selectFrom("blob")
+        .select(({ fn }) => fn.countAll<number>().as("count"))
+        .where("unlinked_since", "is not", null)
+        .executeTakeFirst();
+      const removals = await db
+        .selectFrom("blob_removal")
+        .select(({ fn }) => fn.countAll<number>().as("count"))
+        .executeTakeFirst();
+      return { links: count(links), blobs: count(blobs), removals: count(removals) };
+    },
+  };
+}
