@@ -3,6 +3,7 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { type Collected, collectGarbage, sweepStrays } from "./domain/registry/collection.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
@@ -63,8 +64,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+      const { metadata, blobs } = opened.use(await openStores(config));
       const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
       // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
       const rootKey = await rootKeyFor(config, log);
@@ -83,7 +83,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
         log,
         send: sendContent,
       });
-      opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, log));
+      opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, metrics, log));
       server.serve({ registry, api });
       serving = metadata;
       return { url: server.url, publicUrl, rootKey, stop };
@@ -94,6 +94,35 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   } catch (error) {
     throw explained(error);
   }
+}
+
+/**
+ * What keeps everything, for the server and for the commands that work beside it.
+ * @param options.mustExist do not make a database where there is none
+ * @throws CannotStart
+ */
+export async function openStores(
+  config: Config,
+  { mustExist = false }: { mustExist?: boolean } = {},
+): Promise<Stores & AsyncDisposable> {
+  const file = sqliteFile(config);
+  if (mustExist && file !== undefined && !existsSync(file)) {
+    throw new CannotStart(`there is no database ${file}; set BERTH_DATA to the directory of the registry`);
+  }
+  const opened = new AsyncDisposableStack();
+  try {
+    const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+    return { metadata, blobs, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+export interface Stores {
+  readonly metadata: Metadata;
+  readonly blobs: BlobStore;
 }
 
 /** Where nobody chose the port, a second Berth on the machine does without metrics rather than not start. */
@@ -118,26 +147,59 @@ const defaultMetricsListen = { host: "127.0.0.1", port: 5081 };
 const pullTimesEveryMs = 5_000;
 const uploadsEveryMs = 15 * 60_000;
 const uploadsFirstMs = 10_000;
+const collectFirstMs = 30_000;
+const straysEveryMs = 24 * 3_600_000;
+/** Not at the start: a walk of the store is not what somebody who starts a registry waits for. */
+const straysFirstMs = 3_600_000;
 
 /** What a registry does by the way. What is still to be written when it stops, is. */
 function startRoutines(
-  { uploadExpiryHours }: Config,
-  stores: { metadata: Metadata; blobs: BlobStore; clock: () => Date },
+  { uploadExpiryHours, gc }: Config,
+  stores: Stores & { clock: () => Date },
   pullTimes: { flush(): Promise<void> },
+  metrics: Metrics,
   log: Log,
 ): () => Promise<void> {
-  const failed = (routine: string) => (error: unknown) => log.error({ error, routine }, "a routine failed");
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const failed = (routine: string) => (error: unknown) => {
+    if (!signal.aborted) log.error({ error, routine }, "a routine failed");
+  };
   async function expire() {
     const before = new Date(stores.clock().getTime() - uploadExpiryHours * 3_600_000);
     const { sessions, orphans } = await expireUploads(stores, before);
     if (sessions + orphans > 0) log.info({ sessions, orphans }, "abandoned uploads were dropped");
   }
+  async function collect() {
+    let counted: Collected = { repositories: 0, links: 0, blobs: 0, bytes: 0 };
+    const collected = await collectGarbage(stores, {
+      graceMs: gc.grace,
+      signal,
+      // Batch by batch, so that a run that is cut short has said what it freed.
+      progress(now) {
+        metrics.collected({ blobs: now.blobs - counted.blobs, bytes: now.bytes - counted.bytes });
+        counted = now;
+      },
+      failed: ({ digest }, error) => log.error({ digest, error }, "the bytes of a collected blob could not be removed"),
+    });
+    metrics.waiting(await stores.metadata.read.garbage.waiting());
+    if (collected.blobs + collected.links + collected.repositories > 0)
+      log.info({ ...collected }, "garbage was collected");
+  }
+  async function sweep() {
+    const swept = await sweepStrays(stores, { signal });
+    metrics.collected(swept);
+    if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
+  }
   const routines = [
     every(pullTimesEveryMs, pullTimes.flush, failed("pull times")),
     // Soon after the start too, for what a crash left behind.
     every(uploadsEveryMs, expire, failed("abandoned uploads"), uploadsFirstMs),
+    every(gc.every, collect, failed("garbage collection"), Math.min(gc.every, collectFirstMs)),
+    every(straysEveryMs, sweep, failed("strays"), straysFirstMs),
   ];
   return async () => {
+    stopping.abort(new Error("the registry stops"));
     for (const routine of routines) await routine.stop();
     await pullTimes.flush().catch(failed("pull times"));
   };

@@ -35,6 +35,7 @@ test("nothing given: the defaults", () => {
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
     uploadExpiryHours: 24,
+    gc: { grace: 86_400_000, every: 300_000 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
@@ -62,6 +63,9 @@ log:
   format: json
 shutdownGraceSeconds: 0
 uploadExpiryHours: 1
+gc:
+  grace: 90m
+  every: 1s
 `,
   );
   expect(config).toEqual({
@@ -76,6 +80,7 @@ uploadExpiryHours: 1
     log: { level: "debug", format: "json" },
     shutdownGraceSeconds: 0,
     uploadExpiryHours: 1,
+    gc: { grace: 5_400_000, every: 1000 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },

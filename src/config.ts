@@ -108,6 +108,19 @@ function schemaFor(cwd: string) {
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),
+      gc: z
+        .strictObject(
+          {
+            grace: text("a time, such as 24h, 90m or 0s, up to 365d", duration(0))
+              .prefault("24h")
+              .describe("how long what nobody needs any more stays before garbage collection removes it"),
+            every: text("a time from 1s on, such as 5m, up to 365d", duration(1000))
+              .prefault("5m")
+              .describe("how often garbage is collected"),
+          },
+          "a map of grace and every",
+        )
+        .prefault({}),
     })
     .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
       params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },
@@ -127,6 +140,17 @@ function schemaFor(cwd: string) {
       databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
       blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
     }));
+}
+
+const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds. */
+export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
+  return (given: string): number | undefined => {
+    const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(given) ?? [];
+    const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
+    return ms >= leastMs && ms <= mostMs ? ms : undefined;
+  };
 }
 
 /** Keys whose values are never shown. */

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { printEnv } from "./env.ts";
 import { describeFailure } from "./failure.ts";
+import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
 import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
@@ -37,6 +38,22 @@ program
   .summary("bring the database up to date")
   .option(...configOption)
   .action(migrate);
+
+program
+  .command("gc")
+  .description(
+    "Remove what nobody needs any more: layers that no image refers to, blobs that no repository has. The server does so by itself; this does it now, also while it runs.",
+  )
+  .summary("collect garbage now")
+  .option(...configOption)
+  .option("--dry-run", "say what would be freed, and change nothing")
+  .option(
+    "--grace <time>",
+    "how long something must have been of no use, such as 24h or 30m (the setting gc.grace); with less than a push takes, pushes in progress have to begin again",
+  )
+  .option("--strays", "also walk the whole store for copies that crashes left behind")
+  .option("--json", "print the result as JSON")
+  .action(gc);
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 

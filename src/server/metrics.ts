@@ -4,6 +4,10 @@ import { CannotListen, type Finished } from "./listener.ts";
 export interface Metrics {
   /** Counts a request whose answer has been handed over. */
   observe(finished: Finished): void;
+  /** Counts what garbage collection removed from the store. */
+  collected(freed: { readonly blobs: number; readonly bytes: number }): void;
+  /** What waits for garbage collection, as counted by its newest run. */
+  waiting(queues: { readonly links: number; readonly blobs: number; readonly removals: number }): void;
   /** Serves `GET /metrics` in Prometheus's text format. @throws CannotListen */
   listen(address: { readonly host: string; readonly port: number }): { readonly url: string; stop(): Promise<void> };
 }
@@ -25,6 +29,22 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     help: "Time from a request's head to its answer's head",
     labelNames: ["surface"],
     buckets: secondsBuckets,
+    registers,
+  });
+  const freedBlobs = new Counter({
+    name: "berth_gc_blobs_removed_total",
+    help: "Blobs that garbage collection removed from the store",
+    registers,
+  });
+  const freedBytes = new Counter({
+    name: "berth_gc_bytes_freed_total",
+    help: "Bytes that garbage collection freed in the store",
+    registers,
+  });
+  const queued = new Gauge({
+    name: "berth_gc_waiting",
+    help: "What waits for garbage collection: layers that no image needs, blobs that no repository has, bytes to remove",
+    labelNames: ["queue"],
     registers,
   });
   gauge("berth_http_requests_in_flight", "Requests whose answers are not fully sent", requestsInFlight);
@@ -51,6 +71,13 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     observe({ route, operation = "", status, ms }) {
       requests.inc({ surface: route, operation, status: String(status) });
       seconds.observe({ surface: route }, ms / 1000);
+    },
+    collected({ blobs, bytes }) {
+      freedBlobs.inc(blobs);
+      freedBytes.inc(bytes);
+    },
+    waiting(queues) {
+      for (const [queue, count] of Object.entries(queues)) queued.set({ queue }, count);
     },
     listen({ host, port }) {
       let server: Bun.Server<unknown>;
