@@ -28,7 +28,7 @@ import { existing } from "./repositories.ts";
 /** Layers, configs and other blobs: everything in an image but its manifests. */
 export interface LayerService {
   /** Those of `digests` that the repository has, and sound. */
-  present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<LayerLink[]>;
+  present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<readonly LayerLink[]>;
   /** A damaged layer counts as missing, so that clients push it again, which mends it. @throws LayerNotFound */
   stat(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
   /** @throws LayerNotFound, LayerDamaged, and LayerInaccessible for a layer that no image refers to */
@@ -130,15 +130,25 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     return link;
   }
 
-  /** Whoever is told that a layer is there may build on it, so its time of grace begins anew. */
-  async function putOff(repositoryId: number, links: readonly LayerLink[]): Promise<void> {
+  /**
+   * Whoever is told that a layer is there may build on it, so its time of grace begins anew. Answers the links that are
+   * still there then: a collection may have been faster.
+   */
+  async function putOff(repositoryId: number, links: readonly LayerLink[]): Promise<readonly LayerLink[]> {
     const now = clock();
     const waiting = links.filter(({ inImage, unreferencedSince: since }) => {
       return !inImage && since !== undefined && now.getTime() - since.getTime() > putOffAfterMs;
     });
-    if (waiting.length === 0) return;
-    const digests = waiting.map(({ digest }) => digest);
-    await metadata.transact(({ layers }) => layers.touch(repositoryId, digests, now), session);
+    if (waiting.length === 0) return links;
+    const digests = links.map(({ digest }) => digest);
+    return metadata.transact(async ({ layers }) => {
+      await layers.touch(
+        repositoryId,
+        waiting.map(({ digest }) => digest),
+        now,
+      );
+      return layers.findMany(repositoryId, digests);
+    }, session);
   }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
@@ -253,15 +263,15 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     async present(granted, name, digests) {
       const repository = await repositoryOf(granted, name);
       const links = (await metadata.read.layers.findMany(repository.id, digests)).filter((link) => !link.quarantined);
-      await putOff(repository.id, links);
-      return links;
+      return putOff(repository.id, links);
     },
     async stat(granted, name, digest) {
       const repository = await repositoryOf(granted, name);
       const link = await find(granted, repository, digest);
       if (link.quarantined) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
-      await putOff(repository.id, [link]);
-      return link;
+      const [kept] = await putOff(repository.id, [link]);
+      if (!kept) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+      return kept;
     },
     async downloadable(granted, name, digest) {
       const link = await readable(granted, name, digest);

@@ -15,7 +15,7 @@ interface Upload {
 }
 
 /** For tests: everything is gone with the process. */
-export function openMemoryBlobs(): BlobStore {
+export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Date } = {}): BlobStore {
   const blobs = new Map<string, { id: BlobId; content: Uint8Array; committedAt: Date }>();
   const keyOf = ({ digest, generation }: BlobId) => `${digest}.${generation}`;
   const uploads = new Map<StagingId, Upload>();
@@ -46,7 +46,7 @@ export function openMemoryBlobs(): BlobStore {
         interrupted = cause ?? new Error("the source of the bytes failed and did not say why");
       }
       const content = Buffer.concat(chunks);
-      uploads.set(staging, { content, writtenAt: new Date() });
+      uploads.set(staging, { content, writtenAt: clock() });
       return { sizeBytes: content.length, interrupted, digest: await hashOf(once(content), algorithm) };
     },
     async *staged(staging, sizeBytes) {
@@ -64,7 +64,7 @@ export function openMemoryBlobs(): BlobStore {
       checkStagedBytes(stagedIn(staging).length, sizeBytes);
       const content = stagedIn(staging).subarray(0, sizeBytes);
       await checkDigest(digest, staged.digest, () => once(content));
-      blobs.set(keyOf(id), { id, content, committedAt: new Date() });
+      blobs.set(keyOf(id), { id, content, committedAt: clock() });
       uploads.delete(staging);
       return { ...id, sizeBytes };
     },
