@@ -49,6 +49,7 @@ export const wire = {
   InvalidParameter: [400, "UNSUPPORTED"],
   Validation: [400, "UNSUPPORTED"],
   LimitExceeded: [403, "DENIED"],
+  RateExceeded: [429, "TOOMANYREQUESTS"],
   ImageNotFound: [404, "MANIFEST_UNKNOWN"],
   ImageAlreadyExists: [409, "MANIFEST_INVALID"],
   ImageTagImmutable: [400, "TAG_INVALID"],
@@ -66,6 +67,7 @@ export const wire = {
   LayerPartTooSmall: [400, "SIZE_INVALID"],
   LayerTooLarge: [413, "SIZE_INVALID"],
   UploadNotFound: [404, "BLOB_UPLOAD_UNKNOWN"],
+  TooManyUploads: [429, "TOOMANYREQUESTS"],
   UploadEmpty: [400, "BLOB_UPLOAD_INVALID"],
   UploadBusy: [409, "BLOB_UPLOAD_INVALID"],
   UploadOutOfOrder: [416, "BLOB_UPLOAD_INVALID"],
@@ -93,7 +95,8 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
   if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
   if (error instanceof Refusal) {
     const [status, code] = wire[error.code as RefusalCode];
-    return body(status, code, sentence(error), {});
+    const retry = error.is("RateExceeded") ? { "Retry-After": String(Math.ceil(error.facts.retryAfterMs / 1000)) } : {};
+    return body(status, code, sentence(error), retry);
   }
   log.error({ requestId, error }, "a registry request failed");
   return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});

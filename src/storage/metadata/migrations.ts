@@ -43,6 +43,7 @@ async function migrationsIn(db: Kysely<Schema>): Promise<string[]> {
 function migrations(flavour: Flavour): Record<string, Migration> {
   return {
     "0001_registry": { up: (db) => createRegistry(db, flavour) },
+    "0003_upload_owner": { up: indexUploadsByOwner },
   };
 }
 
@@ -184,4 +185,9 @@ async function createRegistry(db: Kysely<unknown>, { types }: Flavour): Promise<
     ) ${orderedTable}`,
   ];
   for (const statement of statements) await statement.execute(db);
+}
+
+/** Each upload that begins counts those that its principal has not finished. */
+async function indexUploadsByOwner(db: Kysely<unknown>): Promise<void> {
+  await sql`create index upload_by_owner on upload (owner_arn, owner_account)`.execute(db);
 }
