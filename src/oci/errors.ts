@@ -95,8 +95,7 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
   if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
   if (error instanceof Refusal) {
     const [status, code] = wire[error.code as RefusalCode];
-    const retry = error.is("RateExceeded") ? { "Retry-After": String(Math.ceil(error.facts.retryAfterMs / 1000)) } : {};
-    return body(status, code, sentence(error), retry);
+    return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");
   return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});
@@ -105,6 +104,10 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
 /** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */
 function sentence(refusal: Refusal): string {
   return refusal.is("ImageNotFound") ? "Requested image not found" : refusal.message;
+}
+
+function retryAfter(refusal: Refusal): Record<string, string> {
+  return refusal.is("RateExceeded") ? { "Retry-After": String(Math.ceil(refusal.facts.retryAfterMs / 1000)) } : {};
 }
 
 function body(status: number, code: OciCode, message: string, headers: Record<string, string>): Response {
