@@ -47,6 +47,9 @@ export interface RatesParts {
   readonly maxBuckets?: number;
 }
 
+/** What adding up fractions of tokens may be wrong by. */
+const rounding = 1e-6;
+
 interface Bucket {
   tokens: number;
   readonly rate: Rate;
@@ -66,15 +69,14 @@ export function createRates({ limits, per, clock, maxBuckets = 10_000 }: RatesPa
     const bucket = known ?? { tokens: rate.burst, rate, at: now };
     fill(bucket, now);
     buckets.set(key, bucket);
-    if (!known) dropIdle(now);
     return bucket;
   }
 
-  /** A full bucket is as good as none. Each newcomer looks at two, so that they go faster than they come. */
-  function dropIdle(now: number): void {
+  /** A full bucket is as good as none. Each call looks at a few, so that they go faster than they come. */
+  function dropIdle(now: number, atMost: number): void {
     let looked = 0;
     for (const [key, bucket] of buckets) {
-      if (looked++ === 2) break;
+      if (looked++ === atMost) break;
       fill(bucket, now);
       if (bucket.tokens >= bucket.rate.burst || buckets.size > maxBuckets) buckets.delete(key);
     }
@@ -83,13 +85,15 @@ export function createRates({ limits, per, clock, maxBuckets = 10_000 }: RatesPa
   return {
     take({ account, arn }, region, operations) {
       const now = clock().getTime();
+      dropIdle(now, operations.length + 1);
       const taken: Bucket[] = [];
       for (const operation of operations) {
         const rate = limitOf.get(operation) ?? limitOf.get(everyOther);
         if (!rate) continue;
         const bucket = bucketOf(`${per === "account" ? account : arn} ${region} ${operation}`, rate, now);
-        if (bucket.tokens < 1) {
-          throw refuse("RateExceeded", { retryAfterMs: Math.ceil(((1 - bucket.tokens) / rate.perSecond) * 1000) });
+        const missing = 1 - bucket.tokens;
+        if (missing > rounding) {
+          throw refuse("RateExceeded", { retryAfterMs: Math.ceil((missing / rate.perSecond) * 1000 - rounding) });
         }
         taken.push(bucket);
       }
