@@ -126,7 +126,7 @@ function schemaFor(cwd: string) {
             )
               .prefault("off")
               .describe("API calls and pushes and pulls per second: off, ecr (its quotas), OPERATION=RATE,..."),
-            ratesPer: oneOf("account", ["account", "principal"]),
+            ratesPer: oneOf("account", ["account", "principal"]).describe("who shares a rate: account or principal"),
           },
           "a map of openUploads, concurrentRequests, apiBodyMegabytes, minBytesPerSecond, rates and ratesPer",
         )

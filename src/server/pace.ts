@@ -34,44 +34,56 @@ interface Transfer {
 export function createPaceKeeper({ minBytesPerSecond, windowMs, now }: PaceParts): PaceKeeper {
   const transfers = new Set<Transfer>();
 
-  /** The next chunk, or a rejection by `check`, whichever comes first. A race would hold on to every chunk's promise. */
-  async function next(chunks: AsyncIterator<Uint8Array>, transfer: Transfer): Promise<IteratorResult<Uint8Array>> {
-    const started = now();
-    transfer.waitingSince = started;
-    try {
-      return await new Promise((resolve, reject) => {
-        transfer.giveUp = () => reject(new BodyTooSlow(`less than ${minBytesPerSecond} bytes per second`));
-        chunks.next().then(resolve, reject);
-      });
-    } finally {
-      transfer.waitedMs += now() - transfer.waitingSince;
-      transfer.waitingSince = undefined;
-    }
-  }
-
   return {
-    async *keep(bytes, tooSlow) {
-      const chunks = bytes[Symbol.asyncIterator]();
-      const transfer: Transfer = { receivedBytes: 0, waitedMs: 0, waitingSince: undefined, giveUp: () => {} };
-      transfers.add(transfer);
-      let isTooSlow = false;
-      try {
-        for (;;) {
-          const { done, value } = await next(chunks, transfer);
-          if (done) return;
-          transfer.receivedBytes += value.length;
-          yield value;
+    keep: (bytes, tooSlow) => ({
+      [Symbol.asyncIterator]() {
+        const chunks = bytes[Symbol.asyncIterator]();
+        const transfer: Transfer = { receivedBytes: 0, waitedMs: 0, waitingSince: undefined, giveUp: () => {} };
+        let isOver = false;
+        transfers.add(transfer);
+
+        function arrived({ done, value }: IteratorResult<Uint8Array>): void {
+          transfer.waitedMs += now() - (transfer.waitingSince ?? now());
+          transfer.waitingSince = undefined;
+          if (done) end();
+          else transfer.receivedBytes += value.length;
         }
-      } catch (error) {
-        isTooSlow = error instanceof BodyTooSlow;
-        if (isTooSlow) tooSlow();
-        throw error;
-      } finally {
-        transfers.delete(transfer);
-        // It would wait for the chunk that does not come.
-        if (!isTooSlow) await chunks.return?.();
-      }
-    },
+        function end(): void {
+          isOver = true;
+          transfers.delete(transfer);
+        }
+
+        // Written out, because a generator would cost a push some percent of its time.
+        return {
+          next() {
+            if (isOver) return Promise.resolve({ done: true, value: undefined });
+            transfer.waitingSince = now();
+            // A race of promises would hold on to those of every chunk.
+            return new Promise((resolve, reject) => {
+              const failed = (error: unknown) => {
+                end();
+                reject(error);
+              };
+              transfer.giveUp = () => {
+                tooSlow();
+                failed(new BodyTooSlow(`less than ${minBytesPerSecond} bytes per second`));
+              };
+              chunks.next().then((result) => {
+                if (isOver) return;
+                arrived(result);
+                resolve(result);
+              }, failed);
+            });
+          },
+          async return() {
+            // After a cut, the source would wait for the chunk that does not come.
+            if (!isOver) await chunks.return?.();
+            end();
+            return { done: true, value: undefined };
+          },
+        };
+      },
+    }),
     check() {
       const at = now();
       for (const transfer of transfers) {
