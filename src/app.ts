@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { everyOther } from "./domain/rates.ts";
 import { type Collected, collectGarbage, sweepStrays } from "./domain/registry/collection.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
@@ -53,11 +55,14 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   const opened = new AsyncDisposableStack();
   let serving: Metadata | undefined;
   try {
+    checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics: Metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe });
+    const { concurrentRequests, minBytesPerSecond } = config.limits;
+    const limits = { concurrentRequests, minBytesPerSecond };
+    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe, limits });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
@@ -70,7 +75,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       const rootKey = await rootKeyFor(config, log);
       const publicUrl = publicUrlOf(config, server.port);
       const clock = () => new Date();
-      const { registry, api, pullTimes } = compose({
+      const { registry, api, busy, pullTimes } = compose({
         metadata,
         blobs,
         root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -79,12 +84,13 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
         defaultRegion: config.region,
         regions: config.regions,
         createOnPush: config.createOnPush,
+        limits: config.limits,
         clock,
         log,
         send: sendContent,
       });
       opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, metrics, log));
-      server.serve({ registry, api });
+      server.serve({ registry, api, busy });
       serving = metadata;
       return { url: server.url, publicUrl, rootKey, stop };
     } catch (error) {
@@ -123,6 +129,12 @@ export async function openStores(
 export interface Stores {
   readonly metadata: Metadata;
   readonly blobs: BlobStore;
+}
+
+/** A misspelled operation would be a limit that limits nothing. */
+function checkRates({ limits: { rates } }: Config): void {
+  const unknown = rates.own.find(({ operation }) => operation !== everyOther && !operationNames.includes(operation));
+  if (unknown) throw new CannotStart(`limits.rates names ${unknown.operation}, and there is no such operation`);
 }
 
 /** Where nobody chose the port, a second Berth on the machine does without metrics rather than not start. */

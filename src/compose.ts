@@ -1,9 +1,10 @@
-import { createControlPlane } from "./aws/index.ts";
+import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { Region } from "./domain/names.ts";
+import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
@@ -11,7 +12,7 @@ import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createSettings } from "./domain/registry/settings.ts";
-import { createDataPlane, type DataPlane } from "./oci/index.ts";
+import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 
 export interface Parts {
   readonly metadata: Metadata;
@@ -25,13 +26,25 @@ export interface Parts {
   readonly clock: () => Date;
   readonly log: DataPlane["log"];
   readonly send: DataPlane["send"];
+  /** Left out: none. */
+  readonly limits?: Limits;
+}
+
+export interface Limits {
+  readonly openUploads: number;
+  readonly apiBodyMegabytes: number;
+  readonly rates: {
+    readonly profile: "none" | "ecr";
+    readonly own: readonly (Rate & { readonly operation: string })[];
+  };
+  readonly ratesPer: "account" | "principal";
 }
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
-  const { metadata, blobs, clock, root, log, defaultRegion, regions } = parts;
+  const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
   const access = createAccess();
   const credentials = createCredentials({ root, sealer, clock });
@@ -39,16 +52,33 @@ export function compose(parts: Parts) {
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
-  const layers = createLayers({ metadata, blobs, clock });
+  const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
   const images = createImages({ metadata, pullTimes, clock });
   const settings = createSettings({ metadata });
-  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log };
+  const rates = limits && ratesOf(limits, clock);
+  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
   const registry: Surface = createDataPlane({
     ...common,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
-  const api: Surface = createControlPlane({ ...common, registryTokens: tokens, settings, addresses, sealer, clock });
-  return { registry, api, pullTimes };
+  const api: Surface = createControlPlane({
+    ...common,
+    registryTokens: tokens,
+    settings,
+    addresses,
+    sealer,
+    clock,
+    maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
+  });
+  const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
+  return { registry, api, busy, pullTimes };
+}
+
+/** Nothing where nothing is limited, so that a request pays nothing for it. */
+function ratesOf({ rates: { profile, own }, ratesPer }: Limits, clock: () => Date) {
+  const limits: Record<string, Rate> = profile === "ecr" ? { ...ecrRates } : {};
+  for (const { operation, perSecond, burst } of own) limits[operation] = { perSecond, burst };
+  return Object.keys(limits).length === 0 ? undefined : createRates({ limits, per: ratesPer, clock });
 }

@@ -34,6 +34,14 @@ test("nothing given: the defaults", () => {
     createOnPush: false,
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
+    limits: {
+      openUploads: 1000,
+      concurrentRequests: 2048,
+      apiBodyMegabytes: 256,
+      minBytesPerSecond: 100,
+      rates: { profile: "none", own: [] },
+      ratesPer: "account",
+    },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     rootKey: undefined,
@@ -62,6 +70,13 @@ log:
   level: debug
   format: json
 shutdownGraceSeconds: 0
+limits:
+  openUploads: 5
+  concurrentRequests: 6
+  apiBodyMegabytes: 32
+  minBytesPerSecond: 1
+  rates: ecr, PutImage=20/40, ListImages=0.5, *=100
+  ratesPer: principal
 uploadExpiryHours: 1
 gc:
   grace: 90m
@@ -79,6 +94,21 @@ gc:
     createOnPush: true,
     log: { level: "debug", format: "json" },
     shutdownGraceSeconds: 0,
+    limits: {
+      openUploads: 5,
+      concurrentRequests: 6,
+      apiBodyMegabytes: 32,
+      minBytesPerSecond: 1,
+      rates: {
+        profile: "ecr",
+        own: [
+          { operation: "PutImage", perSecond: 20, burst: 40 },
+          { operation: "ListImages", perSecond: 0.5, burst: 1 },
+          { operation: "*", perSecond: 100, burst: 100 },
+        ],
+      },
+      ratesPer: "principal",
+    },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
@@ -135,6 +165,8 @@ test("what Kubernetes says about a service named berth is not ours", () => {
 const listen = "allowed: host:port, such as 127.0.0.1:5080 or [::1]:5080";
 const publicUrl =
   "allowed: http://HOST or https://HOST with nothing behind the host, which may begin with {account}.dkr.ecr.{region}.";
+const rates = (given: string) =>
+  `limits.rates (BERTH_LIMITS_RATES): given "${given}"; allowed: off, ecr, or OPERATION=PER_SECOND or OPERATION=PER_SECOND/BURST with commas between them, such as ecr,PutImage=20/40 or *=100`;
 const database = "allowed: sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE";
 
 test.each<[variable: string, value: string, message: string]>([
@@ -221,6 +253,17 @@ test.each<[variable: string, value: string, message: string]>([
     "0",
     'uploadExpiryHours (BERTH_UPLOAD_EXPIRY_HOURS): given "0"; allowed: a whole number from 1 to 8760',
   ],
+  [
+    "BERTH_LIMITS_OPEN_UPLOADS",
+    "0",
+    'limits.openUploads (BERTH_LIMITS_OPEN_UPLOADS): given "0"; allowed: a whole number from 1 to 1000000',
+  ],
+  ["BERTH_LIMITS_RATES", "PutImage", rates("PutImage")],
+  ["BERTH_LIMITS_RATES", "PutImage=0", rates("PutImage=0")],
+  ["BERTH_LIMITS_RATES", "PutImage=5/0", rates("PutImage=5/0")],
+  ["BERTH_LIMITS_RATES", "PutImage=1,PutImage=2", rates("PutImage=1,PutImage=2")],
+  ["BERTH_LIMITS_RATES", "off,PutImage=1", rates("off,PutImage=1")],
+  ["BERTH_LIMITS_RATES", "PutImage=1,ecr", rates("PutImage=1,ecr")],
   [
     "BERTH_METRICS_LISTEN",
     "5081",

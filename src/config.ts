@@ -105,6 +105,32 @@ function schemaFor(cwd: string) {
       shutdownGraceSeconds: text("a whole number from 0 to 3600", wholeNumber(0, 3600))
         .prefault("20")
         .describe("how long a stop waits for requests in flight"),
+      limits: z
+        .strictObject(
+          {
+            openUploads: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("1000")
+              .describe("unfinished uploads that one principal may have"),
+            concurrentRequests: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("2048")
+              .describe("requests that are worked on or sent at once; above, 503"),
+            apiBodyMegabytes: text("a whole number from 32 to 65536", wholeNumber(32, 65_536))
+              .prefault("256")
+              .describe("memory that the bodies of API calls may take at once; above, 503"),
+            minBytesPerSecond: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("100")
+              .describe("least pace of a request body, taken over a minute"),
+            rates: text(
+              "off, ecr, or OPERATION=PER_SECOND or OPERATION=PER_SECOND/BURST with commas between them, such as ecr,PutImage=20/40 or *=100",
+              rates,
+            )
+              .prefault("off")
+              .describe("API calls and pushes and pulls per second: off, ecr (its quotas), OPERATION=RATE,..."),
+            ratesPer: oneOf("account", ["account", "principal"]).describe("who shares a rate: account or principal"),
+          },
+          "a map of openUploads, concurrentRequests, apiBodyMegabytes, minBytesPerSecond, rates and ratesPer",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),
@@ -151,6 +177,12 @@ export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
     const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
     return ms >= leastMs && ms <= mostMs ? ms : undefined;
   };
+}
+
+export interface ConfiguredRates {
+  /** Whether ECR's quotas hold for the operations that are not in `own`. */
+  profile: "none" | "ecr";
+  own: { operation: string; perSecond: number; burst: number }[];
 }
 
 /** Keys whose values are never shown. */
@@ -225,6 +257,23 @@ function blobsUrl(cwd: string) {
     if (directory !== undefined) return { kind: "file" as const, root: resolve(cwd, directory) };
     return given.startsWith("s3:") ? new Refused("file:PATH; this version does not keep blobs in S3 yet") : undefined;
   };
+}
+
+function rates(given: string): ConfiguredRates | undefined {
+  const items = given.split(",").map((item) => item.trim());
+  if (items.length === 1 && items[0] === "off") return { profile: "none", own: [] };
+  const profile = items[0] === "ecr" ? "ecr" : "none";
+  const own: ConfiguredRates["own"] = [];
+  for (const item of profile === "ecr" ? items.slice(1) : items) {
+    const [, operation, ...numbers] = /^(\*|[A-Z][A-Za-z]*)=(\d{1,6}(?:\.\d{1,3})?)(?:\/(\d{1,6}))?$/.exec(item) ?? [];
+    const perSecond = Number(numbers[0]);
+    // Less than one call at once would be none, for ever.
+    const burst = numbers[1] === undefined ? Math.max(1, perSecond) : Number(numbers[1]);
+    const isKnown = own.some((other) => other.operation === operation);
+    if (operation === undefined || isKnown || perSecond === 0 || burst < 1) return undefined;
+    own.push({ operation, perSecond, burst });
+  }
+  return { profile, own };
 }
 
 function boolean(given: string): boolean | undefined {

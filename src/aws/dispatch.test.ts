@@ -9,6 +9,7 @@ import {
 import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { type Access, createAccess } from "../domain/access.ts";
 import { refuse } from "../domain/errors.ts";
+import { createBusyControlPlane } from "./index.ts";
 import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./test-signer.ts";
 import { account, inProcess, root } from "./testing.ts";
 
@@ -219,7 +220,23 @@ describe("large bodies", () => {
       message: "The request body is larger than the limit of 33554432 bytes.",
     },
   ] as const;
-  const headers = { "x-amz-target": target("UploadLayerPart") };
+  /** Names a key that exists. Whether its owner signed is known only at the end of the body. */
+  const scope = `${root.accessKeyId}/20260101/us-east-1/ecr/aws4_request`;
+  const headers = {
+    "x-amz-target": target("UploadLayerPart"),
+    authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=${"0".repeat(64)}`,
+    "x-amz-date": "20260101T000000Z",
+  };
+  const endless = () => {
+    const sent = { bytes: 0 };
+    const body = new ReadableStream({
+      pull(controller) {
+        sent.bytes += 256 * 1024;
+        controller.enqueue(new Uint8Array(256 * 1024));
+      },
+    });
+    return { sent, body };
+  };
 
   test("are refused by what they declare", async () => {
     const declared = { ...headers, "content-length": String(33_554_433) };
@@ -243,6 +260,130 @@ describe("large bodies", () => {
     const request = new Request("http://api.test:5080/", { method: "POST", headers, body });
     expect(await answer(world.send(request))).toEqual(serialization("The request body ended early.") as never);
     expect(world.problems).toEqual([]);
+  });
+  test.each<[string, Record<string, string>, string]>([
+    ["from nobody", { authorization: "" }, "MissingAuthenticationTokenException"],
+    [
+      "with a key that does not exist",
+      { authorization: headers.authorization.replace(root.accessKeyId, "AKIAOTHER") },
+      "UnrecognizedClientException",
+    ],
+  ])("%s are not read", async (_, more, name) => {
+    const { sent, body } = endless();
+    const request = new Request("http://api.test:5080/", { method: "POST", headers: { ...headers, ...more }, body });
+    expect(await answer(world.send(request))).toMatchObject([400, { __type: name }] as never);
+    expect(sent.bytes).toBeLessThan(1024 * 1024);
+  });
+  test.each([
+    ["DescribeRepositories", 1024 * 1024],
+    ["PutImage", 9 * 1024 * 1024],
+  ])("%s has none of more than %i bytes", async (operation, limit) => {
+    const { sent, body } = endless();
+    const of = { ...headers, "x-amz-target": target(operation) };
+    const message = `The request body is larger than the limit of ${limit} bytes.`;
+    expect(
+      await answer(world.send(new Request("http://api.test:5080/", { method: "POST", headers: of, body }))),
+    ).toEqual([413, { __type: "RequestEntityTooLargeException", message }]);
+    expect(sent.bytes).toBeLessThan(limit + 1024 * 1024);
+  });
+  test("an operation that does not exist reads nothing", async () => {
+    const { sent, body } = endless();
+    const of = { ...headers, "x-amz-target": target("Nothing") };
+    const refused = await answer(
+      world.send(new Request("http://api.test:5080/", { method: "POST", headers: of, body })),
+    );
+    expect(refused).toMatchObject([404, { __type: "UnknownOperationException" }] as never);
+    expect(sent.bytes).toBeLessThan(1024 * 1024);
+  });
+  test("take turns in memory, and small ones always fit", async () => {
+    const few = await inProcess({ maxBodiesBytes: 1024 * 1024 });
+    const { promise: sendRest, resolve: finish } = Promise.withResolvers<void>();
+    const { promise: halfRead, resolve: halfWasRead } = Promise.withResolvers<void>();
+    let pulls = 0;
+    const slow = new ReadableStream({
+      async pull(controller) {
+        if (pulls++ === 0) return controller.enqueue(new Uint8Array(900 * 1024));
+        halfWasRead();
+        await sendRest;
+        controller.close();
+      },
+    });
+    const first = few.send(new Request("http://api.test:5080/", { method: "POST", headers, body: slow }));
+    await halfRead;
+    const post = (bytes: number) =>
+      few.send(new Request("http://api.test:5080/", { method: "POST", headers, body: new Uint8Array(bytes) }));
+    const busy = await post(300 * 1024);
+    expect([busy.status, busy.headers.get("retry-after"), JSON.parse(busy.text)]).toEqual([
+      503,
+      "1",
+      {
+        __type: "ServiceUnavailable",
+        message: "The server is reading as many large requests as it can. Wait a moment and try again.",
+      },
+    ]);
+    expect((await post(60 * 1024)).status).toBe(400);
+    finish();
+    expect((await first).status).toBe(400);
+    expect((await post(300 * 1024)).status).toBe(400);
+    await few.close();
+  });
+});
+
+describe("request rates", () => {
+  test("are refused once the signature is known to be good, and before anything else is done", async () => {
+    const rates = {
+      take: () => {
+        throw refuse("RateExceeded", { retryAfterMs: 100 });
+      },
+    };
+    const fast = await inProcess({ rates });
+    const throttled = {
+      name: "ThrottlingException",
+      message: "Rate exceeded",
+      $metadata: expect.objectContaining({ httpStatusCode: 400 }),
+    };
+    await expect(fast.ecr.send(new DescribeRepositoriesCommand({ repositoryNames: ["absent"] }))).rejects.toMatchObject(
+      throttled,
+    );
+    await expect(fast.sts.send(new GetCallerIdentityCommand({}))).rejects.toMatchObject({ name: "Throttling" });
+    const wrong = { accessKeyId: root.accessKeyId, secretAccessKey: "wrong" };
+    await expect(fast.ecrAs(wrong).send(new DescribeRegistryCommand({}))).rejects.toMatchObject({
+      name: "InvalidSignatureException",
+    });
+    await fast.close();
+  });
+
+  test("count by principal, region and operation", async () => {
+    const taken: unknown[] = [];
+    const counted = await inProcess({
+      rates: { take: (principal, region, operations) => void taken.push([principal.arn, region, operations]) },
+    });
+    await counted.ecrIn("eu-west-1").send(new DescribeRegistryCommand({}));
+    expect(taken).toEqual([[`arn:aws:iam::${account}:root`, "eu-west-1", ["DescribeRegistry"]]]);
+    await counted.close();
+  });
+});
+
+describe("an API that is busy", () => {
+  test("says so in the protocol of the call", async () => {
+    const busy = createBusyControlPlane({ clock: () => new Date(0) });
+    const arrival = { requestId: "an-id", sourceIp: "10.0.0.1", secureTransport: false, note: () => {} };
+    const json = await busy(
+      new Request("http://api.test:5080/", { method: "POST", headers: { "x-amz-target": target("PutImage") } }),
+      arrival,
+    );
+    const message = "The server is working on as many requests as it can. Wait a moment and try again.";
+    expect([
+      json.status,
+      json.headers.get("retry-after"),
+      json.headers.get("x-amzn-errortype"),
+      await json.json(),
+    ]).toEqual([503, "1", "ServiceUnavailable", { __type: "ServiceUnavailable", message }]);
+    const query = await busy(new Request("http://api.test:5080/?Action=GetCallerIdentity"), arrival);
+    expect([query.status, query.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await query.text()).toContain(
+      `<Type>Receiver</Type><Code>ServiceUnavailable</Code><Message>${message}</Message>`,
+    );
   });
 });
 

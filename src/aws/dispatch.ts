@@ -1,8 +1,10 @@
 import type { Access, Arrival, Caller, Granted } from "../domain/access.ts";
 import { Refusal } from "../domain/errors.ts";
-import { readBody } from "./body.ts";
+import type { Rates } from "../domain/rates.ts";
+import { type BodyMemory, type BodyShare, readBody } from "./body.ts";
 import { CallRefused, type WireError } from "./errors.ts";
 import { checkInput } from "./input.ts";
+import { defaultBodyBytes } from "./operation.ts";
 import type { Call, Protocol } from "./protocols/protocol.ts";
 import type { Signed, Verifier } from "./sigv4.ts";
 
@@ -15,6 +17,9 @@ export interface DispatchParts {
   readonly protocolOf: (request: Request) => Protocol;
   readonly verifier: Verifier;
   readonly access: Access;
+  readonly bodies: BodyMemory;
+  /** Left out: nobody is too fast. */
+  readonly rates?: Rates;
   readonly clock: () => Date;
   readonly log: Log;
 }
@@ -22,14 +27,19 @@ export interface DispatchParts {
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Every API call's life, whatever its service and protocol. */
-export function createDispatch({ protocolOf, verifier, access, clock, log }: DispatchParts): Surface {
+export function createDispatch(parts: DispatchParts): Surface {
+  const { protocolOf, verifier, access, bodies, rates, clock, log } = parts;
+
   async function answer(request: Request, arrival: Arrival): Promise<Response> {
     const protocol = protocolOf(request);
     let call: Call | undefined;
+    // Counted until the end: an operation may need its body to the last.
+    using share = bodies.open();
     try {
-      const body = await readBody(request, protocol.maxBodyBytes);
+      const body = await read(protocol, request, share, arrival);
       call = find(protocol, request, body, arrival);
       const signed = await verify(protocol, call, request, body, arrival);
+      throttle(call, signed);
       const input = parse(call);
       const granted = await grant(call, input, signed, arrival);
       const output = await call.operation.run(input, granted, call.service.parts, signed.key);
@@ -38,6 +48,13 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
       const error = spell(thrown, protocol, call, arrival);
       return protocol.encodeError(error, call, arrival.requestId);
     }
+  }
+
+  /** Who may send a large body is known by name before it is read, though not yet believed. */
+  async function read(protocol: Protocol, request: Request, share: BodyShare, { paced }: Arrival) {
+    const limitBytes = protocol.maxBodyBytes(request);
+    if (limitBytes > defaultBodyBytes) await verifier.recognize(request, protocol.missingTokenText);
+    return readBody(request, limitBytes, share, paced);
   }
 
   function find(protocol: Protocol, request: Request, body: Uint8Array, arrival: Arrival): Call {
@@ -52,6 +69,10 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
     const signed = await verifier.verify(request, body, expected);
     arrival.note({ principal: signed.key.principal.arn });
     return signed;
+  }
+
+  function throttle({ operation }: Call, { key, region }: Signed): void {
+    rates?.take(key.principal, region, [operation.name]);
   }
 
   function parse({ service, operation, decode }: Call): unknown {
@@ -77,12 +98,27 @@ export function createDispatch({ protocolOf, verifier, access, clock, log }: Dis
     return error;
   }
 
-  return async (request, arrival) => {
-    const response = await answer(request, arrival);
-    // SDKs set their clocks by it after a signature was found too old.
-    response.headers.set("Date", clock().toUTCString());
-    return response;
+  return async (request, arrival) => sent(await answer(request, arrival), clock);
+}
+
+/** Refuses every call for the same reason. */
+export function createRefusal(
+  parts: Pick<DispatchParts, "protocolOf" | "clock"> & { readonly refusal: CallRefused },
+): Surface {
+  const { protocolOf, clock, refusal } = parts;
+  return async (request, { requestId }) => {
+    const protocol = protocolOf(request);
+    const [name, status] = protocol.faults[refusal.fault];
+    return sent(protocol.encodeError({ name, status, message: refusal.message }, undefined, requestId), clock);
   };
+}
+
+/** With the headers that every answer has. */
+function sent(response: Response, clock: () => Date): Response {
+  // SDKs set their clocks by it after a signature was found too old.
+  response.headers.set("Date", clock().toUTCString());
+  if (response.status === 503) response.headers.set("Retry-After", "1");
+  return response;
 }
 
 /** `undefined` for what nobody foresaw. */

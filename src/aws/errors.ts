@@ -22,6 +22,7 @@ export type CallFault =
   | "UnknownOperation"
   | "Unreadable"
   | "TooLarge"
+  | "Busy"
   | "Internal";
 
 /** A call that is declined before, or beside, the rules of the domain. The message is for the client: no secrets. */

@@ -3,18 +3,21 @@ import type { Credentials } from "../domain/identity/credentials.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Region } from "../domain/names.ts";
+import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
-import { createDispatch, type Log, type Surface } from "./dispatch.ts";
-import { createEcr } from "./ecr/index.ts";
+import { createBodyMemory } from "./body.ts";
+import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
+import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
+import { CallRefused } from "./errors.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
 import { createVerifier } from "./sigv4.ts";
-import { createSts } from "./sts/index.ts";
+import { createSts, operations as stsOperations } from "./sts/index.ts";
 
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
@@ -30,11 +33,14 @@ export interface ControlPlaneParts {
   readonly log: Log;
   /** The regions that are served; left out: every well-formed one. */
   readonly regions?: readonly Region[];
+  readonly rates?: Rates;
+  /** How much memory request bodies may take at once, over all calls. Left out: any. */
+  readonly maxBodiesBytes?: number;
 }
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, regions } = parts;
+  const { access, credentials, clock, log, regions, rates } = parts;
   const { repositories, layers, images, settings, registryTokens, addresses } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
@@ -42,14 +48,26 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   const json11 = createJson11([ecr]);
   const query = createQuery([sts]);
   const verifier = createVerifier({ credentials, clock, regions });
-  return createDispatch({
+  const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
+  const bodies = createBodyMemory(parts.maxBodiesBytes);
+  return createDispatch({ protocolOf, verifier, access, bodies, rates, clock, log });
+}
+
+/** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */
+export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock">): Surface {
+  const [json11, query] = [createJson11([]), createQuery([])];
+  return createRefusal({
     protocolOf: (request) => (isQuery(request) ? query : json11),
-    verifier,
-    access,
+    refusal: new CallRefused(
+      "Busy",
+      "The server is working on as many requests as it can. Wait a moment and try again.",
+    ),
     clock,
-    log,
   });
 }
+
+/** Every operation of every service, as AWS names it. */
+export const operationNames: readonly string[] = [...ecrOperations.keys(), ...stsOperations.keys()];
 
 function isQuery({ method, headers }: Request): boolean {
   if (headers.has("x-amz-target")) return false;

@@ -4,6 +4,9 @@ import type { RefusalCode } from "../domain/errors.ts";
 import type { SigningKey } from "../domain/identity/credentials.ts";
 import { type AccountId, type Registry, type RepositoryName, repositoryArn } from "../domain/names.ts";
 
+/** Holds every input that is not content: the largest, a list of 100 digests or a policy, has some 20 KB. */
+export const defaultBodyBytes = 1024 * 1024;
+
 /** What an operation says of itself, in the order of the AWS reference page: input, permission, errors, effect. */
 export interface Definition<Shape extends z.ZodRawShape, Output, Code extends RefusalCode, Parts> {
   readonly input: Shape;
@@ -12,6 +15,8 @@ export interface Definition<Shape extends z.ZodRawShape, Output, Code extends Re
   /** What the caller must be allowed to do. An empty list means that a good signature is enough. */
   needs(input: Parsed<Shape>, registry: Registry): readonly Need[];
   readonly throws: readonly Code[];
+  /** The longest request body, as encoded. Left out: `defaultBodyBytes`. */
+  readonly maxBodyBytes?: number;
   run(input: Parsed<Shape>, granted: Granted, parts: Parts, key: SigningKey): Promise<Output>;
 }
 
@@ -20,6 +25,7 @@ export interface Operation<Parts = unknown> {
   readonly name: string;
   readonly schema: z.ZodObject;
   readonly throws: readonly RefusalCode[];
+  readonly maxBodyBytes: number;
   account(input: unknown): AccountId | undefined;
   needs(input: unknown, registry: Registry): readonly Need[];
   run(input: unknown, granted: Granted, parts: Parts, key: SigningKey): Promise<unknown>;
@@ -41,9 +47,10 @@ export function operationsOf<Sdk, Code extends RefusalCode, Parts>() {
       account = registryOf,
       needs,
       throws,
+      maxBodyBytes = defaultBodyBytes,
       run,
     } = definition as Definition<z.ZodRawShape, unknown, Code, Parts>;
-    return { name, schema: z.object(input), throws, account, needs, run } as Operation<Parts>;
+    return { name, schema: z.object(input), throws, maxBodyBytes, account, needs, run } as Operation<Parts>;
   };
 }
 

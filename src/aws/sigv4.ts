@@ -21,6 +21,11 @@ export interface Signed {
 
 /** Verifies AWS Signature Version 4, by header or by query string, against the received Host header. */
 export interface Verifier {
+  /**
+   * Whether the key that the request names exists: all that can be said before the body is there.
+   * @throws CallRefused as `verify` does
+   */
+  recognize(request: Request, missingTokenText: string): Promise<void>;
   verify(request: Request, body: Uint8Array, expected: Expectation): Promise<Signed>;
 }
 
@@ -40,6 +45,11 @@ export function createVerifier({ credentials, clock, regions }: VerifierParts): 
   const signingKey = createKeyCache(1000);
 
   return {
+    async recognize(request, missingTokenText) {
+      const authorization = readAuthorization(request.headers, parsePairs(new URL(request.url).search.slice(1)));
+      if (!authorization) throw new CallRefused("MissingToken", missingTokenText);
+      await findKey(credentials, authorization);
+    },
     async verify(request, body, expected) {
       const url = new URL(request.url);
       const query = parsePairs(url.search.slice(1));

@@ -16,7 +16,7 @@ import { createSettings } from "../domain/registry/settings.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
-import { createControlPlane } from "./index.ts";
+import { type ControlPlaneParts, createControlPlane } from "./index.ts";
 import { deviations } from "./schema-check.ts";
 
 /** For tests: the official SDK clients against the real control plane, domain and stores, with no socket in between. */
@@ -42,7 +42,10 @@ interface SdkRequest {
   body?: string | Uint8Array;
 }
 
-export async function inProcess({ access = createAccess() }: { access?: Access } = {}) {
+export async function inProcess(
+  options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> = {},
+) {
+  const { access = createAccess(), rates, maxBodiesBytes } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
@@ -63,6 +66,8 @@ export async function inProcess({ access = createAccess() }: { access?: Access }
     registryTokens,
     sealer,
     clock,
+    rates,
+    maxBodiesBytes,
     log: { error: (facts, message) => void problems.push({ ...facts, message }) },
   });
 
@@ -197,6 +202,7 @@ const commonErrors = new Set([
   "MissingAuthenticationTokenException",
   "RequestEntityTooLargeException",
   "SerializationException",
+  "ServiceUnavailable",
   "ThrottlingException",
   "UnknownOperationException",
   "UnrecognizedClientException",

@@ -62,7 +62,7 @@ function stopOnSignal(starting: Promise<Berth>, log: Log): void {
 /** All settings, for `berth serve --help`. */
 export function settingsTable(): string {
   const lines = settingsHelp().map(({ key, variable, meaning, preset }) => {
-    return `  ${key.padEnd(22)}${variable.padEnd(31)}${meaning}${preset === undefined ? "" : ` (${preset})`}`;
+    return `  ${key.padEnd(28)}${variable.padEnd(36)}${meaning}${preset === undefined ? "" : ` (${preset})`}`;
   });
   return ["", "Settings, as keys of berth.yaml and as variables, which win; defaults in brackets:", ...lines, ""].join(
     "\n",

@@ -20,6 +20,8 @@ export interface Arrival {
   readonly userAgent?: string;
   /** Adds facts to the request's log line. Never a secret. */
   note(facts: Record<string, string | number | boolean>): void;
+  /** The bytes of the request's body, for as long as they come at the least pace. Absent where no socket is behind it. */
+  readonly paced?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 /** A principal together with the facts of its request that policies may ask about. */

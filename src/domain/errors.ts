@@ -26,6 +26,7 @@ export const sentences = {
     `Invalid parameter at '${member}' failed to satisfy constraint: '${constraint}'`,
   Validation: ({ reason }: { reason: string }) => reason,
   LimitExceeded: ({ reason }: { reason: string }) => reason,
+  RateExceeded: (_: { retryAfterMs: number }) => "Rate exceeded",
 
   ImageNotFound: ({ repository, registry, digest, tag }: In & { digest?: string; tag?: string }) =>
     `The image with imageId {imageDigest:'${digest ?? null}', imageTag:'${tag ?? null}'} does not exist within the repository with name '${repository}' in the registry with id '${registry.account}'`,
@@ -61,6 +62,8 @@ export const sentences = {
     `The layer is larger than the limit of ${limitBytes} bytes`,
   UploadNotFound: ({ upload, repository }: { upload: UploadId | string; repository: RepositoryName }) =>
     `The upload '${upload}' could not be found, or the specified upload ID is not valid for the repository with name '${repository}'`,
+  TooManyUploads: ({ limit }: { limit: number }) =>
+    `The limit of ${limit} unfinished layer uploads is reached. Complete or cancel some, or wait until they expire.`,
   UploadEmpty: ({ upload }: { upload: UploadId }) => `The layer upload '${upload}' does not contain any layer parts`,
   UploadBusy: ({ upload }: { upload: UploadId }) =>
     `Another request is writing to the upload '${upload}'. Wait for it to finish and ask for the upload's status.`,

@@ -49,6 +49,7 @@ export const wire = {
   InvalidParameter: [400, "UNSUPPORTED"],
   Validation: [400, "UNSUPPORTED"],
   LimitExceeded: [403, "DENIED"],
+  RateExceeded: [429, "TOOMANYREQUESTS"],
   ImageNotFound: [404, "MANIFEST_UNKNOWN"],
   ImageAlreadyExists: [409, "MANIFEST_INVALID"],
   ImageTagImmutable: [400, "TAG_INVALID"],
@@ -67,6 +68,7 @@ export const wire = {
   LayerPartTooSmall: [400, "SIZE_INVALID"],
   LayerTooLarge: [413, "SIZE_INVALID"],
   UploadNotFound: [404, "BLOB_UPLOAD_UNKNOWN"],
+  TooManyUploads: [429, "TOOMANYREQUESTS"],
   UploadEmpty: [400, "BLOB_UPLOAD_INVALID"],
   UploadBusy: [409, "BLOB_UPLOAD_INVALID"],
   UploadOutOfOrder: [416, "BLOB_UPLOAD_INVALID"],
@@ -94,7 +96,7 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
   if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
   if (error instanceof Refusal) {
     const [status, code] = wire[error.code as RefusalCode];
-    return body(status, code, sentence(error), {});
+    return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");
   return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});
@@ -103,6 +105,10 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
 /** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */
 function sentence(refusal: Refusal): string {
   return refusal.is("ImageNotFound") ? "Requested image not found" : refusal.message;
+}
+
+function retryAfter(refusal: Refusal): Record<string, string> {
+  return refusal.is("RateExceeded") ? { "Retry-After": String(Math.ceil(refusal.facts.retryAfterMs / 1000)) } : {};
 }
 
 function body(status: number, code: OciCode, message: string, headers: Record<string, string>): Response {

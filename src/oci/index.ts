@@ -1,4 +1,5 @@
 import type { Access, Arrival, Granted } from "../domain/access.ts";
+import type { Rates } from "../domain/rates.ts";
 import { layerTokenParameter } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
@@ -6,9 +7,9 @@ import type { Content } from "../domain/registry/ports.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import { type Authenticator, authenticate, authenticateDownload, checkDownload } from "./authenticate.ts";
 import { deleteBlob, deleteManifest } from "./delete.ts";
-import { type ErrorLog, encodeError } from "./errors.ts";
+import { type ErrorLog, encodeError, OciError } from "./errors.ts";
 import { listCatalog, listReferrers, listTags, readTagHistory } from "./list.ts";
-import { permissionsFor } from "./permissions.ts";
+import { operationsOf, permissionsFor } from "./permissions.ts";
 import { readBlob, readManifest } from "./pull.ts";
 import {
   beginUpload,
@@ -35,6 +36,8 @@ export interface DataPlane extends Authenticator {
   /** Hands content to the socket: only the server knows how. */
   send(content: Content, init: { status: number; headers: Record<string, string> }): Response;
   log: ErrorLog;
+  /** Left out: nobody is too fast. */
+  rates?: Rates;
 }
 
 /** The OCI distribution API, `/v2/…`: the life of a request, from a socket's point of view. */
@@ -54,6 +57,15 @@ export function createDataPlane(plane: DataPlane) {
   };
 }
 
+/** What the data plane says while there is no room for another request. It reads no body and asks nobody. */
+export async function busyDataPlane(request: Request, { requestId }: Arrival): Promise<Response> {
+  const message = "The server is working on as many requests as it can. Wait a moment and try again.";
+  const refusal = new OciError(503, "TOOMANYREQUESTS", message, { "Retry-After": "1" });
+  const response = encodeError(refusal, new URL(request.url).origin, requestId, { error: () => {} });
+  response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
+  return response;
+}
+
 /** Nobody who is not signed in learns anything, not even whether a path makes sense. */
 async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPlane) {
   const isDownload = url.searchParams.has(layerTokenParameter);
@@ -62,7 +74,9 @@ async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPl
     : await authenticate(request, arrival, plane);
   const asked = parseRequest(request.method, url);
   if (scope) checkDownload(asked, scope);
-  return { asked, granted: await plane.access.grant(caller, registry, permissionsFor(asked, registry)) };
+  const needs = permissionsFor(asked, registry);
+  plane.rates?.take(caller.principal, registry.region, operationsOf(asked, needs));
+  return { asked, granted: await plane.access.grant(caller, registry, needs) };
 }
 
 function handle(asked: OciRequest, request: Request, granted: Granted, plane: DataPlane): Promise<Response> {

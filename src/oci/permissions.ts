@@ -33,3 +33,13 @@ export function permissionsFor(asked: OciRequest, registry: Registry): Need[] {
   if (asked.kind === "blob.read" && asked.head) return [{ action: "ecr:BatchCheckLayerAvailability", resource }];
   return actions[asked.kind].map((action) => ({ action, resource }));
 }
+
+/**
+ * The API operations that a request counts as where rates are limited: those that its permissions name. Only the end of
+ * an upload is a single call in ECR.
+ */
+export function operationsOf({ kind }: OciRequest, needs: readonly Need[]): string[] {
+  if (kind === "upload.commit") return ["CompleteLayerUpload"];
+  if (kind === "catalog") return ["DescribeRepositories"];
+  return needs.map(({ action }) => action.slice(action.indexOf(":") + 1));
+}

@@ -25,7 +25,7 @@ export async function pushBlob(
   plane: DataPlane,
 ): Promise<Response> {
   await ensureRepository(repository, granted, plane);
-  await plane.layers.push(granted, repository, digest, bodyOf(request));
+  await plane.layers.push(granted, repository, digest, bodyOf(request, granted));
   return blobCreated(repository, digest);
 }
 
@@ -57,7 +57,7 @@ export async function writeUpload(
   const range = contentRange(request.headers);
   const options = { offset: range?.first, sizeBytes: range && range.last - range.first + 1 };
   try {
-    const upload = await layers.append(granted, repository, id, bodyOf(request), options);
+    const upload = await layers.append(granted, repository, id, bodyOf(request, granted), options);
     return new Response(null, { status: 202, headers: uploadHeaders(repository, upload) });
   } catch (error) {
     throw await withPosition(error, granted, repository, id, layers);
@@ -71,7 +71,7 @@ export async function commitUpload(
   granted: Granted,
   { layers }: Pick<DataPlane, "layers">,
 ): Promise<Response> {
-  const bytes = hasBody(request) ? bodyOf(request) : undefined;
+  const bytes = hasBody(request) ? bodyOf(request, granted) : undefined;
   try {
     await layers.complete(granted, repository, id, [digest], { bytes, offset: contentRange(request.headers)?.first });
   } catch (error) {
@@ -108,7 +108,7 @@ export async function writeManifest(
   plane: DataPlane,
 ): Promise<Response> {
   await ensureRepository(repository, granted, plane);
-  const manifest = await readWhole(request, maxManifestBytes);
+  const manifest = await readWhole(request, granted, maxManifestBytes);
   const put = await plane.images.put(granted, repository, {
     manifest,
     mediaType: request.headers.get("content-type") ?? undefined,
@@ -192,17 +192,19 @@ function hasBody({ headers, body }: Request): boolean {
   return body !== null && headers.get("content-length") !== "0";
 }
 
-async function* bodyOf({ body }: Request): Bytes {
-  if (body) yield* body as unknown as Bytes;
+async function* bodyOf({ body }: Request, { caller: { paced } }: Granted): Bytes {
+  if (!body) return;
+  const bytes = body as unknown as Bytes;
+  yield* paced ? paced(bytes) : bytes;
 }
 
 /** @throws OciError 413 as soon as the limit is passed */
-async function readWhole(request: Request, limitBytes: number): Promise<Uint8Array> {
+async function readWhole(request: Request, granted: Granted, limitBytes: number): Promise<Uint8Array> {
   const tooLarge = () => new OciError(413, "SIZE_INVALID", `The manifest is larger than ${limitBytes} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > limitBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of bodyOf(request)) {
+  for await (const chunk of bodyOf(request, granted)) {
     sizeBytes += chunk.length;
     if (sizeBytes > limitBytes) throw tooLarge();
     chunks.push(chunk);

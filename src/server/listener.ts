@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Log } from "./log.ts";
+import { createPaceKeeper } from "./pace.ts";
 import { type Arrival, answerPlainly, pathOf, type Route, routeOf, type Surfaces } from "./routes.ts";
 import { fitToRequest } from "./send.ts";
 
@@ -14,6 +15,15 @@ export interface ServerOptions {
   /** A connection on which nothing moves for so long is closed. At most 255, which is Bun's limit. */
   idleTimeoutSeconds?: number;
   readyTimeoutMs?: number;
+  limits?: Limits;
+}
+
+export interface Limits {
+  /** Requests that surfaces work on, or whose answers are being sent. What is above is told to come again. */
+  readonly concurrentRequests: number;
+  /** The pace that the body of a request must keep, taken over `paceWindowMs`. */
+  readonly minBytesPerSecond: number;
+  readonly paceWindowMs?: number;
 }
 
 export interface Finished {
@@ -52,13 +62,20 @@ export class CannotListen extends Error {
 /** How long requests that were cut off may take to notice. */
 const cutOffMs = 1000;
 
+const generous: Limits = { concurrentRequests: 2048, minBytesPerSecond: 100 };
+
+/** As much of a body that nobody reads is let in, so that its client gets to read the answer. */
+const readAwayBytes = 64 * 1024;
+
 /** Requests that say that somebody is watching, not that something happens. */
 const quiet = new Set<Route>(["health", "ready"]);
 
 /** @throws CannotListen */
 export function startServer(options: ServerOptions): RunningServer {
   const { log, listen, idleTimeoutSeconds = 240, readyTimeoutMs = 2000, ready } = options;
+  const { concurrentRequests, minBytesPerSecond, paceWindowMs = 60_000 } = options.limits ?? generous;
   const health = { ready, readyTimeoutMs };
+  const pace = createPaceKeeper({ minBytesPerSecond, windowMs: paceWindowMs, now: () => performance.now() });
   let surfaces: Surfaces | undefined;
   /** Requests that are being worked on: these may still need what is closed after the server. */
   const working = new Set<Promise<Response>>();
@@ -67,17 +84,29 @@ export function startServer(options: ServerOptions): RunningServer {
   async function receive(request: Request, server: Bun.Server<unknown>): Promise<Response> {
     const started = performance.now();
     const noted: Record<string, string | number | boolean> = {};
-    const arrival = arrivalOf(request, server, noted);
+    let isTooSlow = false;
+    const arrival: Arrival = {
+      ...arrivalOf(request, server, noted),
+      paced(bytes) {
+        server.timeout(request, 0);
+        return pace.keep(bytes, () => {
+          isTooSlow = true;
+          arrival.note({ slowBody: true });
+        });
+      },
+    };
     const { requestId } = arrival;
     const route = routeOf(request.method, request.url);
-    // Work that takes its time is not an idle client. While a body is to come it is the client's turn, and it is timed.
-    const timed = hasBody(request);
-    if (!timed) server.timeout(request, 0);
+    // Work that takes its time is not an idle client. While a body is to come it is the client's turn, and it is timed:
+    // by Bun until a surface reads it, then by the pace.
+    if (!hasBody(request)) server.timeout(request, 0);
 
     let response: Response;
     let failure: unknown;
     try {
-      response = await answer(request, route, arrival);
+      const isBusy = server.pendingRequests > concurrentRequests;
+      response = await answer(request, route, arrival, isBusy);
+      if (isTooSlow) response = tooSlow(response);
     } catch (error) {
       failure = error;
       response = internalError(requestId);
@@ -87,7 +116,7 @@ export function startServer(options: ServerOptions): RunningServer {
     });
     identify(response, route, requestId);
 
-    if (!timed) server.timeout(request, idleTimeoutSeconds);
+    server.timeout(request, idleTimeoutSeconds);
     const facts = {
       ...noted,
       method: request.method,
@@ -106,12 +135,14 @@ export function startServer(options: ServerOptions): RunningServer {
     return response;
   }
 
-  async function answer(request: Request, route: Route, arrival: Arrival): Promise<Response> {
+  async function answer(request: Request, route: Route, arrival: Arrival, isBusy: boolean): Promise<Response> {
     if (route !== "registry" && route !== "api") return answerPlainly(route, health);
     if (!surfaces) return starting();
     // A `Host` that no URL can have. Surfaces may take the URL for granted.
     if (!URL.canParse(request.url)) return Response.json({ message: "The Host header is not valid" }, { status: 400 });
-    return surfaces[route](request, arrival);
+    if (!isBusy) return surfaces[route](request, arrival);
+    arrival.note({ busy: true });
+    return unread(surfaces.busy ? await surfaces.busy[route](request, arrival) : busy(), request);
   }
 
   const server = listenOn(listen, {
@@ -129,6 +160,7 @@ export function startServer(options: ServerOptions): RunningServer {
     },
   });
   const port = server.port ?? listen.port;
+  const pacing = setInterval(pace.check, paceWindowMs / 4);
 
   return {
     url: `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`,
@@ -154,6 +186,7 @@ export function startServer(options: ServerOptions): RunningServer {
         // Their connections are gone, so they end as soon as they notice.
         await Promise.race([Promise.allSettled(working), Bun.sleep(cutOffMs)]);
       }
+      clearInterval(pacing);
       return finished;
     },
   };
@@ -211,6 +244,24 @@ function identify(response: Response, route: Route, requestId: string): void {
 /** For a moment at the start, or for as long as a large database takes to be brought up to date. */
 function starting(): Response {
   return Response.json({ message: "Berth is starting" }, { status: 503, headers: { "retry-after": "1" } });
+}
+
+function busy(): Response {
+  return Response.json({ message: "Too many requests at once" }, { status: 503, headers: { "retry-after": "1" } });
+}
+
+/** Bun would read the body to its end, however long it is, to keep the connection. */
+function unread(response: Response, { headers }: Request): Response {
+  const isShort = !headers.has("transfer-encoding") && Number(headers.get("content-length") ?? 0) <= readAwayBytes;
+  if (!isShort) response.headers.set("connection", "close");
+  return response;
+}
+
+/** What the surface says of a body that ended early, under the status that tells why. The rest is not waited for. */
+function tooSlow(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.set("connection", "close");
+  return new Response(response.body, { status: 408, headers });
 }
 
 /** A surface encodes its own errors; this is for when it could not. */

@@ -6,6 +6,8 @@ export interface Arrival {
   readonly userAgent?: string;
   /** Adds facts to the request's log line. Never a secret. */
   note(facts: Record<string, string | number | boolean>): void;
+  /** The bytes of the request's body, for as long as they come at the least pace. Reading them otherwise is timed by Bun. */
+  readonly paced?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 }
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
@@ -15,6 +17,8 @@ export interface Surfaces {
   registry: Surface;
   /** The AWS APIs, `POST /`, and their `GET /?Action=…` form. */
   api: Surface;
+  /** What each says to a request for which there is no room. */
+  busy?: { registry: Surface; api: Surface };
 }
 
 export interface Health {
@@ -30,7 +34,10 @@ export function pathOf(url: string): string {
   return start < 0 ? "/" : target.slice(start);
 }
 
-export type Route = keyof Surfaces | "health" | "ready" | "about" | "nowhere";
+/** The routes of the surfaces. */
+type Surfaced = Exclude<keyof Surfaces, "busy">;
+
+export type Route = Surfaced | "health" | "ready" | "about" | "nowhere";
 
 export function routeOf(method: string, url: string): Route {
   const path = pathOf(url);
@@ -52,7 +59,7 @@ const about = `This is Berth, a container registry that speaks Amazon ECR's APIs
 `;
 
 /** The answers that need no surface. */
-export async function answerPlainly(route: Exclude<Route, keyof Surfaces>, health: Health): Promise<Response> {
+export async function answerPlainly(route: Exclude<Route, Surfaced>, health: Health): Promise<Response> {
   switch (route) {
     case "health":
       return Response.json({ status: "ok" });

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
-import { compose } from "../../src/compose.ts";
+import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import { sendContent } from "../../src/server/send.ts";
@@ -25,6 +25,13 @@ export const mediaTypes = {
   config: "application/vnd.oci.image.config.v1+json",
   layer: "application/vnd.oci.image.layer.v1.tar+gzip",
 } as const;
+
+const unlimited: Limits = {
+  openUploads: 1_000_000,
+  apiBodyMegabytes: 1024,
+  rates: { profile: "none", own: [] },
+  ratesPer: "account",
+};
 
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
@@ -52,6 +59,8 @@ export interface InProcess {
     content: string,
     extra?: object,
   ): Promise<{ digest: string; manifest: string }>;
+  /** The surfaces, for tests that put a real listener in front of them. */
+  readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
   close(): Promise<void>;
 }
@@ -59,13 +68,15 @@ export interface InProcess {
 export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
   `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
 
-export async function inProcess(options: { createOnPush?: boolean; publicUrl?: string } = {}): Promise<InProcess> {
+export async function inProcess(
+  options: { createOnPush?: boolean; publicUrl?: string; limits?: Partial<Limits> } = {},
+): Promise<InProcess> {
   const metadata = await openSqlite({ path: ":memory:" });
   const root = mkdtempSync(join(tmpdir(), "berth-test-"));
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
-  const { registry, api, pullTimes } = compose({
+  const { registry, api, busy, pullTimes } = compose({
     metadata,
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
@@ -73,6 +84,7 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
+    limits: { ...unlimited, ...options.limits },
     clock: () => state.now,
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
@@ -148,6 +160,7 @@ export async function inProcess(options: { createOnPush?: boolean; publicUrl?: s
       if (pushed.status !== 201) throw Object.assign(new Error(`image push: ${pushed.status} ${await pushed.text()}`));
       return { digest: digestOf(manifest), manifest };
     },
+    surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
     async close() {
       await blobs.close();

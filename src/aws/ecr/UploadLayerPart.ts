@@ -26,6 +26,8 @@ export const UploadLayerPart = operation("UploadLayerPart", {
     "UploadInterrupted",
     "StorageFull",
   ],
+  // 20 MiB are 28 MB of base64.
+  maxBodyBytes: 32 * 1024 * 1024,
   async run(input, granted, { layers }) {
     const { repositoryName, uploadId, partFirstByte, partLastByte, layerPartBlob } = input;
     const { parts } = await layers.status(granted, repositoryName, uploadId);

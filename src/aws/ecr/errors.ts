@@ -12,6 +12,7 @@ export const errors = {
   InvalidParameter: ["InvalidParameterException", 400],
   Validation: ["ValidationException", 400],
   LimitExceeded: ["LimitExceededException", 400],
+  RateExceeded: ["ThrottlingException", 400],
 
   ImageNotFound: ["ImageNotFoundException", 400],
   ImageAlreadyExists: ["ImageAlreadyExistsException", 400],
@@ -32,6 +33,8 @@ export const errors = {
   LayerPartTooSmall: ["LayerPartTooSmallException", 400],
   LayerTooLarge: ["LimitExceededException", 400],
   UploadNotFound: ["UploadNotFoundException", 400],
+  // Not modelled for InitiateLayerUpload, but what ECR calls every quota; after a throttling error SDKs would try in vain.
+  TooManyUploads: ["LimitExceededException", 400],
   UploadEmpty: ["EmptyUploadException", 400],
   // Every SDK waits and tries again after this one.
   UploadBusy: ["ThrottlingException", 400],

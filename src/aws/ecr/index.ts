@@ -55,7 +55,7 @@ function memberName(member: string): string {
   return capitalized.get(member) ?? member;
 }
 
-const operations = operationMap<EcrParts>([
+export const operations = operationMap<EcrParts>([
   BatchCheckLayerAvailability,
   BatchDeleteImage,
   BatchGetImage,

@@ -1,7 +1,7 @@
 import { parseStrictJson } from "../../domain/json.ts";
 import { CallRefused } from "../errors.ts";
 import type { JsonService } from "../service.ts";
-import type { Protocol } from "./protocol.ts";
+import type { Call, Protocol } from "./protocol.ts";
 
 const contentType = "application/x-amz-json-1.1";
 const maxDepth = 32;
@@ -9,9 +9,19 @@ const maxDepth = 32;
 /** AWS JSON 1.1 (Smithy, "AWS JSON 1.1 protocol"): `X-Amz-Target` names the operation, the body is its input. */
 export function createJson11(services: readonly JsonService[]): Protocol {
   const byTarget = new Map(services.map((service) => [service.targetPrefix, service]));
+
+  function target({ method, headers }: Request): Pick<Call, "service" | "operation"> {
+    const given = headers.get("x-amz-target") ?? "";
+    const dot = given.lastIndexOf(".");
+    const service = byTarget.get(given.slice(0, dot));
+    const operation = service?.operations.get(given.slice(dot + 1));
+    if (!service || !operation || method !== "POST") {
+      throw new CallRefused("UnknownOperation", "The requested operation is not known to this service.");
+    }
+    return { service, operation };
+  }
+
   return {
-    // A layer part of 20 MiB is 28 MB of base64.
-    maxBodyBytes: 32 * 1024 * 1024,
     clockSkewMinutes: 5,
     missingTokenText: "Missing Authentication Token",
     faults: {
@@ -25,18 +35,11 @@ export function createJson11(services: readonly JsonService[]): Protocol {
       UnknownOperation: ["UnknownOperationException", 404],
       Unreadable: ["SerializationException", 400],
       TooLarge: ["RequestEntityTooLargeException", 413],
+      Busy: ["ServiceUnavailable", 503],
       Internal: ["InternalFailure", 500],
     },
-    find(request, body) {
-      const target = request.headers.get("x-amz-target") ?? "";
-      const dot = target.lastIndexOf(".");
-      const service = byTarget.get(target.slice(0, dot));
-      const operation = service?.operations.get(target.slice(dot + 1));
-      if (!service || !operation || request.method !== "POST") {
-        throw new CallRefused("UnknownOperation", "The requested operation is not known to this service.");
-      }
-      return { service, operation, decode: () => decode(body) };
-    },
+    maxBodyBytes: (request) => target(request).operation.maxBodyBytes,
+    find: (request, body) => ({ ...target(request), decode: () => decode(body) }),
     encode: (output, _call, requestId) => respond(200, output ?? {}, requestId),
     encodeError({ name, status, message, members }, _call, requestId) {
       // Go, JavaScript and Rust SDKs read the header, botocore only the body.

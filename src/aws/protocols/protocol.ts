@@ -12,7 +12,8 @@ export interface Call {
 
 /** One encoding of calls and answers. Operations never see it. */
 export interface Protocol {
-  readonly maxBodyBytes: number;
+  /** How much of the body is read. @throws CallRefused("UnknownOperation") where the header names the operation */
+  maxBodyBytes(request: Request): number;
   readonly faults: Readonly<Record<CallFault, Spelling>>;
   readonly missingTokenText: string;
   /** How far a client's clock may be off. */

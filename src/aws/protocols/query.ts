@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { CallRefused } from "../errors.ts";
+import { defaultBodyBytes } from "../operation.ts";
 import type { QueryService } from "../service.ts";
 import { type Pairs, parsePairs } from "../urlencoded.ts";
 import type { Protocol } from "./protocol.ts";
@@ -11,7 +12,8 @@ const maxDepth = 16;
 /** The Query protocol (Smithy, "AWS Query protocol"): parameters in a form or a query string, answers in XML. */
 export function createQuery(services: readonly QueryService[]): Protocol {
   return {
-    maxBodyBytes: 1024 * 1024,
+    // The operation is named inside the body. None has a large one.
+    maxBodyBytes: () => defaultBodyBytes,
     clockSkewMinutes: 15,
     missingTokenText: "Request is missing Authentication Token",
     faults: {
@@ -25,6 +27,7 @@ export function createQuery(services: readonly QueryService[]): Protocol {
       UnknownOperation: ["InvalidAction", 400],
       Unreadable: ["MalformedInput", 400],
       TooLarge: ["RequestEntityTooLarge", 413],
+      Busy: ["ServiceUnavailable", 503],
       Internal: ["InternalFailure", 500],
     },
     find(request, body) {

@@ -5,6 +5,7 @@ import type { Spelling } from "../errors.ts";
 export const errors = {
   AccessDenied: ["AccessDenied", 403],
   Validation: ["ValidationError", 400],
+  RateExceeded: ["Throttling", 400],
 } satisfies Partial<Record<RefusalCode, Spelling>>;
 
 export type StsCode = keyof typeof errors;

@@ -20,7 +20,7 @@ export function createSts(parts: StsParts): QueryService {
   };
 }
 
-const operations = operationMap<StsParts>([GetCallerIdentity, GetSessionToken]);
+export const operations = operationMap<StsParts>([GetCallerIdentity, GetSessionToken]);
 
 function validationText(problems: readonly Problem[]): string {
   const texts = problems.map(({ member, constraint, value }) => {

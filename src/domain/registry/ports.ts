@@ -250,6 +250,8 @@ export interface Uploads {
   /** Ends the claim, with what was reached, if given. Answers whether the claim was still held; if not, nothing changes. */
   release(id: UploadId, writer: string, progress?: UploadProgress): Promise<boolean>;
   delete(id: UploadId): Promise<void>;
+  /** How many sessions the principal has, counted up to `limit`. */
+  countOf(owner: Upload["owner"], limit: number): Promise<number>;
   /** Sessions not touched since `before`, at most `limit`, oldest first. */
   stale(before: Date, limit: number): Promise<Upload[]>;
   /** Whether any session owns these staged bytes. */

@@ -528,6 +528,24 @@ function uploadsContract(opened: () => Metadata): void {
     await expect(begin(metadata, 2 ** 40)).rejects.toThrow();
   });
 
+  test("the sessions of a principal are counted, up to a limit", async () => {
+    const metadata = opened();
+    const [one, other] = [await newRepository(metadata), await newRepository(metadata)];
+    const account = newRegistry().account;
+    const owner = { account, arn: `arn:aws:iam::${account}:user/counted` };
+    const count = (of: Upload["owner"], limit: number) => metadata.read.uploads.countOf(of, limit);
+    expect(await count(owner, 10)).toBe(0);
+    const upload = await begin(metadata, one.id, { owner });
+    await begin(metadata, one.id, { owner });
+    await begin(metadata, other.id, { owner });
+    await begin(metadata, one.id, { owner: { ...owner, arn: `${owner.arn}-too` } });
+    await begin(metadata, one.id, { owner: { ...owner, account: newRegistry().account } });
+    expect(await count(owner, 10)).toBe(3);
+    expect(await count(owner, 2)).toBe(2);
+    await metadata.transact((nouns) => nouns.uploads.delete(upload.id));
+    expect(await count(owner, 10)).toBe(2);
+  });
+
   test("one writer at a time", async () => {
     const metadata = opened();
     const { id } = await newRepository(metadata);

@@ -44,6 +44,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
   return {
     "0001_registry": { up: (db) => createRegistry(db, flavour) },
     "0002_garbage": { up: (db) => addGarbage(db, flavour) },
+    "0003_upload_owner": { up: indexUploadsByOwner },
   };
 }
 
@@ -218,4 +219,9 @@ async function addGarbage(db: Kysely<unknown>, { types }: Flavour): Promise<void
     )`,
   ];
   for (const statement of statements) await statement.execute(db);
+}
+
+/** Each upload that begins counts those that its principal has not finished. */
+async function indexUploadsByOwner(db: Kysely<unknown>): Promise<void> {
+  await sql`create index upload_by_owner on upload (owner_arn, owner_account)`.execute(db);
 }

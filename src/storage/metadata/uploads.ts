@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
-import type { UploadId } from "../../domain/names.ts";
+import type { AccountId, UploadId } from "../../domain/names.ts";
 import type { StagingId, Upload, UploadProgress, Uploads } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
@@ -128,6 +128,20 @@ const releaseWithProgress = statement((db, value: { id: UploadId; writer: string
 
 const deleteUpload = statement((db, value: { id: UploadId }) => db.deleteFrom("upload").where("id", "=", value.id));
 
+const countOfOwner = statement((db, value: { account: AccountId; arn: string; limit: number }) =>
+  db
+    .selectFrom((owned) =>
+      owned
+        .selectFrom("upload")
+        .select("id")
+        .where("owner_arn", "=", value.arn)
+        .where("owner_account", "=", value.account)
+        .limit(value.limit)
+        .as("owned"),
+    )
+    .select((owned) => owned.fn.countAll<number | string>().as("count")),
+);
+
 const findStale = statement((db, value: { before: number; limit: number }) =>
   db
     .selectFrom("upload")
@@ -184,6 +198,11 @@ export function uploads(db: Kysely<Schema>, flavour: Flavour): Uploads {
 
     async delete(id) {
       await deleteUpload(db, flavour, { id });
+    },
+
+    async countOf({ account, arn }, limit) {
+      const [row] = await countOfOwner(db, flavour, { account, arn, limit });
+      return Number(row?.count ?? 0);
     },
 
     async stale(before, limit) {
