@@ -178,7 +178,8 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
 
   async function write(upload: Upload, bytes: Bytes): Promise<Appended> {
     const { staging, staged, algorithm } = upload;
-    return blobs.append(staging, staged.sizeBytes, limited(bytes, maxLayerBytes - staged.sizeBytes), algorithm);
+    const allowed = limited(bytes, maxLayerBytes - staged.sizeBytes);
+    return blobs.append(staging, staged.sizeBytes, allowed, algorithm, staged.digest);
   }
 
   /** The blob is on disk: one transaction makes it visible and ends the upload. */
