@@ -8,8 +8,9 @@ import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
-import { createMetrics, type Metrics } from "./server/metrics.ts";
+import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
+import { openSharedPort } from "./server/shared-port.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import {
   isExposed,
@@ -20,6 +21,7 @@ import {
   readRootKey,
 } from "./storage/keys.ts";
 import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
 /** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
 export class CannotStart extends Error {
@@ -43,29 +45,39 @@ export interface RootKeyInUse extends RootKeyPair {
   readonly made: boolean;
 }
 
+/** What is different in a process that serves beside others: a supervisor does what is done once. */
+export interface Share {
+  /** The port that all of them listen on. */
+  readonly port: number;
+  /** Takes over what this process has counted. The result is told when it ends. */
+  report(count: () => Promise<Counted>): () => Promise<void>;
+}
+
 /**
  * The composition root: listens, opens what keeps, builds what decides. What was opened is closed in reverse, also when
  * a later step fails.
  * @throws CannotStart
  */
-export async function startBerth(config: Config, log: Log): Promise<Berth> {
+export async function startBerth(config: Config, log: Log, share?: Share): Promise<Berth> {
   const opened = new AsyncDisposableStack();
   let serving: Metadata | undefined;
   try {
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
-    const metrics: Metrics = createMetrics(() => server.inFlight);
+    const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe });
+    const listen = share ? { ...config.listen, port: share.port } : config.listen;
+    const reusePort = share !== undefined;
+    const server = startServer({ listen, reusePort, ready: () => ready(serving, log), log, observe });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
     };
     try {
-      opened.defer(await listenForMetrics(config, metrics, log));
+      opened.defer(share ? share.report(metrics.count) : await listenForMetrics(config, metrics, log));
       const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
       const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-      const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
+      const sealingKey = await openSealingKey(sealingKeyFile(config));
       // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
       const rootKey = await rootKeyFor(config, log);
       const publicUrl = publicUrlOf(config, server.port);
@@ -83,7 +95,9 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
         log,
         send: sendContent,
       });
-      opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, log));
+      const routines = [writePullTimes(pullTimes)];
+      if (!share) routines.push(...routinesDoneOnce(config, { metadata, blobs, clock }, log));
+      opened.defer(startRoutines(routines, log));
       server.serve({ registry, api });
       serving = metadata;
       return { url: server.url, publicUrl, rootKey, stop };
@@ -96,8 +110,73 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   }
 }
 
+/** What a supervisor asks of each worker. */
+export interface WorkerTask {
+  readonly config: Config;
+  readonly port: number;
+}
+
+/**
+ * The composition root of several processes on one port (`workers`): this one holds the port, brings the database up to
+ * date, makes the keys, shows the metrics and does what is done once; the others serve. What is done once is done here
+ * and not by one of the workers, because there is never a second supervisor, and because a long query of a routine
+ * holds up no request in a process that has none.
+ * @param command the command line of a worker
+ * @throws CannotStart
+ */
+export async function startSupervisor(config: Config, log: Log, command: (worker: number) => string[]): Promise<Berth> {
+  const opened = new AsyncDisposableStack();
+  try {
+    if (process.platform !== "linux") {
+      throw new CannotStart("several processes can share a port on Linux only. Set BERTH_WORKERS to 1");
+    }
+    await makeDataDirectory(config.data);
+    // Before anything is made: a first start that finds the port taken leaves nothing behind.
+    const port = openSharedPort({ listen: config.listen, ready: () => ready(undefined, log), log });
+    opened.defer(async () => port.release());
+    const own = createMetrics(() => 0);
+    const metrics = sumMetrics(async () => [
+      ...(await workers.count(metricsTimeoutMs)).map(({ worker, counted }) => ({
+        worker: String(worker),
+        counted: counted as Counted,
+      })),
+      { worker: "supervisor", counted: await own.count() },
+    ]);
+    const remember = (counted: unknown) => metrics.remember(counted as Counted);
+    const workers = startWorkers({ count: config.workers, command, port, remember, log });
+    const stop = async () => {
+      await workers.stop(config.shutdownGraceSeconds * 1000);
+      await opened.disposeAsync();
+    };
+    try {
+      opened.defer(await listenForMetrics(config, metrics, log));
+      const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+      await openSealingKey(sealingKeyFile(config));
+      const rootKey = await rootKeyFor(config, log);
+      const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
+      await workers.begin(task);
+      opened.defer(startRoutines(routinesDoneOnce(config, { metadata, blobs, clock: () => new Date() }, log), log));
+      return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+/** A worker that does not answer in so long is busy; what it said last will do. */
+const metricsTimeoutMs = 1_000;
+
 /** Where nobody chose the port, a second Berth on the machine does without metrics rather than not start. */
-async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log: Log): Promise<() => Promise<void>> {
+async function listenForMetrics(
+  { metricsListen }: Config,
+  metrics: { listen(address: Address): MetricsListener },
+  log: Log,
+): Promise<() => Promise<void>> {
   try {
     const { stop } = metrics.listen(metricsListen ?? defaultMetricsListen);
     return stop;
@@ -119,27 +198,45 @@ const pullTimesEveryMs = 5_000;
 const uploadsEveryMs = 15 * 60_000;
 const uploadsFirstMs = 10_000;
 
-/** What a registry does by the way. What is still to be written when it stops, is. */
-function startRoutines(
+/** What a registry does by the way. */
+interface RoutineWork {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly firstAfterMs?: number;
+  run(): Promise<unknown>;
+  /** Whether to run once more when Berth stops. */
+  readonly isLast?: boolean;
+}
+
+/** In each process that serves, since each has its own to write. */
+function writePullTimes(pullTimes: { flush(): Promise<void> }): RoutineWork {
+  return { name: "pull times", everyMs: pullTimesEveryMs, run: pullTimes.flush, isLast: true };
+}
+
+/** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
+function routinesDoneOnce(
   { uploadExpiryHours }: Config,
   stores: { metadata: Metadata; blobs: BlobStore; clock: () => Date },
-  pullTimes: { flush(): Promise<void> },
   log: Log,
-): () => Promise<void> {
-  const failed = (routine: string) => (error: unknown) => log.error({ error, routine }, "a routine failed");
+): RoutineWork[] {
   async function expire() {
     const before = new Date(stores.clock().getTime() - uploadExpiryHours * 3_600_000);
     const { sessions, orphans } = await expireUploads(stores, before);
     if (sessions + orphans > 0) log.info({ sessions, orphans }, "abandoned uploads were dropped");
   }
-  const routines = [
-    every(pullTimesEveryMs, pullTimes.flush, failed("pull times")),
+  return [
     // Soon after the start too, for what a crash left behind.
-    every(uploadsEveryMs, expire, failed("abandoned uploads"), uploadsFirstMs),
+    { name: "abandoned uploads", everyMs: uploadsEveryMs, firstAfterMs: uploadsFirstMs, run: expire },
   ];
+}
+
+/** What is still to be written when it stops, is. */
+function startRoutines(works: readonly RoutineWork[], log: Log): () => Promise<void> {
+  const failed = (routine: string) => (error: unknown) => log.error({ error, routine }, "a routine failed");
+  const routines = works.map(({ name, everyMs, run, firstAfterMs }) => every(everyMs, run, failed(name), firstAfterMs));
   return async () => {
     for (const routine of routines) await routine.stop();
-    await pullTimes.flush().catch(failed("pull times"));
+    for (const { name, run, isLast } of works) if (isLast) await run().catch(failed(name));
   };
 }
 
@@ -204,6 +301,10 @@ async function makeDataDirectory(path: string): Promise<void> {
   }
 }
 
+function sealingKeyFile(config: Config): string {
+  return join(config.data, "keys", "sealing.key");
+}
+
 function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
 }
@@ -258,6 +359,7 @@ function explained(error: unknown): unknown {
   if (error instanceof CannotListen) return new CannotStart(listenAdvice(error), { cause: error });
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;
 }
 
