@@ -45,20 +45,12 @@ export interface RootKeyInUse extends RootKeyPair {
   readonly made: boolean;
 }
 
-/** What is different in a process that serves beside others: a supervisor does what is done once. */
-export interface Share {
-  /** The port that all of them listen on. */
-  readonly port: number;
-  /** Takes over what this process has counted. The result is told when it ends. */
-  report(count: () => Promise<Counted>): () => Promise<void>;
-}
-
 /**
  * The composition root: listens, opens what keeps, builds what decides. What was opened is closed in reverse, also when
  * a later step fails.
  * @throws CannotStart
  */
-export async function startBerth(config: Config, log: Log, share?: Share): Promise<Berth> {
+export async function startBerth(config: Config, log: Log): Promise<Berth> {
   const opened = new AsyncDisposableStack();
   let serving: Metadata | undefined;
   try {
@@ -66,40 +58,23 @@ export async function startBerth(config: Config, log: Log, share?: Share): Promi
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
-    const listen = share ? { ...config.listen, port: share.port } : config.listen;
-    const reusePort = share !== undefined;
-    const server = startServer({ listen, reusePort, ready: () => ready(serving, log), log, observe });
+    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
     };
     try {
-      opened.defer(share ? share.report(metrics.count) : await listenForMetrics(config, metrics, log));
-      const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-      const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-      const sealingKey = await openSealingKey(sealingKeyFile(config));
-      // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
-      const rootKey = await rootKeyFor(config, log);
-      const publicUrl = publicUrlOf(config, server.port);
-      const clock = () => new Date();
-      const { registry, api, pullTimes } = compose({
-        metadata,
-        blobs,
-        root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
-        sealingKey,
-        publicUrl,
-        defaultRegion: config.region,
-        regions: config.regions,
-        createOnPush: config.createOnPush,
-        clock,
+      opened.defer(await listenForMetrics(config, metrics, log));
+      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
+        config,
+        server.port,
+        opened,
         log,
-        send: sendContent,
-      });
-      const routines = [writePullTimes(pullTimes)];
-      if (!share) routines.push(...routinesDoneOnce(config, { metadata, blobs, clock }, log));
+      );
+      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, log)];
       opened.defer(startRoutines(routines, log));
-      server.serve({ registry, api });
-      serving = metadata;
+      server.serve(surfaces);
+      serving = stores.metadata;
       return { url: server.url, publicUrl, rootKey, stop };
     } catch (error) {
       await stop();
@@ -110,10 +85,67 @@ export async function startBerth(config: Config, log: Log, share?: Share): Promi
   }
 }
 
+/** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
+async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
+  const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+  const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+  const sealingKey = await openSealingKey(sealingKeyFile(config));
+  // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
+  const rootKey = await rootKeyFor(config, log);
+  const publicUrl = publicUrlOf(config, port);
+  const clock = () => new Date();
+  const { registry, api, pullTimes } = compose({
+    metadata,
+    blobs,
+    root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
+    sealingKey,
+    publicUrl,
+    defaultRegion: config.region,
+    regions: config.regions,
+    createOnPush: config.createOnPush,
+    clock,
+    log,
+    send: sendContent,
+  });
+  return { registry, api, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+}
+
 /** What a supervisor asks of each worker. */
 export interface WorkerTask {
+  /** With the root key pair in it. */
   readonly config: Config;
+  /** The one that all of them listen on. */
   readonly port: number;
+}
+
+export interface RunningWorker {
+  /** What it has counted. */
+  count(): Promise<Counted>;
+  /** Finishes the requests in flight, within the configured time, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** One of the processes that serve; a supervisor does what is done once. @throws CannotStart */
+export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { stores, pullTimes, registry, api } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const metrics = createMetrics(() => server.inFlight);
+    const { observe } = metrics;
+    const listen = { ...config.listen, port };
+    // Last: a connection that comes here while this process cannot serve it is one that another could have served.
+    const server = startServer({ listen, reusePort: true, ready: () => ready(stores.metadata, log), log, observe });
+    server.serve({ registry, api });
+    const stop = async () => {
+      await server.stop(config.shutdownGraceSeconds * 1000);
+      await opened.disposeAsync();
+    };
+    return { count: metrics.count, stop };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CannotStart, startBerth, type WorkerTask } from "../app.ts";
+import { CannotStart, startWorker, type WorkerTask } from "../app.ts";
 import { createLog, type Log } from "../server/log.ts";
 import { connectToSupervisor, type Supervisor } from "../workers/channel.ts";
 import { CommandFailed } from "./failure.ts";
@@ -19,22 +19,21 @@ export async function work(number: string, expected: string): Promise<void> {
 
   const task = await Promise.race([supervisor.task, ended.then(() => undefined)]);
   if (task === undefined) process.exit(1);
-  const { config, port } = task as WorkerTask;
+  const { config } = task as WorkerTask;
   const log = createLog({ ...config.log, worker: Number(number) });
   process.on("unhandledRejection", (error) => log.error({ error }, "a promise was rejected and nobody looked"));
   if (expected !== version) {
     const error = new CannotStart(`the program was replaced by version ${version}. Start Berth anew`);
     return reportFailure(error, supervisor, log);
   }
-  const berth = await startBerth(config, log, { port, report: supervisor.report }).catch((error) => {
-    return reportFailure(error, supervisor, log);
-  });
-  supervisor.listening();
+  const running = await startWorker(task as WorkerTask, log).catch((error) => reportFailure(error, supervisor, log));
+  supervisor.listening(running.count);
 
   const why = await ended;
   if (why === "abandoned") log.error({}, "the supervisor is gone: stopping");
   try {
-    await berth.stop();
+    await running.stop();
+    await supervisor.farewell();
     process.exit(why === "abandoned" ? 1 : 0);
   } catch (error) {
     log.error({ error }, "could not stop properly");

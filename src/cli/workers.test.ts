@@ -177,7 +177,7 @@ test("an upload may go to another worker with each of its requests", async () =>
 test("many push at once to one repository, and nobody is refused; the metrics are the sums", async () => {
   const metrics = await freePort();
   const berth = await serve({ BERTH_METRICS_LISTEN: `127.0.0.1:${metrics}` });
-  const [clients, images] = [16, 6];
+  const [clients, images] = [32, 3];
   await pushImage(berth.url, "many", "first");
   const client = async (number: number) => {
     for (let image = 0; image < images; image++) await pushImage(berth.url, "many", `c${number}-${image}`);
@@ -218,13 +218,13 @@ test("a worker that is killed is started again, and what was acknowledged is the
     }
   };
   const clients = Promise.all(Array.from({ length: 8 }, (_, number) => client(number)));
-  await until(() => acknowledged.length >= 20, "pushes are under way");
+  await until(() => acknowledged.length >= 10, "pushes are under way");
   const counted = await countPushes();
   const [first = 0] = berth.pids();
   process.kill(first, "SIGKILL");
   await until(() => berth.pids().length === 3, "a new worker listens");
   const before = acknowledged.length;
-  await until(() => acknowledged.length >= before + 20, "pushes go on");
+  await until(() => acknowledged.length >= before + 10, "pushes go on");
   isOver = true;
   await clients;
   for (const tag of acknowledged) await pullImage(berth.url, "app", tag);
@@ -272,28 +272,30 @@ test("workers end by themselves when their supervisor is killed", async () => {
   expect(code).toBe(137);
   await until(() => !berth.pids().some(isAlive), "no worker is left");
   expect(berth.lines.filter(({ msg }) => msg === "the supervisor is gone: stopping")).toHaveLength(2);
-  const again = await serve({ BERTH_LISTEN: new URL(berth.url).host });
-  expect((await ask(`${again.url}/v2/`)).status).toBe(200);
+  const { hostname, port } = new URL(berth.url);
+  Bun.listen({ hostname, port: Number(port), socket: { data() {} } }).stop(true);
 });
 
 test("no other Berth gets onto the port, however many workers it has", async () => {
   const berth = await serve({ BERTH_WORKERS: "2" });
   const { port, host } = new URL(berth.url);
-  for (const [listen, workers] of [
+  const others = [
     [host, "2"],
     [host, "1"],
     [`0.0.0.0:${port}`, "2"],
-  ]) {
+  ].map(([listen = "", workers = ""]) => {
     const cwd = folder();
-    const other = spawn([], cwd, { BERTH_LISTEN: listen, BERTH_WORKERS: workers });
-    expect(await other.child.exited).toBe(1);
-    expect(await other.err).toStartWith(`berth: port ${port} on ${listen?.split(":")[0]} is taken by another program`);
-    expect(other.lines).toEqual([]);
+    return { listen, cwd, ...spawn([], cwd, { BERTH_LISTEN: listen, BERTH_WORKERS: workers }) };
+  });
+  for (const { listen, cwd, child, err, lines } of others) {
+    expect(await child.exited).toBe(1);
+    expect(await err).toStartWith(`berth: port ${port} on ${listen.split(":")[0]} is taken by another program`);
+    expect(lines).toEqual([]);
     expect(existsSync(join(cwd, "data", "keys"))).toBe(false);
   }
 });
 
-test("of two that start at the same moment, one gets the port", async () => {
+test("of several that start at the same moment, one gets the port", async () => {
   const listen = `127.0.0.1:${await freePort()}`;
   const rivals = [1, 2, 3].map(() => spawn([], folder(), { BERTH_LISTEN: listen, BERTH_WORKERS: "2" }));
   const isSettled = ({ child, lines }: (typeof rivals)[number]) => {

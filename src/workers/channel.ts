@@ -6,10 +6,11 @@ export interface Supervisor {
   readonly task: Promise<unknown>;
   /** Resolves when the worker shall end: it was told to, or its supervisor is gone. */
   readonly ended: Promise<"told" | "abandoned">;
-  listening(): void;
+  /** From now on the supervisor's questions are answered with what `count` counts. */
+  listening(count: () => Promise<unknown>): void;
   failed(reason: string): void;
-  /** Answers the supervisor's questions from now on with what `count` counts. The result says a last figure. */
-  report(count: () => Promise<unknown>): () => Promise<void>;
+  /** Tells the last figures, before the worker ends. */
+  farewell(): Promise<void>;
 }
 
 /** `undefined` in a process that no supervisor has started. */
@@ -35,11 +36,11 @@ export function connectToSupervisor(): Supervisor | undefined {
   return {
     task: task.promise,
     ended: ended.promise,
-    listening: () => say({ kind: "listening" }),
-    failed: (reason) => say({ kind: "failed", reason }),
-    report(how) {
+    listening(how) {
       count = how;
-      return () => sayCounted(0);
+      say({ kind: "listening" });
     },
+    failed: (reason) => say({ kind: "failed", reason }),
+    farewell: () => sayCounted(0),
   };
 }
