@@ -5,14 +5,13 @@ import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { everyOther } from "./domain/rates.ts";
-import { type Collected, collectGarbage, sweepStrays } from "./domain/registry/collection.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { expireUploads } from "./domain/registry/upload-expiry.ts";
-import { every } from "./jobs/schedule.ts";
+import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
-import { createMetrics, type Metrics } from "./server/metrics.ts";
+import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
+import { openSharedPort } from "./server/shared-port.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import {
   isExposed,
@@ -23,6 +22,7 @@ import {
   readRootKey,
 } from "./storage/keys.ts";
 import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
 /** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
 export class CannotStart extends Error {
@@ -58,10 +58,9 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
-    const metrics: Metrics = createMetrics(() => server.inFlight);
+    const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
-    const { concurrentRequests, minBytesPerSecond } = config.limits;
-    const limits = { concurrentRequests, minBytesPerSecond };
+    const limits = listenerLimits(config);
     const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe, limits });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
@@ -69,29 +68,16 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { metadata, blobs } = opened.use(await openStores(config));
-      const sealingKey = await openSealingKey(join(config.data, "keys", "sealing.key"));
-      // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
-      const rootKey = await rootKeyFor(config, log);
-      const publicUrl = publicUrlOf(config, server.port);
-      const clock = () => new Date();
-      const { registry, api, busy, pullTimes } = compose({
-        metadata,
-        blobs,
-        root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
-        sealingKey,
-        publicUrl,
-        defaultRegion: config.region,
-        regions: config.regions,
-        createOnPush: config.createOnPush,
-        limits: config.limits,
-        clock,
+      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
+        config,
+        server.port,
+        opened,
         log,
-        send: sendContent,
-      });
-      opened.defer(startRoutines(config, { metadata, blobs, clock }, pullTimes, metrics, log));
-      server.serve({ registry, api, busy });
-      serving = metadata;
+      );
+      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, metrics, log)];
+      opened.defer(startRoutines(routines, log));
+      server.serve(surfaces);
+      serving = stores.metadata;
       return { url: server.url, publicUrl, rootKey, stop };
     } catch (error) {
       await stop();
@@ -126,9 +112,83 @@ export async function openStores(
   }
 }
 
+/** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
+async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
+  const { metadata, blobs } = opened.use(await openStores(config));
+  const sealingKey = await openSealingKey(sealingKeyFile(config));
+  // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
+  const rootKey = await rootKeyFor(config, log);
+  const publicUrl = publicUrlOf(config, port);
+  const clock = () => new Date();
+  const { registry, api, busy, pullTimes } = compose({
+    metadata,
+    blobs,
+    root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
+    sealingKey,
+    publicUrl,
+    defaultRegion: config.region,
+    regions: config.regions,
+    createOnPush: config.createOnPush,
+    limits: config.limits,
+    clock,
+    log,
+    send: sendContent,
+  });
+  return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+}
+
+/** What a supervisor asks of each worker. */
+export interface WorkerTask {
+  /** With the root key pair in it. */
+  readonly config: Config;
+  /** The one that all of them listen on. */
+  readonly port: number;
+}
+
+export interface RunningWorker {
+  /** What it has counted. */
+  count(): Promise<Counted>;
+  /** Finishes the requests in flight, within the configured time, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** One of the processes that serve; a supervisor does what is done once. @throws CannotStart */
+export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { stores, pullTimes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const metrics = createMetrics(() => server.inFlight);
+    const { observe } = metrics;
+    const listen = { ...config.listen, port };
+    // Last: a connection that comes here while this process cannot serve it is one that another could have served.
+    const server = startServer({
+      listen,
+      reusePort: true,
+      ready: () => ready(stores.metadata, log),
+      log,
+      observe,
+      limits: listenerLimits(config),
+    });
+    server.serve({ registry, api, busy });
+    const stop = async () => {
+      await server.stop(config.shutdownGraceSeconds * 1000);
+      await opened.disposeAsync();
+    };
+    return { count: metrics.count, stop };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
 export interface Stores {
   readonly metadata: Metadata;
   readonly blobs: BlobStore;
+}
+
+function listenerLimits({ limits: { concurrentRequests, minBytesPerSecond } }: Config) {
+  return { concurrentRequests, minBytesPerSecond };
 }
 
 /** A misspelled operation would be a limit that limits nothing. */
@@ -137,8 +197,67 @@ function checkRates({ limits: { rates } }: Config): void {
   if (unknown) throw new CannotStart(`limits.rates names ${unknown.operation}, and there is no such operation`);
 }
 
+/**
+ * The composition root of several processes on one port (`workers`): this one holds the port, brings the database up to
+ * date, makes the keys, shows the metrics and does what is done once; the others serve. What is done once is done here
+ * and not by one of the workers, because there is never a second supervisor, and because a long query of a routine
+ * holds up no request in a process that has none.
+ * @param command the command line of a worker
+ * @throws CannotStart
+ */
+export async function startSupervisor(config: Config, log: Log, command: (worker: number) => string[]): Promise<Berth> {
+  const opened = new AsyncDisposableStack();
+  try {
+    if (process.platform !== "linux") {
+      throw new CannotStart("several processes can share a port on Linux only. Set BERTH_WORKERS to 1");
+    }
+    checkRates(config);
+    await makeDataDirectory(config.data);
+    // Before anything is made: a first start that finds the port taken leaves nothing behind.
+    const port = openSharedPort({ listen: config.listen, ready: () => ready(undefined, log), log });
+    opened.defer(async () => port.release());
+    const own = createMetrics(() => 0);
+    const metrics = sumMetrics(async () => [
+      ...(await workers.count(metricsTimeoutMs)).map(({ worker, counted }) => ({
+        worker: String(worker),
+        counted: counted as Counted,
+      })),
+      { worker: "supervisor", counted: await own.count() },
+    ]);
+    const remember = (counted: unknown) => metrics.remember(counted as Counted);
+    const workers = startWorkers({ count: config.workers, command, port, remember, log });
+    const stop = async () => {
+      await workers.stop(config.shutdownGraceSeconds * 1000);
+      await opened.disposeAsync();
+    };
+    try {
+      opened.defer(await listenForMetrics(config, metrics, log));
+      const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
+      await openSealingKey(sealingKeyFile(config));
+      const rootKey = await rootKeyFor(config, log);
+      const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
+      await workers.begin(task);
+      opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
+      return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, stop };
+    } catch (error) {
+      await stop();
+      throw error;
+    }
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+/** A worker that does not answer in so long is busy; what it said last will do. */
+const metricsTimeoutMs = 1_000;
+
 /** Where nobody chose the port, a second Berth on the machine does without metrics rather than not start. */
-async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log: Log): Promise<() => Promise<void>> {
+async function listenForMetrics(
+  { metricsListen }: Config,
+  metrics: { listen(address: Address): MetricsListener },
+  log: Log,
+): Promise<() => Promise<void>> {
   try {
     const { stop } = metrics.listen(metricsListen ?? defaultMetricsListen);
     return stop;
@@ -156,66 +275,6 @@ async function listenForMetrics({ metricsListen }: Config, metrics: Metrics, log
 }
 
 const defaultMetricsListen = { host: "127.0.0.1", port: 5081 };
-const pullTimesEveryMs = 5_000;
-const uploadsEveryMs = 15 * 60_000;
-const uploadsFirstMs = 10_000;
-const collectFirstMs = 30_000;
-const straysEveryMs = 24 * 3_600_000;
-/** Not at the start: a walk of the store is not what somebody who starts a registry waits for. */
-const straysFirstMs = 3_600_000;
-
-/** What a registry does by the way. What is still to be written when it stops, is. */
-function startRoutines(
-  { uploadExpiryHours, gc }: Config,
-  stores: Stores & { clock: () => Date },
-  pullTimes: { flush(): Promise<void> },
-  metrics: Metrics,
-  log: Log,
-): () => Promise<void> {
-  const stopping = new AbortController();
-  const { signal } = stopping;
-  const failed = (routine: string) => (error: unknown) => {
-    if (!signal.aborted) log.error({ error, routine }, "a routine failed");
-  };
-  async function expire() {
-    const before = new Date(stores.clock().getTime() - uploadExpiryHours * 3_600_000);
-    const { sessions, orphans } = await expireUploads(stores, before);
-    if (sessions + orphans > 0) log.info({ sessions, orphans }, "abandoned uploads were dropped");
-  }
-  async function collect() {
-    let counted: Collected = { repositories: 0, links: 0, blobs: 0, bytes: 0 };
-    const collected = await collectGarbage(stores, {
-      graceMs: gc.grace,
-      signal,
-      // Batch by batch, so that a run that is cut short has said what it freed.
-      progress(now) {
-        metrics.collected({ blobs: now.blobs - counted.blobs, bytes: now.bytes - counted.bytes });
-        counted = now;
-      },
-      failed: ({ digest }, error) => log.error({ digest, error }, "the bytes of a collected blob could not be removed"),
-    });
-    metrics.waiting(await stores.metadata.read.garbage.waiting());
-    if (collected.blobs + collected.links + collected.repositories > 0)
-      log.info({ ...collected }, "garbage was collected");
-  }
-  async function sweep() {
-    const swept = await sweepStrays(stores, { signal });
-    metrics.collected(swept);
-    if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
-  }
-  const routines = [
-    every(pullTimesEveryMs, pullTimes.flush, failed("pull times")),
-    // Soon after the start too, for what a crash left behind.
-    every(uploadsEveryMs, expire, failed("abandoned uploads"), uploadsFirstMs),
-    every(gc.every, collect, failed("garbage collection"), Math.min(gc.every, collectFirstMs)),
-    every(straysEveryMs, sweep, failed("strays"), straysFirstMs),
-  ];
-  return async () => {
-    stopping.abort(new Error("the registry stops"));
-    for (const routine of routines) await routine.stop();
-    await pullTimes.flush().catch(failed("pull times"));
-  };
-}
 
 /** The root key pair of a Berth with this configuration, if it has been started before or was given one. */
 export async function findRootKey(config: Config): Promise<RootKeyPair | undefined> {
@@ -278,6 +337,10 @@ async function makeDataDirectory(path: string): Promise<void> {
   }
 }
 
+function sealingKeyFile(config: Config): string {
+  return join(config.data, "keys", "sealing.key");
+}
+
 function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
 }
@@ -332,6 +395,7 @@ function explained(error: unknown): unknown {
   if (error instanceof CannotListen) return new CannotStart(listenAdvice(error), { cause: error });
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;
 }
 

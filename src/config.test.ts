@@ -235,7 +235,9 @@ test.each<[variable: string, value: string, message: string]>([
     'blobsUrl (BERTH_BLOBS_URL): given "s3://bucket/prefix"; allowed: file:PATH; this version does not keep blobs in S3 yet',
   ],
   ["BERTH_BLOBS_URL", "/mnt/blobs", 'blobsUrl (BERTH_BLOBS_URL): given "/mnt/blobs"; allowed: file:PATH'],
-  ["BERTH_WORKERS", "4", 'workers (BERTH_WORKERS): given "4"; allowed: 1, because this version runs as one process'],
+  ["BERTH_WORKERS", "0", 'workers (BERTH_WORKERS): given "0"; allowed: a whole number from 1 to 64'],
+  ["BERTH_WORKERS", "65", 'workers (BERTH_WORKERS): given "65"; allowed: a whole number from 1 to 64'],
+  ["BERTH_WORKERS", "auto", 'workers (BERTH_WORKERS): given "auto"; allowed: a whole number from 1 to 64'],
   ["BERTH_CREATE_ON_PUSH", "yes", 'createOnPush (BERTH_CREATE_ON_PUSH): given "yes"; allowed: true or false'],
   [
     "BERTH_LOG_LEVEL",

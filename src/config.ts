@@ -85,11 +85,9 @@ function schemaFor(cwd: string) {
       metricsListen: text("host:port, such as 127.0.0.1:5081 or [::1]:5081", hostAndPort)
         .optional()
         .describe("where Prometheus metrics are served (127.0.0.1:5081, or nowhere where that is taken)"),
-      workers: text("1, because this version runs as one process", (given) =>
-        given === "1" ? (1 as const) : undefined,
-      )
+      workers: text("a whole number from 1 to 64", wholeNumber(1, 64))
         .prefault("1")
-        .describe("processes that share the port; only 1 in this version"),
+        .describe("processes that share the port; more than 1 on Linux only"),
       createOnPush: text("true or false", boolean)
         .prefault("false")
         .describe("whether a push makes the repository that it needs"),

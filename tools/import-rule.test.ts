@@ -50,6 +50,11 @@ test.each<[path: string, text: string, wrong: string | undefined]>([
   ],
   ["src/oci/push.ts", 'import { x } from "../server/send.ts";', "src/oci/push.ts:1 must not import src/server/send.ts"],
   ["src/oci/push.ts", 'import { z } from "zod";', "src/oci/push.ts:1 must not use the package zod"],
+  [
+    "src/workers/workers.ts",
+    'import { startBerth } from "../app.ts";',
+    "src/workers/workers.ts:1 must not import src/app.ts",
+  ],
   ["src/aws/ecr/A.ts", 'import { x } from "../sts/B.ts";', "src/aws/ecr/A.ts:1 must not import src/aws/sts/B.ts"],
   [
     "src/aws/ecr/A.ts",

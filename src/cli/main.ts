@@ -5,6 +5,7 @@ import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
 import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
+import { work } from "./worker.ts";
 
 const program = new Command("berth")
   .description("A container registry of your own that speaks Amazon ECR's APIs.")
@@ -57,11 +58,15 @@ program
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
+// What `serve` starts when it is to be several processes. Nobody else has a use for it.
+program.command("worker", { hidden: true }).argument("<number>").argument("<version>").action(work);
+
 // Without this, a misspelt command would be an argument too many of `serve`.
 const [first] = process.argv.slice(2);
 const known = ["help", ...program.commands.map((command) => command.name())];
 if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
-  program.error(`error: there is no command '${first}'; there are ${known.join(", ")}`);
+  const shown = known.filter((name) => name !== "worker");
+  program.error(`error: there is no command '${first}'; there are ${shown.join(", ")}`);
 }
 
 try {

@@ -1,4 +1,4 @@
-import { type Berth, CannotStart, startBerth } from "../app.ts";
+import { type Berth, CannotStart, startBerth, startSupervisor } from "../app.ts";
 import { loadConfig, settingsHelp } from "../config.ts";
 import { createLog, type Log } from "../server/log.ts";
 import { isLoopback, reachedBy } from "./text.ts";
@@ -8,12 +8,20 @@ import { welcome } from "./welcome.ts";
 /** A terminal's Ctrl-C reaches us twice, from the terminal and from npm. That is one wish, not two. */
 const sameSignalMs = 500;
 
+/** Whether this is the executable that `npm run build` makes, rather than Bun running a source tree. */
+const isCompiled = Bun.main.startsWith("/$bunfs/");
+
+function workerCommand(worker: number): string[] {
+  const program = isCompiled ? [process.execPath] : [process.execPath, "--no-env-file", Bun.main];
+  return [...program, "worker", String(worker), version];
+}
+
 export async function serve({ config: file }: { config?: string }): Promise<void> {
   const config = loadConfig({ file });
   const log = createLog(config.log);
   process.on("unhandledRejection", (error) => log.error({ error }, "a promise was rejected and nobody looked"));
 
-  const starting = startBerth(config, log);
+  const starting = config.workers > 1 ? startSupervisor(config, log, workerCommand) : startBerth(config, log);
   stopOnSignal(starting, log);
   const berth = await starting.catch((error) => {
     if (error instanceof CannotStart) log.debug({ error }, "cannot start");
@@ -22,7 +30,7 @@ export async function serve({ config: file }: { config?: string }): Promise<void
 
   const publicUrl = reachedBy(berth.publicUrl, config);
   // To standard error, so that standard output has the log and nothing else.
-  const command = Bun.main.startsWith("/$bunfs/") ? "berth" : "npx berth";
+  const command = isCompiled ? "berth" : "npx berth";
   process.stderr.write(welcome({ ...berth, version, publicUrl, createOnPush: config.createOnPush, command }));
   if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
     const listen = `${config.listen.host}:${config.listen.port}`;

@@ -7,6 +7,8 @@ import { fitToRequest } from "./send.ts";
 export interface ServerOptions {
   /** Port 0 takes any free one. */
   listen: { readonly host: string; readonly port: number };
+  /** Lets other listeners that agree to it share the port (SO_REUSEPORT); each gets some of the connections. */
+  reusePort?: boolean;
   /** Resolves when requests can be served. The `name` of what it throws is shown to everybody. */
   ready(): Promise<void>;
   log: Log;
@@ -145,20 +147,23 @@ export function startServer(options: ServerOptions): RunningServer {
     return unread(surfaces.busy ? await surfaces.busy[route](request, arrival) : busy(), request);
   }
 
-  const server = listenOn(listen, {
-    idleTimeout: idleTimeoutSeconds,
-    fetch(request, bun) {
-      const answer = receive(request, bun);
-      working.add(answer);
-      void answer.finally(() => working.delete(answer));
-      return answer;
+  const server = listenOn(
+    { ...listen, reusePort: options.reusePort ?? false },
+    {
+      idleTimeout: idleTimeoutSeconds,
+      fetch(request, bun) {
+        const answer = receive(request, bun);
+        working.add(answer);
+        void answer.finally(() => working.delete(answer));
+        return answer;
+      },
+      // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
+      error(error) {
+        log.error({ error }, "an answer could not be sent");
+        return internalError();
+      },
     },
-    // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
-    error(error) {
-      log.error({ error }, "an answer could not be sent");
-      return internalError();
-    },
-  });
+  );
   const port = server.port ?? listen.port;
   const pacing = setInterval(pace.check, paceWindowMs / 4);
 
@@ -196,14 +201,16 @@ type Handlers = Pick<Bun.Serve.Options<unknown>, "idleTimeout" | "error"> & {
   fetch(request: Request, server: Bun.Server<unknown>): Promise<Response>;
 };
 
-function listenOn({ host, port }: ServerOptions["listen"], handlers: Handlers): Bun.Server<unknown> {
+type Address = ServerOptions["listen"] & { readonly reusePort: boolean };
+
+function listenOn({ host, port, reusePort }: Address, handlers: Handlers): Bun.Server<unknown> {
   try {
     return Bun.serve({
       hostname: host,
       port,
       development: false,
-      // Two servers must not share a port by accident; Bun lets them where the port was chosen by the system.
-      reusePort: false,
+      // Said aloud: two servers must not share a port by accident, and Bun lets them where the system chose the port.
+      reusePort,
       // Layers may have 52 GB. Each surface knows what it takes and stops reading there.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       ...handlers,

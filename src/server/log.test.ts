@@ -15,6 +15,12 @@ test("a JSON line has level, time, facts and message", () => {
   expect(line.endsWith("\n")).toBe(true);
 });
 
+test("each line of a worker has its number", () => {
+  const lines: string[] = [];
+  createLog({ level: "info", format: "json", worker: 2, write: (line) => lines.push(line) }).info({}, "m");
+  expect(JSON.parse(lines[0] ?? "")).toMatchObject({ worker: 2, msg: "m" });
+});
+
 test("lines below the level are not written", () => {
   expect(recorded("json", (log) => log.debug({}, "quiet"))).toEqual([]);
 });

@@ -15,17 +15,19 @@ export interface LogOptions {
   level: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
   /** `auto`: pretty on a terminal, JSON elsewhere. */
   format: "auto" | "json" | "pretty";
+  /** Its number, in a process that is one of several; on every line. */
+  worker?: number;
   /** Takes whole lines; standard output when absent. */
   write?: (line: string) => void;
 }
 
-export function createLog({ level, format, write }: LogOptions): Log {
+export function createLog({ level, format, worker, write }: LogOptions): Log {
   const pretty = format === "pretty" || (format === "auto" && isatty(1));
   const out = write ? { write } : pino.destination({ fd: 1, sync: true });
   const log = pino(
     {
       level,
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: (facts) => redact(facts, 0) as LogFacts },
     },

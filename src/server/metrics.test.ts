@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { CannotListen } from "./listener.ts";
-import { createMetrics } from "./metrics.ts";
+import { createMetrics, sumMetrics } from "./metrics.ts";
 
 test("requests are counted and served in Prometheus's format", async () => {
   const metrics = createMetrics(() => 3);
@@ -17,5 +17,34 @@ test("requests are counted and served in Prometheus's format", async () => {
   expect((await fetch(new URL("/v2/", url))).status).toBe(404);
   const { port } = new URL(url);
   expect(() => metrics.listen({ host: "127.0.0.1", port: Number(port) })).toThrow(CannotListen);
+  await stop();
+});
+
+test("the metrics of several processes add up, and those of one that is gone are not forgotten", async () => {
+  const [first, second, third] = [createMetrics(() => 2), createMetrics(() => 3), createMetrics(() => 9)];
+  first.observe({ route: "registry", operation: "blob.read", status: 200, ms: 2 });
+  second.observe({ route: "registry", operation: "blob.read", status: 200, ms: 700 });
+  second.observe({ route: "api", status: 400, ms: 1 });
+  third.observe({ route: "registry", operation: "blob.read", status: 200, ms: 2 });
+  const sums = sumMetrics(async () => [
+    { worker: "1", counted: structuredClone(await first.count()) },
+    { worker: "2", counted: await second.count() },
+  ]);
+  const { url, stop } = sums.listen({ host: "127.0.0.1", port: 0 });
+  const before = await (await fetch(url)).text();
+  expect(before).toContain('berth_http_requests_total{surface="registry",operation="blob.read",status="200"} 2');
+  expect(before).toContain('berth_http_requests_total{surface="api",operation="",status="400"} 1');
+  expect(before).toContain('berth_http_request_seconds_bucket{le="0.0025",surface="registry"} 1');
+  expect(before).toContain('berth_http_request_seconds_bucket{le="+Inf",surface="registry"} 2');
+  expect(before).toContain("berth_http_requests_in_flight 5\n");
+  expect(before).toMatch(/process_resident_memory_bytes\{worker="1"\} \d{7,}/);
+
+  const gone = await third.count();
+  sums.remember(gone);
+  sums.remember(gone);
+  const after = await (await fetch(url)).text();
+  expect(after).toContain('berth_http_requests_total{surface="registry",operation="blob.read",status="200"} 4');
+  expect(after).toContain('berth_http_request_seconds_bucket{le="0.0025",surface="registry"} 3');
+  expect(after).toContain("berth_http_requests_in_flight 5\n");
   await stop();
 });

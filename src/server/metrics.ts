@@ -1,4 +1,12 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import {
+  AggregatorRegistry,
+  Counter,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 import { CannotListen, type Finished } from "./listener.ts";
 
 export interface Metrics {
@@ -8,9 +16,23 @@ export interface Metrics {
   collected(freed: { readonly blobs: number; readonly bytes: number }): void;
   /** What waits for garbage collection, as counted by its newest run. */
   waiting(queues: { readonly links: number; readonly blobs: number; readonly removals: number }): void;
+  /** What this process has counted, in a form that can be sent to another. */
+  count(): Promise<Counted>;
   /** Serves `GET /metrics` in Prometheus's text format. @throws CannotListen */
-  listen(address: { readonly host: string; readonly port: number }): { readonly url: string; stop(): Promise<void> };
+  listen(address: Address): MetricsListener;
 }
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MetricsListener {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export type Counted = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 /** Half a millisecond for a manifest, minutes for a layer. */
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30, 120, 600];
@@ -79,23 +101,61 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     waiting(queues) {
       for (const [queue, count] of Object.entries(queues)) queued.set({ queue }, count);
     },
-    listen({ host, port }) {
-      let server: Bun.Server<unknown>;
-      try {
-        server = Bun.serve({
-          hostname: host,
-          port,
-          development: false,
-          reusePort: false,
-          async fetch(request) {
-            if (new URL(request.url).pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
-            return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
-          },
-        });
-      } catch (cause) {
-        throw new CannotListen((cause as NodeJS.ErrnoException).code ?? "unknown", host, port, { cause });
-      }
-      return { url: `${server.url.origin}/metrics`, stop: () => server.stop(true) };
-    },
+    count: () => registry.getMetricsAsJSON(),
+    listen: (address) => listenForMetrics(address, async () => registry),
   };
+}
+
+/** The metrics of several processes as those of one. */
+export interface SummedMetrics {
+  /** Keeps what a process has counted that is gone, since a sum that went down would look like a new beginning. */
+  remember(counted: Counted): void;
+  /** @throws CannotListen */
+  listen(address: Address): MetricsListener;
+}
+
+/** @param read the processes that run, by the name that they shall have */
+export function sumMetrics(read: () => Promise<readonly { worker: string; counted: Counted }[]>): SummedMetrics {
+  let gone: Promise<Counted> = Promise.resolve([]);
+  // What is in flight or in use was, and is no more.
+  const lasting = (counted: Counted) => counted.filter(({ type }) => String(type) !== "gauge");
+  const summed = (parts: readonly Counted[]) => AggregatorRegistry.aggregate([...parts]) as Registry;
+  return {
+    remember(counted) {
+      gone = gone.then(async (before) => lasting(await summed([before, counted]).getMetricsAsJSON()));
+    },
+    listen: (address) =>
+      listenForMetrics(address, async () => {
+        const running = (await read()).map(({ worker, counted }) => ofProcess(worker, counted));
+        return summed([await gone, ...running]);
+      }),
+  };
+}
+
+/** What is a process's own, its memory for one, stays apart; the rest adds up. */
+function ofProcess(worker: string, counted: Counted): Counted {
+  return counted.map((metric) => {
+    if (!metric.name.startsWith("process_")) return metric;
+    return { ...metric, values: metric.values.map((value) => ({ ...value, labels: { ...value.labels, worker } })) };
+  });
+}
+
+function listenForMetrics({ host, port }: Address, read: () => Promise<Registry>): MetricsListener {
+  let server: Bun.Server<unknown>;
+  try {
+    server = Bun.serve({
+      hostname: host,
+      port,
+      development: false,
+      reusePort: false,
+      async fetch(request) {
+        if (new URL(request.url).pathname !== "/metrics") return new Response("See /metrics\n", { status: 404 });
+        const registry = await read();
+        return new Response(await registry.metrics(), { headers: { "content-type": registry.contentType } });
+      },
+    });
+  } catch (cause) {
+    throw new CannotListen((cause as NodeJS.ErrnoException).code ?? "unknown", host, port, { cause });
+  }
+  return { url: `${server.url.origin}/metrics`, stop: () => server.stop(true) };
 }

@@ -227,7 +227,8 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
 
   async function write(upload: Upload, bytes: Bytes): Promise<Appended> {
     const { staging, staged, algorithm } = upload;
-    return blobs.append(staging, staged.sizeBytes, limited(bytes, maxLayerBytes - staged.sizeBytes), algorithm);
+    const allowed = limited(bytes, maxLayerBytes - staged.sizeBytes);
+    return blobs.append(staging, staged.sizeBytes, allowed, algorithm, staged.digest);
   }
 
   /**

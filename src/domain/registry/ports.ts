@@ -65,9 +65,18 @@ export interface BlobStore {
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
+   * @param acknowledged the digest of the first `offset` bytes, as their append answered it. A store that remembers a
+   *   hash goes on with it only when it is this one: of bytes that were written and never acknowledged, another process
+   *   may have put others in their place. Without it the bytes are hashed again at the commit.
    * @throws StorageFull when the disk is, and RangeError when fewer than `offset` bytes are staged
    */
-  append(staging: StagingId, offset: number, bytes: Bytes, algorithm: DigestAlgorithm): Promise<Appended>;
+  append(
+    staging: StagingId,
+    offset: number,
+    bytes: Bytes,
+    algorithm: DigestAlgorithm,
+    acknowledged?: Digest,
+  ): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
   staged(staging: StagingId, sizeBytes: number): Bytes;
   /**

@@ -219,11 +219,13 @@ export function blobContract(
       const content = sample(2 * mebibyte + 123);
       const staging = await blobs.begin();
       let offset = 0;
+      let before: Digest | undefined;
       for (const end of [1, 1, 70_000, mebibyte, mebibyte + 70_000, content.length]) {
         const part = content.subarray(offset, end);
-        const { sizeBytes, digest } = await blobs.append(staging, offset, chunked(part, [60_013]), "sha256");
+        const { sizeBytes, digest } = await blobs.append(staging, offset, chunked(part, [60_013]), "sha256", before);
         expect(sizeBytes).toBe(end);
         expect(digest).toBe(digestFor(content.subarray(0, end)));
+        before = digest;
         offset = end;
       }
       const staged = { sizeBytes: offset, digest: digestFor(content) };
@@ -316,7 +318,8 @@ export function blobContract(
       const { interrupted, ...received } = await blobs.append(staging, 0, broken(), "sha256");
       expect(interrupted).toBe(cause);
       expect(received).toEqual({ sizeBytes: receivedBytes, digest: digestFor(content.subarray(0, receivedBytes)) });
-      const staged = await blobs.append(staging, receivedBytes, from(content.subarray(receivedBytes)), "sha256");
+      const rest = from(content.subarray(receivedBytes));
+      const staged = await blobs.append(staging, receivedBytes, rest, "sha256", received.digest);
       expect(staged).toEqual({ sizeBytes: content.length, digest: digestFor(content) });
       await blobs.commit(staging, digestFor(content), { sizeBytes: staged.sizeBytes });
       expect(await pulled(digestFor(content))).toEqual(content);
@@ -415,8 +418,9 @@ export function blobContract(
       async function inParts(content: Uint8Array): Promise<void> {
         const staging = await blobs.begin();
         const middle = content.length >> 1;
-        await blobs.append(staging, 0, chunked(content.subarray(0, middle), [4_099]), "sha256");
-        const staged = await blobs.append(staging, middle, chunked(content.subarray(middle), [9_973]), "sha256");
+        const first = await blobs.append(staging, 0, chunked(content.subarray(0, middle), [4_099]), "sha256");
+        const rest = chunked(content.subarray(middle), [9_973]);
+        const staged = await blobs.append(staging, middle, rest, "sha256", first.digest);
         await blobs.commit(staging, digestFor(content), staged);
       }
       await Promise.all(contents.map(inParts));
@@ -467,6 +471,20 @@ export function blobContract(
       expect(await all(blobs.stale(soon()))).not.toContain(left);
     });
 
+    test("a hash of bytes that were never acknowledged says nothing about those that another process put in their place", async () => {
+      if (!opened.reopen) return;
+      const [dropped, kept, rest] = [sample(1_000), sample(1_000), sample(500)];
+      const staging = await blobs.begin();
+      await blobs.append(staging, 0, from(dropped), "sha256");
+      const other = await opened.reopen();
+      const acknowledged = await other.append(staging, 0, from(kept), "sha256");
+      const staged = await blobs.append(staging, 1_000, from(rest), "sha256", acknowledged.digest);
+      expect([undefined, digestFor(Buffer.concat([kept, rest]))]).toContain(staged.digest);
+      await expectMismatch(blobs.commit(staging, digestFor(Buffer.concat([dropped, rest])), staged));
+      await blobs.commit(staging, digestFor(Buffer.concat([kept, rest])), staged);
+      await other.close();
+    });
+
     test("another process goes on with an upload and finds what was committed", async () => {
       if (!opened.reopen) return;
       const content = sample(mebibyte + 70_001);
@@ -478,7 +496,7 @@ export function blobContract(
       expect([undefined, digestFor(content)]).toContain(staged.digest);
       // This process has a hash of the first part, which must not be taken for one of the whole.
       const junk = sample(5);
-      const more = await blobs.append(staging, content.length, from(junk), "sha256");
+      const more = await blobs.append(staging, content.length, from(junk), "sha256", staged.digest);
       expect([undefined, digestFor(Buffer.concat([content, junk]))]).toContain(more.digest);
       await expectMismatch(other.commit(staging, digestFor(sample(9)), staged));
       await other.commit(staging, digestFor(content), staged);

@@ -123,7 +123,8 @@ describe("a crash", () => {
     progress.staging = await blobs.begin();
     const first = await blobs.append(progress.staging, 0, from(content.subarray(0, 70_000)), "sha256");
     progress.staged = first;
-    progress.staged = await blobs.append(progress.staging, first.sizeBytes, from(content.subarray(70_000)), "sha256");
+    const rest = from(content.subarray(70_000));
+    progress.staged = await blobs.append(progress.staging, first.sizeBytes, rest, "sha256", first.digest);
     await blobs.commit(progress.staging, digest, progress.staged);
     progress.isCommitted = true;
   }

@@ -100,11 +100,12 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     offset: number,
     bytes: Bytes,
     algorithm: DigestAlgorithm,
+    acknowledged: Digest | undefined,
   ): Promise<Appended> {
     const { size } = await file.stat();
     checkStagedBytes(size, offset);
     if (size > offset) await file.truncate(offset);
-    const hasher = hashes.take(staging, offset, algorithm);
+    const hasher = hashes.take(staging, offset, algorithm, acknowledged);
     const sync = () => syncOrAbort(staging, () => file.datasync());
     try {
       const written = await writeHashed(bytes, { file, position: offset, hasher, writeBack, sync });
@@ -165,11 +166,11 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     async begin() {
       return newStagingId();
     },
-    append(staging, offset, bytes, algorithm) {
+    append(staging, offset, bytes, algorithm, acknowledged) {
       return refusingWhenFull(async () => {
         const file = await openStaged(staging, offset);
         if (!file) throw tooFewBytes(0, offset);
-        return closing(file, () => appendTo(file, staging, offset, bytes, algorithm));
+        return closing(file, () => appendTo(file, staging, offset, bytes, algorithm, acknowledged));
       });
     },
     async *staged(staging, sizeBytes) {

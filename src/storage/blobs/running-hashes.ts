@@ -1,4 +1,4 @@
-import type { DigestAlgorithm } from "../../domain/names.ts";
+import { type Digest, type DigestAlgorithm, digestOf } from "../../domain/names.ts";
 import type { StagingId } from "../../domain/registry/ports.ts";
 
 interface RunningHash {
@@ -9,8 +9,17 @@ interface RunningHash {
 
 /** The hashes of unfinished uploads, where this process has seen every byte. A hint: what is missing is read again. */
 export interface RunningHashes {
-  /** The hash of the first `offset` bytes, if known. It is taken out: an append that fails must not leave it behind. */
-  take(staging: StagingId, offset: number, algorithm: DigestAlgorithm): Bun.CryptoHasher | undefined;
+  /**
+   * The hash of the first `offset` bytes, if known. It is taken out: an append that fails must not leave it behind.
+   * @param acknowledged what these bytes are known to hash to. A hash of others is of bytes that were never
+   *   acknowledged, and the file may have different ones in their place by now.
+   */
+  take(
+    staging: StagingId,
+    offset: number,
+    algorithm: DigestAlgorithm,
+    acknowledged: Digest | undefined,
+  ): Bun.CryptoHasher | undefined;
   keep(staging: StagingId, hash: RunningHash): void;
   forget(staging: StagingId): void;
 }
@@ -19,11 +28,12 @@ export function createRunningHashes(limit: number): RunningHashes {
   // A map keeps the order of insertion, so its first key is the one kept longest ago.
   const hashes = new Map<StagingId, RunningHash>();
   return {
-    take(staging, offset, algorithm) {
+    take(staging, offset, algorithm, acknowledged) {
       const known = hashes.get(staging);
       hashes.delete(staging);
       if (offset === 0) return new Bun.CryptoHasher(algorithm);
-      return known?.offset === offset && known.algorithm === algorithm ? known.hasher : undefined;
+      if (known?.offset !== offset || known.algorithm !== algorithm) return undefined;
+      return digestOf(algorithm, known.hasher.copy().digest("hex")) === acknowledged ? known.hasher : undefined;
     },
     keep(staging, hash) {
       hashes.delete(staging);

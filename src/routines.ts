@@ -1,0 +1,92 @@
+import type { Config } from "./config.ts";
+import { type Collected, collectGarbage, type Stores, sweepStrays } from "./domain/registry/collection.ts";
+import { expireUploads } from "./domain/registry/upload-expiry.ts";
+import { every } from "./jobs/schedule.ts";
+import type { Log } from "./server/log.ts";
+import type { Metrics } from "./server/metrics.ts";
+
+/** What a registry does by the way. */
+export interface RoutineWork {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly firstAfterMs?: number;
+  /** `signal` is aborted when Berth stops. */
+  run(signal: AbortSignal): Promise<unknown>;
+  /** Whether to run once more when Berth stops. */
+  readonly isLast?: boolean;
+}
+
+const seconds = 1000;
+const minutes = 60 * seconds;
+const hours = 60 * minutes;
+
+/** In each process that serves, since each has its own to write. */
+export function writePullTimes(pullTimes: { flush(): Promise<void> }): RoutineWork {
+  return { name: "pull times", everyMs: 5 * seconds, run: pullTimes.flush, isLast: true };
+}
+
+/** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
+export function routinesDoneOnce(
+  { uploadExpiryHours, gc }: Config,
+  stores: Stores,
+  metrics: Pick<Metrics, "collected" | "waiting">,
+  log: Log,
+): RoutineWork[] {
+  async function expire() {
+    const before = new Date(stores.clock().getTime() - uploadExpiryHours * hours);
+    const { sessions, orphans } = await expireUploads(stores, before);
+    if (sessions + orphans > 0) log.info({ sessions, orphans }, "abandoned uploads were dropped");
+  }
+  async function collect(signal: AbortSignal) {
+    let counted: Collected = { repositories: 0, links: 0, blobs: 0, bytes: 0 };
+    const collected = await collectGarbage(stores, {
+      graceMs: gc.grace,
+      signal,
+      // Batch by batch, so that a run that is cut short has said what it freed.
+      progress(now) {
+        metrics.collected({ blobs: now.blobs - counted.blobs, bytes: now.bytes - counted.bytes });
+        counted = now;
+      },
+      failed: ({ digest }, error) => log.error({ digest, error }, "the bytes of a collected blob could not be removed"),
+    });
+    metrics.waiting(await stores.metadata.read.garbage.waiting());
+    const { repositories, links, blobs } = collected;
+    if (repositories + links + blobs > 0) log.info({ ...collected }, "garbage was collected");
+  }
+  async function sweep(signal: AbortSignal) {
+    const swept = await sweepStrays(stores, { signal });
+    metrics.collected(swept);
+    if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
+  }
+  return [
+    // Soon after the start too, for what a crash left behind.
+    { name: "abandoned uploads", everyMs: 15 * minutes, firstAfterMs: 10 * seconds, run: expire },
+    {
+      name: "garbage collection",
+      everyMs: gc.every,
+      firstAfterMs: Math.min(gc.every, 30 * seconds),
+      run: collect,
+    },
+    // Not at the start: a walk of the store is not what somebody who starts a registry waits for.
+    { name: "strays", everyMs: 24 * hours, firstAfterMs: hours, run: sweep },
+  ];
+}
+
+/** Answers how to stop them. What is still to be written then, is. */
+export function startRoutines(works: readonly RoutineWork[], log: Log): () => Promise<void> {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const failed = (routine: string) => (error: unknown) => {
+    if (!signal.aborted) log.error({ error, routine }, "a routine failed");
+  };
+  const routines = works.map(({ name, everyMs, run, firstAfterMs }) =>
+    every(everyMs, () => run(signal), failed(name), firstAfterMs),
+  );
+  return async () => {
+    stopping.abort(new Error("the registry stops"));
+    for (const routine of routines) await routine.stop();
+    for (const { name, run, isLast } of works) {
+      if (isLast) await run(signal).catch((error) => log.error({ error, routine: name }, "a routine failed"));
+    }
+  };
+}
