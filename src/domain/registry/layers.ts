@@ -231,6 +231,31 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     return blobs.append(staging, staged.sizeBytes, allowed, algorithm, staged.digest);
   }
 
+  /** The rest of the bytes, and the upload's content under whichever of the digests it has. */
+  async function receive(
+    held: Claim,
+    upload: Upload,
+    digests: readonly Digest[],
+    bytes: Bytes | undefined,
+  ): Promise<StoredBlob> {
+    let staged = upload.staged;
+    if (bytes) {
+      const appended = await write(upload, bytes);
+      staged = appended;
+      if (appended.interrupted instanceof Refusal) throw appended.interrupted;
+      if (appended.interrupted !== undefined) {
+        await release(held, progressOf(upload, appended, clock()));
+        throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
+      }
+    }
+    try {
+      return await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
+    } catch (error) {
+      if (error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
+      throw error;
+    }
+  }
+
   /**
    * The blob is on disk: one transaction makes it visible and ends the upload. Answers whether the repository did not
    * have it. A copy of what another repository has already is dropped again.
@@ -243,7 +268,10 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       if (now.id !== repository.id) {
         throw refuse("RepositoryNotFound", { repository: repository.name, registry: granted.registry });
       }
-      if (upload) await uploads.delete(upload.id);
+      // Ended by another request with the same upload, or dropped by one.
+      if (upload && !(await uploads.delete(upload.id))) {
+        throw refuse("UploadNotFound", { upload: upload.id, repository: repository.name });
+      }
       const linked = await layers.link(repository.id, blob, clock());
       if (performance.now() - committed > publishWithinMs) throw new Error("the commit of the blob took too long");
       return linked;
@@ -251,6 +279,30 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     // What this leaves behind when it fails is found as a stray.
     if (generation !== blob.generation) await blobs.remove(blob).catch(() => {});
     return isNew;
+  }
+
+  /**
+   * Content that comes in one piece needs no claim: its bytes are staged by themselves, and whoever ends the upload first
+   * has ended it. What comes before an interruption is not kept.
+   */
+  async function storeWhole(
+    granted: Granted,
+    repository: Repository,
+    digest: Digest,
+    bytes: Bytes,
+    upload?: Upload,
+  ): Promise<{ blob: StoredBlob; isNew: boolean }> {
+    const staging = await blobs.begin();
+    try {
+      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes));
+      if (interrupted instanceof Refusal) throw interrupted;
+      if (!blob) throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: interrupted });
+      return { blob, isNew: await publish(granted, repository, blob, upload) };
+    } catch (error) {
+      await blobs.abort(staging).catch(() => {});
+      if (upload && error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
+      throw error;
+    }
   }
 
   async function drop(upload: Upload): Promise<void> {
@@ -349,6 +401,7 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
           lastPartBytes: 0,
           createdAt: now,
           updatedAt: now,
+          isClaimed: false,
         };
         await uploads.create(upload);
         return upload;
@@ -387,32 +440,27 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     },
     async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
       const repository = await repositoryOf(granted, name);
+      const alreadyThere = (digest: Digest) =>
+        refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest });
+      const [only] = digests;
+      if (bytes && only && digests.length === 1) {
+        const upload = await own(granted, name, id);
+        const isUntouched = upload.staged.sizeBytes === 0 && upload.parts === 0 && !upload.isClaimed;
+        if (isUntouched) {
+          checkOffset(granted, name, upload, offset);
+          const { blob, isNew } = await storeWhole(granted, repository, only, bytes, upload);
+          if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
+          return blob;
+        }
+      }
       const held = await claim(granted, name, id);
       return holding(held, async () => {
         const upload = held.displaced ? await moveAway(held.upload) : held.upload;
         checkOffset(granted, name, upload, offset);
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
-        let staged = upload.staged;
-        if (bytes) {
-          const appended = await write(upload, bytes);
-          staged = appended;
-          if (appended.interrupted instanceof Refusal) throw appended.interrupted;
-          if (appended.interrupted !== undefined) {
-            await release(held, progressOf(upload, appended, clock()));
-            throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
-          }
-        }
-        let blob: StoredBlob;
-        try {
-          blob = await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
-        } catch (error) {
-          if (error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
-          throw error;
-        }
+        const blob = await receive(held, upload, digests, bytes);
         const isNew = await publish(granted, repository, blob, upload);
-        if (!isNew && refuseExisting) {
-          throw refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest: blob.digest });
-        }
+        if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
         return blob;
       });
     },
@@ -422,20 +470,8 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     },
     async push(granted, name, digest, bytes) {
       const repository = await repositoryOf(granted, name);
-      const staging = await blobs.begin();
-      try {
-        const appended = await blobs.append(staging, 0, limited(bytes, maxLayerBytes), digestAlgorithm(digest));
-        if (appended.interrupted instanceof Refusal) throw appended.interrupted;
-        if (appended.interrupted !== undefined) {
-          throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: appended.interrupted });
-        }
-        const blob = await blobs.commit(staging, digest, appended);
-        await publish(granted, repository, blob);
-        return blob;
-      } catch (error) {
-        await blobs.abort(staging).catch(() => {});
-        throw error;
-      }
+      const { blob } = await storeWhole(granted, repository, digest, bytes);
+      return blob;
     },
   };
 }

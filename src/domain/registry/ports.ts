@@ -85,6 +85,12 @@ export interface BlobStore {
    * @throws LayerDigestMismatch, and keeps the upload
    */
   commit(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob>;
+  /**
+   * `append` from the beginning and `commit` in one, with less work for the disk: for content that comes whole. When the
+   * source ends early there is no `blob`, and what came is staged.
+   * @throws LayerDigestMismatch, and keeps the upload; StorageFull
+   */
+  store(staging: StagingId, digest: Digest, bytes: Bytes): Promise<Appended & { readonly blob?: StoredBlob }>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
   /**
@@ -230,6 +236,8 @@ export interface Upload {
   readonly smallestEarlierPartBytes?: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
+  /** Whether somebody writes to it, or did so and never let go. */
+  readonly isClaimed: boolean;
 }
 
 export interface UploadProgress {
@@ -243,7 +251,7 @@ export interface UploadProgress {
 
 export interface Uploads {
   find(id: UploadId): Promise<Upload | undefined>;
-  create(upload: Upload): Promise<void>;
+  create(upload: Omit<Upload, "isClaimed">): Promise<void>;
   /**
    * Takes the upload for one writer until `until`. `previous` tells whether another writer's claim had run out without
    * being released: that writer may still be alive. `undefined` when somebody else holds it, or it is gone.
@@ -258,7 +266,8 @@ export interface Uploads {
   extend(id: UploadId, writer: string, until: Date): Promise<boolean>;
   /** Ends the claim, with what was reached, if given. Answers whether the claim was still held; if not, nothing changes. */
   release(id: UploadId, writer: string, progress?: UploadProgress): Promise<boolean>;
-  delete(id: UploadId): Promise<void>;
+  /** Answers whether it was there. */
+  delete(id: UploadId): Promise<boolean>;
   /** How many sessions the principal has, counted up to `limit`. */
   countOf(owner: Upload["owner"], limit: number): Promise<number>;
   /** Sessions not touched since `before`, at most `limit`, oldest first. */

@@ -56,6 +56,11 @@ export function blobContract(
           copies.set(blob.digest, blob);
           return blob;
         },
+        async store(...upload) {
+          const stored = await store.store(...upload);
+          if (stored.blob) copies.set(stored.blob.digest, stored.blob);
+          return stored;
+        },
       };
     }
     const copyOf = (digest: Digest): BlobId => copies.get(digest) ?? { digest, generation: noGeneration };
@@ -369,6 +374,62 @@ export function blobContract(
       await blobs.commit(staging, digestFor(mine), staged);
       await expect(blobs.commit(staging, secret, staged)).rejects.toThrow(RangeError);
       await expect(blobs.commit(staging, secret, { sizeBytes: staged.sizeBytes })).rejects.toThrow(RangeError);
+    });
+
+    test.each([
+      ["sha256", 0],
+      ["sha256", 1],
+      ["sha512", 70_000],
+      ["sha256", 3 * mebibyte + 1],
+    ] as const)("content that comes whole is stored at once, %s, %d bytes", async (algorithm, sizeBytes) => {
+      const content = sample(sizeBytes);
+      const digest = digestFor(content, algorithm);
+      const staging = await blobs.begin();
+      const stored = await blobs.store(staging, digest, chunked(content, [65_537]));
+      expect(stored).toMatchObject({ sizeBytes, digest, blob: { digest, sizeBytes } });
+      expect(stored.interrupted).toBeUndefined();
+      expect(await pulled(digest)).toEqual(content);
+      // As after a crash that nobody was told of.
+      const again = await blobs.store(staging, digest, from(content));
+      expect(again.blob).toEqual(stored.blob);
+      expect(await blobs.commit(staging, digest, stored)).toEqual(copyOf(digest) as StoredBlob);
+      expect(await pulled(digest)).toEqual(content);
+    });
+
+    test("content that comes whole and is something else is not published, and stays staged", async () => {
+      const content = sample(9_000);
+      const staging = await blobs.begin();
+      const wrong = digestFor(sample(9_000));
+      await expectMismatch(blobs.store(staging, wrong, from(content)));
+      expect(await published(wrong)).toBe(false);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: 9_000 });
+      expect(await pulled(digestFor(content))).toEqual(content);
+    });
+
+    test("what came before a whole content broke off is staged, and can go on", async () => {
+      const content = sample(200_000);
+      const cause = new Error("the connection broke");
+      async function* broken(): Bytes {
+        yield content.subarray(0, 120_000);
+        throw cause;
+      }
+      const staging = await blobs.begin();
+      const stored = await blobs.store(staging, digestFor(content), broken());
+      expect(stored.blob).toBeUndefined();
+      expect(stored).toMatchObject({ interrupted: cause, sizeBytes: 120_000 });
+      expect(await published(digestFor(content))).toBe(false);
+      const rest = content.subarray(120_000);
+      const staged = await blobs.append(staging, 120_000, from(rest), "sha256", stored.digest);
+      await blobs.commit(staging, digestFor(content), staged);
+      expect(await pulled(digestFor(content))).toEqual(content);
+    });
+
+    test("what was staged before does not count when content comes whole", async () => {
+      const content = sample(1_000);
+      const staging = await blobs.begin();
+      await blobs.append(staging, 0, from(sample(5_000)), "sha256");
+      await blobs.store(staging, digestFor(content), from(content));
+      expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an upload that was dropped is gone, and dropping it again is fine", async () => {

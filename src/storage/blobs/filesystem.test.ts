@@ -87,6 +87,37 @@ describe("the order of a commit", () => {
     expect(calls).toEqual([`unlink ${folder}/${digestHex(digest)}.${again.staging}`]);
   });
 
+  test("content that comes whole goes the same way, with fewer steps", async () => {
+    const root = newRoot();
+    const calls: string[] = [];
+    const disk = tapped(realDisk, async ({ verb, path }, run) => {
+      calls.push(`${verb} ${relative(root, path) || "root"}`);
+      return run();
+    });
+    const blobs = await openFilesystemBlobs({ root, disk });
+    const content = sample(100);
+    const digest = digestFor(content);
+    const folder = `sha256/${digestHex(digest).slice(0, 2)}`;
+    const store = async () => {
+      const staging = await blobs.begin();
+      calls.length = 0;
+      await blobs.store(staging, digest, from(content));
+      return staging;
+    };
+    await store();
+    const staging = await store();
+    expect(calls).toEqual([
+      `open staging/${staging}`,
+      `write staging/${staging}`,
+      `sync staging/${staging}`,
+      `rename staging/${staging}`,
+      `open ${folder}`,
+      `sync ${folder}`,
+      `close ${folder}`,
+      `close staging/${staging}`,
+    ]);
+  });
+
   test("a wrong digest makes not even a folder", async () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
@@ -118,9 +149,14 @@ describe("a crash", () => {
     isCommitted?: boolean;
   }
 
-  async function push(disk: Disk, progress: Progress): Promise<void> {
+  async function push(disk: Disk, progress: Progress, isWhole = false): Promise<void> {
     const blobs = await openFilesystemBlobs({ root, disk });
     progress.staging = await blobs.begin();
+    if (isWhole) {
+      progress.staged = await blobs.store(progress.staging, digest, chunked(content, [70_000]));
+      progress.isCommitted = true;
+      return;
+    }
     const first = await blobs.append(progress.staging, 0, from(content.subarray(0, 70_000)), "sha256");
     progress.staged = first;
     const rest = from(content.subarray(70_000));
@@ -130,7 +166,7 @@ describe("a crash", () => {
   }
 
   /** Pushes until the power goes at the given call. */
-  async function pushUntil(callLimit: number): Promise<{ disk: ModelDisk; progress: Progress }> {
+  async function pushUntil(callLimit: number, isWhole: boolean): Promise<{ disk: ModelDisk; progress: Progress }> {
     const disk = new ModelDisk();
     const progress: Progress = {};
     let calls = 0;
@@ -138,7 +174,7 @@ describe("a crash", () => {
       if (calls++ >= callLimit) throw new Error("the power is gone");
       return run();
     });
-    await push(dying, progress).catch((error) => expect(error.message).toBe("the power is gone"));
+    await push(dying, progress, isWhole).catch((error) => expect(error.message).toBe("the power is gone"));
     return { disk, progress };
   }
 
@@ -149,12 +185,20 @@ describe("a crash", () => {
     return [...new Set(listed.map((blob) => blob.digest))];
   }
 
-  test.each<Survivors>(["everything", "names", "synced"])(
-    "between any two steps leaves only whole blobs, and those that were acknowledged, when %s survives",
-    async (survivors) => {
+  test.each<[Survivors, string]>([
+    ["everything", "parts"],
+    ["names", "parts"],
+    ["synced", "parts"],
+    ["everything", "one"],
+    ["names", "one"],
+    ["synced", "one"],
+  ])(
+    "between any two steps leaves only whole blobs, and those that were acknowledged, when %s survives of a push in %s",
+    async (survivors, pieces) => {
+      const isWhole = pieces === "one";
       let [crashes, repeated] = [0, 0];
       for (let isOver = false; !isOver; crashes++) {
-        const { disk, progress } = await pushUntil(crashes);
+        const { disk, progress } = await pushUntil(crashes, isWhole);
         isOver = progress.isCommitted === true;
         const next = disk.after(survivors);
         const found = await expectWhole(next);
@@ -176,7 +220,7 @@ describe("a crash", () => {
         await push(next, {});
         expect(await expectWhole(next.after("synced"))).toEqual([digest]);
       }
-      expect(crashes).toBeGreaterThan(20);
+      expect(crashes).toBeGreaterThan(isWhole ? 12 : 20);
       expect(repeated).toBeGreaterThan(0);
     },
   );
@@ -319,6 +363,7 @@ describe("a disk that fails", () => {
       state.fails = (call) => (call.verb === verb ? "EIO" : undefined);
       await blobs.append(staging, 50, from(sample(50)), "sha256").catch(() => {});
       await blobs.commit(staging, digest, staged).catch(() => {});
+      await blobs.store(staging, digest, from(sample(50))).catch(() => {});
       expect(opened).toBe(0);
     }
   });

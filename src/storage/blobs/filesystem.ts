@@ -43,7 +43,7 @@ import {
 import { createRunningHashes } from "./running-hashes.ts";
 import { createWriteBack, readBatches, writeHashed } from "./transfer.ts";
 
-const { O_RDWR, O_CREAT } = constants;
+const { O_RDWR, O_CREAT, O_TRUNC } = constants;
 /** In the order in which they are listed. */
 const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 /** Of the uploads that continue after more others than this, the bytes are read again at the commit. */
@@ -94,18 +94,14 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     }
   }
 
-  async function appendTo(
+  /** Behind `offset`, where the file ends. */
+  async function writeTo(
     file: DiskFile,
     staging: StagingId,
     offset: number,
     bytes: Bytes,
-    algorithm: DigestAlgorithm,
-    acknowledged: Digest | undefined,
+    { algorithm, hasher }: { algorithm: DigestAlgorithm; hasher: Bun.CryptoHasher | undefined },
   ): Promise<Appended> {
-    const { size } = await file.stat();
-    checkStagedBytes(size, offset);
-    if (size > offset) await file.truncate(offset);
-    const hasher = hashes.take(staging, offset, algorithm, acknowledged);
     const sync = () => syncOrAbort(staging, () => file.datasync());
     try {
       const written = await writeHashed(bytes, { file, position: offset, hasher, writeBack, sync });
@@ -121,23 +117,24 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     }
   }
 
+  /** The file has exactly these bytes, and nobody doubts what they hash to. */
+  interface Complete {
+    readonly file: DiskFile;
+    readonly staging: StagingId;
+    readonly digest: Digest;
+    readonly sizeBytes: number;
+  }
+
   /** The order is the promise: the name comes after all bytes are on the disk, the answer after the name is. */
-  async function publish(file: DiskFile, staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob> {
-    const { sizeBytes } = staged;
+  async function publish({ file, staging, digest, sizeBytes }: Complete): Promise<StoredBlob> {
     const blob = { digest, generation: generationOf(staging) };
     const target = blobPath(blob);
-    // 1. The file is complete, and is what its name will say.
-    const { size } = await file.stat();
-    checkStagedBytes(size, sizeBytes);
-    const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
-    await checkDigest(digest, known, () => readBatches(file, sizeBytes));
-    if (size > sizeBytes) await file.truncate(sizeBytes);
-    // 2. Its bytes are on the disk.
+    // 1. Its bytes are on the disk.
     await syncOrAbort(staging, () => file.sync());
-    // 3. It gets its name, in a folder that is there to stay.
+    // 2. It gets its name, in a folder that is there to stay.
     await folders.ensure(dirname(target));
     await disk.rename(stagingPath(staging), target);
-    // 4. The name is on the disk.
+    // 3. The name is on the disk.
     await syncFolder(disk, dirname(target));
     hashes.forget(staging);
     return { ...blob, sizeBytes };
@@ -170,7 +167,13 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
       return refusingWhenFull(async () => {
         const file = await openStaged(staging, offset);
         if (!file) throw tooFewBytes(0, offset);
-        return closing(file, () => appendTo(file, staging, offset, bytes, algorithm, acknowledged));
+        return closing(file, async () => {
+          const { size } = await file.stat();
+          checkStagedBytes(size, offset);
+          if (size > offset) await file.truncate(offset);
+          const hasher = hashes.take(staging, offset, algorithm, acknowledged);
+          return writeTo(file, staging, offset, bytes, { algorithm, hasher });
+        });
       });
     },
     async *staged(staging, sizeBytes) {
@@ -187,7 +190,30 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
       return refusingWhenFull(async () => {
         const file = await openStaged(staging, staged.sizeBytes);
         if (!file) return publishedBefore(staging, digest, staged);
-        return closing(file, () => publish(file, staging, digest, staged));
+        return closing(file, async () => {
+          const { sizeBytes } = staged;
+          const { size } = await file.stat();
+          checkStagedBytes(size, sizeBytes);
+          const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
+          await checkDigest(digest, known, () => readBatches(file, sizeBytes));
+          if (size > sizeBytes) await file.truncate(sizeBytes);
+          return publish({ file, staging, digest, sizeBytes });
+        });
+      });
+    },
+    store(staging, digest, bytes) {
+      return refusingWhenFull(async () => {
+        const algorithm = digestAlgorithm(digest);
+        // Nobody else has written to it, or what they wrote does not count.
+        const file = await openFile(disk, stagingPath(staging), O_RDWR | O_CREAT | O_TRUNC);
+        return closing(file, async () => {
+          const hasher = hashes.take(staging, 0, algorithm, undefined);
+          const appended = await writeTo(file, staging, 0, bytes, { algorithm, hasher });
+          if (appended.interrupted !== undefined) return appended;
+          const { sizeBytes } = appended;
+          await checkDigest(digest, appended.digest, () => readBatches(file, sizeBytes));
+          return { ...appended, blob: await publish({ file, staging, digest, sizeBytes }) };
+        });
       });
     },
     abort,

@@ -1,3 +1,4 @@
+import { digestAlgorithm } from "../../domain/names.ts";
 import type { BlobId, BlobStore, Bytes, Generation, StagingId } from "../../domain/registry/ports.ts";
 import {
   checkDigest,
@@ -21,7 +22,7 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
   const uploads = new Map<StagingId, Upload>();
   const stagedIn = (staging: StagingId) => uploads.get(checkedStagingId(staging))?.content ?? new Uint8Array();
 
-  return {
+  const store: BlobStore = {
     async stat({ digest, generation }) {
       const content = blobs.get(keyOf({ digest, generation }))?.content;
       return content && { digest, generation, sizeBytes: content.length };
@@ -68,6 +69,11 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       uploads.delete(staging);
       return { ...id, sizeBytes };
     },
+    async store(staging, digest, bytes) {
+      const appended = await store.append(staging, 0, bytes, digestAlgorithm(digest));
+      if (appended.interrupted !== undefined) return appended;
+      return { ...appended, blob: await store.commit(staging, digest, appended) };
+    },
     async abort(staging) {
       uploads.delete(checkedStagingId(staging));
     },
@@ -88,6 +94,7 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
     },
     async close() {},
   };
+  return store;
 }
 
 async function* once(content: Uint8Array): Bytes {

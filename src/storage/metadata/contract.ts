@@ -102,6 +102,7 @@ function newUpload(repositoryId: number, facts: Partial<Upload> = {}): Upload {
     smallestEarlierPartBytes: undefined,
     createdAt: at(0),
     updatedAt: at(0),
+    isClaimed: false,
     ...facts,
   };
 }
@@ -111,6 +112,8 @@ async function begin(metadata: Metadata, repositoryId: number, facts: Partial<Up
   await metadata.transact((nouns) => nouns.uploads.create(upload), { durable: false });
   return upload;
 }
+
+const claimed = (upload: Upload): Upload => ({ ...upload, isClaimed: true });
 
 const claim = (metadata: Metadata, id: UploadId, writer: string, now: Date, until: Date) =>
   metadata.transact((nouns) => nouns.uploads.claim(id, writer, now, until), { durable: false });
@@ -550,13 +553,19 @@ function uploadsContract(opened: () => Metadata): void {
     const metadata = opened();
     const { id } = await newRepository(metadata);
     const upload = await begin(metadata, id);
-    expect(await claim(metadata, upload.id, "one", at(0), at(60))).toEqual({ upload, previous: false });
+    expect(await claim(metadata, upload.id, "one", at(0), at(60))).toEqual({
+      upload: claimed(upload),
+      previous: false,
+    });
     expect(await claim(metadata, upload.id, "two", at(59), at(120))).toBeUndefined();
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "two"))).toBe(false);
     expect(await metadata.transact((nouns) => nouns.uploads.extend(upload.id, "two", at(500)))).toBe(false);
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "one"))).toBe(true);
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "one"))).toBe(false);
-    expect(await claim(metadata, upload.id, "two", at(59), at(120))).toEqual({ upload, previous: false });
+    expect(await claim(metadata, upload.id, "two", at(59), at(120))).toEqual({
+      upload: claimed(upload),
+      previous: false,
+    });
   });
 
   test("nobody claims what is gone", async () => {
@@ -571,7 +580,7 @@ function uploadsContract(opened: () => Metadata): void {
     const claims = await Promise.all(
       Array.from({ length: 20 }, (_, writer) => claim(metadata, upload.id, `writer ${writer}`, at(0), at(60))),
     );
-    expect(claims.filter((won) => won !== undefined)).toEqual([{ upload, previous: false }]);
+    expect(claims.filter((won) => won !== undefined)).toEqual([{ upload: claimed(upload), previous: false }]);
   });
 
   test("a claim that ran out passes on, and its writer can do nothing more", async () => {
@@ -579,14 +588,20 @@ function uploadsContract(opened: () => Metadata): void {
     const { id } = await newRepository(metadata);
     const upload = await begin(metadata, id);
     await claim(metadata, upload.id, "slow", at(0), at(60));
-    expect(await claim(metadata, upload.id, "next", at(61), at(120))).toEqual({ upload, previous: true });
+    expect(await claim(metadata, upload.id, "next", at(61), at(120))).toEqual({
+      upload: claimed(upload),
+      previous: true,
+    });
     const late: UploadProgress = { ...upload, parts: 9, at: at(62) };
     expect(await metadata.transact((nouns) => nouns.uploads.extend(upload.id, "slow", at(200)))).toBe(false);
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "slow", late))).toBe(false);
     expect(await metadata.read.uploads.find(upload.id)).toEqual(upload);
     expect(await claim(metadata, upload.id, "third", at(119), at(200))).toBeUndefined();
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "next"))).toBe(true);
-    expect(await claim(metadata, upload.id, "third", at(119), at(200))).toEqual({ upload, previous: false });
+    expect(await claim(metadata, upload.id, "third", at(119), at(200))).toEqual({
+      upload: claimed(upload),
+      previous: false,
+    });
   });
 
   test("of 20 that displace a writer at once, one wins", async () => {
@@ -597,7 +612,7 @@ function uploadsContract(opened: () => Metadata): void {
     const claims = await Promise.all(
       Array.from({ length: 20 }, (_, writer) => claim(metadata, upload.id, `writer ${writer}`, at(61), at(120))),
     );
-    expect(claims.filter((won) => won !== undefined)).toEqual([{ upload, previous: true }]);
+    expect(claims.filter((won) => won !== undefined)).toEqual([{ upload: claimed(upload), previous: true }]);
   });
 
   test("an extended claim lasts longer, also when it had run out unnoticed", async () => {
@@ -655,8 +670,25 @@ function uploadsContract(opened: () => Metadata): void {
 
     await claim(metadata, (second as Upload).id, "dead", long(2), long(3));
     await claim(metadata, (third as Upload).id, "alive", long(3), long(6));
-    expect(await metadata.read.uploads.stale(long(5), 10)).toEqual([first, second, fourth] as Upload[]);
-    expect(await metadata.read.uploads.stale(long(7), 10)).toEqual([first, second, third, fourth, fifth] as Upload[]);
+    const stale = async (days: number) =>
+      (await metadata.read.uploads.stale(long(days), 10)).map((upload) => upload.id);
+    const ids = (uploads: (Upload | undefined)[]) => uploads.map((upload) => upload?.id as UploadId);
+    expect(await stale(5)).toEqual(ids([first, second, fourth]));
+    expect(await stale(7)).toEqual(ids([first, second, third, fourth, fifth]));
+  });
+
+  test("a session says whether somebody writes to it, and a deleted one whether it was there", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const upload = await begin(metadata, id);
+    const isClaimed = async () => (await metadata.read.uploads.find(upload.id))?.isClaimed;
+    expect(await isClaimed()).toBe(false);
+    await claim(metadata, upload.id, "one", at(0), at(60));
+    expect(await isClaimed()).toBe(true);
+    await metadata.transact(({ uploads }) => uploads.release(upload.id, "one"));
+    expect(await isClaimed()).toBe(false);
+    const remove = () => metadata.transact(({ uploads }) => uploads.delete(upload.id));
+    expect([await remove(), await remove()]).toEqual([true, false]);
   });
 
   test("owns tells whether any session has the staged bytes", async () => {

@@ -21,6 +21,7 @@ const uploadColumns = [
   "smallest_earlier_part_bytes",
   "created_at",
   "updated_at",
+  "writer",
 ] as const;
 
 function toUpload(row: Pick<UploadRow, (typeof uploadColumns)[number]>): Upload {
@@ -36,6 +37,7 @@ function toUpload(row: Pick<UploadRow, (typeof uploadColumns)[number]>): Upload 
     smallestEarlierPartBytes: row.smallest_earlier_part_bytes ?? undefined,
     createdAt: new Date(row.created_at),
     updatedAt: new Date(row.updated_at),
+    isClaimed: row.writer !== null,
   };
 }
 
@@ -126,7 +128,9 @@ const releaseWithProgress = statement((db, value: { id: UploadId; writer: string
     .returning("id"),
 );
 
-const deleteUpload = statement((db, value: { id: UploadId }) => db.deleteFrom("upload").where("id", "=", value.id));
+const deleteUpload = statement((db, value: { id: UploadId }) =>
+  db.deleteFrom("upload").where("id", "=", value.id).returning("id"),
+);
 
 const countOfOwner = statement((db, value: { account: AccountId; arn: string; limit: number }) =>
   db
@@ -197,7 +201,8 @@ export function uploads(db: Kysely<Schema>, flavour: Flavour): Uploads {
     },
 
     async delete(id) {
-      await deleteUpload(db, flavour, { id });
+      const deleted = await deleteUpload(db, flavour, { id });
+      return deleted.length > 0;
     },
 
     async countOf({ account, arn }, limit) {
