@@ -1,8 +1,9 @@
-import { open, unlink } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { type Bench, Samples } from "../bench.ts";
 import { settleDisk } from "../disk.ts";
 import { RegistryClient, withDigest } from "../load/registry-client.ts";
+import { runLoad } from "../load/run.ts";
 import type { Peer } from "../peers/index.ts";
 
 /** The kernel counts processor time in hundredths of a second, and one pull may take only ten of them. */
@@ -15,34 +16,41 @@ export async function measureLayers(bench: Bench, peers: readonly Peer[], file: 
   const { rounds, sizeMib } = bench.options;
   const [gib, megabytes] = [sizeMib / 1024, sizeMib * 1.048576];
   const samples = new Samples();
+  const measures = [
+    async () => {
+      const once = { from: file, to: join(bench.folder, "once") };
+      const { seconds } = await runLoad<{ seconds: number }>("hash-and-write.ts", once);
+      samples.add("push, MB/s", "hash and write once", megabytes / seconds);
+    },
+    ...peers.map((peer) => (round: number, digest: string) => measurePeer(peer, round, digest)),
+  ];
   for (let round = 1; round <= rounds; round++) {
     const digest = await newBytes(file, round);
-    await settleDisk(bench.folder);
-    samples.add(
-      "push, MB/s",
-      "hash and write once",
-      megabytes / (await hashAndWriteOnce(file, join(bench.folder, "once"))),
-    );
-    for (const peer of peers) {
-      bench.progress(`layers: round ${round} of ${rounds}, ${peer.name}`);
-      let path = "/layer";
-      if (peer.name !== "nginx") {
-        const repository = `bench/layers-${round}`;
-        await settleDisk(bench.folder);
-        const pushed = await timed(peer, () => push(peer, file, repository, digest));
-        samples.add("push, CPU-s/GiB", peer.name, pushed.cpuSeconds / gib);
-        samples.add("push, MB/s", peer.name, megabytes / pushed.wallSeconds);
-        path = `/v2/${repository}/blobs/${digest}`;
-      }
-      await Bun.sleep(settleMs);
-      const pulled = await timed(peer, async () => {
-        for (let pull = 0; pull < pullsPerRound; pull++) await curl(peer, ["-o", "/dev/null", peer.origin + path]);
-      });
-      samples.add("pull, CPU-s/GiB", peer.name, pulled.cpuSeconds / gib / pullsPerRound);
-      samples.add("pull, MB/s", peer.name, (megabytes * pullsPerRound) / pulled.wallSeconds);
+    for (let turn = 0; turn < measures.length; turn++) {
+      bench.progress(`layers: round ${round} of ${rounds}, ${turn + 1} of ${measures.length}`);
+      await settleDisk(bench.folder);
+      // Each round begins with another one: disks are slower after what somebody else has just written.
+      await measures[(round + turn) % measures.length]?.(round, digest);
     }
   }
   samples.record(bench);
+
+  async function measurePeer(peer: Peer, round: number, digest: string): Promise<void> {
+    let path = "/layer";
+    if (peer.name !== "nginx") {
+      const repository = `bench/layers-${round}`;
+      const pushed = await timed(peer, () => push(peer, file, repository, digest));
+      samples.add("push, CPU-s/GiB", peer.name, pushed.cpuSeconds / gib);
+      samples.add("push, MB/s", peer.name, megabytes / pushed.wallSeconds);
+      path = `/v2/${repository}/blobs/${digest}`;
+    }
+    await Bun.sleep(settleMs);
+    const pulled = await timed(peer, async () => {
+      for (let pull = 0; pull < pullsPerRound; pull++) await curl(peer, ["-o", "/dev/null", peer.origin + path]);
+    });
+    samples.add("pull, CPU-s/GiB", peer.name, pulled.cpuSeconds / gib / pullsPerRound);
+    samples.add("pull, MB/s", peer.name, (megabytes * pullsPerRound) / pulled.wallSeconds);
+  }
 }
 
 async function timed(peer: Peer, work: () => Promise<unknown>) {
@@ -70,26 +78,6 @@ async function curl(peer: Peer, args: string[]): Promise<string> {
   const [out, errors] = await Promise.all([new Response(client.stdout).text(), new Response(client.stderr).text()]);
   if ((await client.exited) !== 0) throw new Error(`${peer.name}: curl ${args.at(-1)}: ${errors.trim()}`);
   return out;
-}
-
-/** The least that a push can cost: read, hash, write and sync the same bytes once. Seconds. */
-async function hashAndWriteOnce(from: string, to: string): Promise<number> {
-  const start = performance.now();
-  const hash = new Bun.CryptoHasher("sha256");
-  const [source, target] = [await open(from), await open(to, "w")];
-  let written: Promise<unknown> = Promise.resolve();
-  for await (const chunk of source.createReadStream({ highWaterMark: 1 << 20 })) {
-    await written;
-    written = target.write(chunk);
-    hash.update(chunk);
-  }
-  await written;
-  await target.sync();
-  await target.close();
-  hash.digest("hex");
-  const seconds = (performance.now() - start) / 1000;
-  await unlink(to);
-  return seconds;
 }
 
 /** A layer that no peer has yet. Answers its digest. */
