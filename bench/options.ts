@@ -37,7 +37,8 @@ bench/results.json. Linux only: times and memory are the kernel's own figures.
   --quotas          instead of all that: the default per-second quotas of Amazon ECR as one load
   --minutes N       how long (5); 0.5 is allowed
   --multiple N      the share of each quota, or a multiple of it (1)
-  --search          find the highest multiple that is held for 15 seconds, then hold it for the minutes
+  --search          find the highest multiple that is held for 15 seconds, in one of two tries, then hold it
+                    for the minutes
   --part-kib N      size of an uploaded part (16)
 
 The parts:

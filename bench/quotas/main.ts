@@ -89,9 +89,11 @@ async function holdFor(
 }
 
 /** Doubles while the load is held, then halves the gap. */
-async function search(holds: (multiple: number) => Promise<boolean>): Promise<number | undefined> {
+async function search(hold: (multiple: number) => Promise<boolean>): Promise<number | undefined> {
   let held: number | undefined;
   let tooMuch: number | undefined;
+  // On a machine that does other things too, one bad moment says nothing.
+  const holds = async (multiple: number) => (await hold(multiple)) || (await hold(multiple));
   for (let multiple = firstMultiple; multiple <= largestMultiple && tooMuch === undefined; multiple *= 2) {
     if (await holds(multiple)) held = multiple;
     else tooMuch = multiple;
