@@ -39,6 +39,12 @@ export interface Launch {
   readonly env?: Record<string, string | undefined>;
 }
 
+/** However the bench ends, no server stays behind. */
+const running = new Set<Bun.Subprocess>();
+process.on("exit", () => {
+  for (const server of running) server.kill("SIGKILL");
+});
+
 const startLimitMs = 60_000;
 const pollMs = 2;
 
@@ -56,9 +62,11 @@ export async function launch({ name, command, folder, port, readyPath, authoriza
     stderr: descriptor,
   });
   closeSync(descriptor);
+  running.add(server);
   const stop = async () => {
     server.kill();
     await server.exited;
+    running.delete(server);
   };
   for (;;) {
     const answer = await fetch(origin + readyPath).catch(() => undefined);

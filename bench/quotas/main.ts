@@ -51,7 +51,7 @@ export async function runQuotas(folder: string, options: Options): Promise<void>
       });
       runs.push(held);
       showProgress("");
-      console.log(`${short(multiple)} × the quotas for ${short(seconds)} s: ${held.failures.join("; ") || "held"}`);
+      console.log(`${short(multiple)} × the quotas for ${short(seconds)} s: ${summary(held.failures)}`);
       return held.failures.length === 0;
     };
     // A server that has just started compiles while it works; that is not the load's to bear.
@@ -104,6 +104,12 @@ async function search(hold: (multiple: number) => Promise<boolean>): Promise<num
     else tooMuch = middle;
   }
   return held;
+}
+
+function summary(failures: readonly string[]): string {
+  if (failures.length === 0) return "held";
+  const more = failures.length > 3 ? `; and ${failures.length - 3} more` : "";
+  return `not held: ${failures.slice(0, 3).join("; ")}${more}`;
 }
 
 function failuresOf({ outcomes }: Load, seconds: number): string[] {
