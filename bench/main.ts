@@ -1,183 +1,129 @@
 /**
- * Berth beside its peers, by the same load in one run: `npm run bench [-- --size-mib 1024 --rounds 5 --seconds 5]`.
- *
- * Peers are Docker's registry (Distribution) without any authentication, which favours it, and nginx as the limit for
- * pulls; those that are not installed are named and left out. Timings on a shared machine are noisy: medians of
- * interleaved rounds are compared, and ratios are what counts.
+ * Berth beside its peers, by the same load in one run: `npm run bench -- --help` explains it, docs/performance.md what
+ * the figures mean. Timings on a shared machine are noisy: medians of interleaved rounds are compared, and ratios are
+ * what counts.
  */
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { cpus, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { type Peer, startBerth, startDistribution, startNginx } from "./peers.ts";
-import { hashAndWriteOnce, median, pull, push, pushManifest } from "./work.ts";
+import { type Bench, type Figure, median } from "./bench.ts";
+import { needDisk } from "./disk.ts";
+import { machineFacts } from "./machine.ts";
+import { type Options, type Part, readOptions } from "./options.ts";
+import { measureGc } from "./parts/gc.ts";
+import { measureLayers } from "./parts/layers.ts";
+import { measureMemory } from "./parts/memory.ts";
+import { measurePages } from "./parts/pages.ts";
+import { createSeededStore } from "./parts/seeded-store.ts";
+import { measureBlobs, measureImages, measureManifests } from "./parts/small-requests.ts";
+import { measureStart } from "./parts/start.ts";
+import { type FoundPeer, findPeers, type Peer, withPeers } from "./peers/index.ts";
+import { install } from "./peers/programs.ts";
+import { runQuotas } from "./quotas/main.ts";
+import { printFigures, printTargets, showProgress } from "./report.ts";
+import { targetsOf } from "./targets.ts";
 
-const { values } = parseArgs({
-  options: {
-    "size-mib": { type: "string", default: "1024" },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "5" },
-    quick: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
-if (values.help) {
-  console.log("npm run bench [-- --size-mib 1024] [--rounds 5] [--seconds 5] [--quick]");
-  process.exit(0);
-}
-const sizeMib = values.quick ? 256 : Number(values["size-mib"]);
-const rounds = values.quick ? 3 : Number(values.rounds);
-const seconds = values.quick ? 3 : Number(values.seconds);
-for (const [name, value] of Object.entries({ "size-mib": sizeMib, rounds, seconds })) {
-  if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a positive whole number`);
-}
-
-interface Row {
-  peer: string;
-  version: string;
-  pullMbPerSecond?: number;
-  pullCpuSecondsPerGib?: number;
-  pushMbPerSecond?: number;
-  pushCpuSecondsPerGib?: number;
-  imagePushesPerSecond?: number;
-  manifestPerSecond?: number;
-  manifestP50Ms?: number;
-  manifestP99Ms?: number;
-}
-
+const options = readOptions();
+if (process.platform !== "linux") throw new Error("the bench reads times and memory from /proc, so it needs Linux");
 const folder = mkdtempSync(join(tmpdir(), "berth-bench-"));
-const peers: Peer[] = [];
-try {
-  await main();
-} finally {
-  for (const peer of peers) await peer.stop();
-  rmSync(folder, { recursive: true, force: true });
-}
+// Whatever ends the bench, its files do not stay.
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1));
 
-async function main(): Promise<void> {
-  console.log(`Preparing ${sizeMib} MiB of random bytes …`);
-  const file = join(folder, "layer");
-  writeRandom(file, sizeMib);
-  for (const start of [startBerth, startDistribution, () => startNginx(folder, file)]) {
-    const peer = await start(folder);
-    if (typeof peer === "string") console.log(`left out: ${peer}`);
-    else peers.push(peer);
-  }
-  const rows = new Map<Peer, Row>(peers.map((peer) => [peer, { peer: peer.name, version: peer.version }]));
-  const limit: number[] = [];
-  const pushes = new Map<Peer, Sample[]>();
-  const pulls = new Map<Peer, Sample[]>();
-  for (let round = 1; round <= rounds; round++) {
-    limit.push(await hashAndWriteOnce(file, join(folder, "once")));
-    for (const peer of peers) {
-      progress(`round ${round} of ${rounds}: ${peer.name}`);
-      if (peer.registry) add(pushes, peer, await push(peer, file, `r${round}`));
-      // What a push leaves to be done (write-back, memory to be swept) is not the pull's.
-      await Bun.sleep(1000);
-      add(pulls, peer, await pull(peer));
-    }
-  }
-  for (const peer of peers.filter(({ registry }) => registry)) {
-    progress(`manifests: ${peer.name}`);
-    Object.assign(rows.get(peer) ?? {}, await manifests(peer));
-    progress(`small images: ${peer.name}`);
-    Object.assign(rows.get(peer) ?? {}, await smallImages(peer));
-  }
-  progress("");
-  for (const [peer, row] of rows) {
-    const [pulled, pushed] = [pulls.get(peer) ?? [], pushes.get(peer) ?? []];
-    row.pullMbPerSecond = rate(pulled);
-    row.pullCpuSecondsPerGib = cpu(pulled);
-    if (!peer.registry) continue;
-    row.pushMbPerSecond = rate(pushed);
-    row.pushCpuSecondsPerGib = cpu(pushed);
-  }
-  report([...rows.values()], (sizeMib * 1.048576) / median(limit));
-}
+if (options.quotas) await runQuotas(folder, options);
+else await compare(options);
 
-interface Sample {
-  readonly wallSeconds: number;
-  readonly cpuSeconds: number;
-}
-
-function add(samples: Map<Peer, Sample[]>, peer: Peer, sample: Sample): void {
-  samples.set(peer, [...(samples.get(peer) ?? []), sample]);
-}
-
-function rate(samples: Sample[]): number {
-  return (sizeMib * 1.048576) / median(samples.map(({ wallSeconds }) => wallSeconds));
-}
-
-function cpu(samples: Sample[]): number {
-  return median(samples.map(({ cpuSeconds }) => cpuSeconds)) * (1024 / sizeMib);
-}
-
-/** A process of its own asks for one manifest again and again over 16 connections. */
-async function manifests(peer: Peer) {
-  const url = await pushManifest(peer);
-  const command = [process.execPath, join(import.meta.dirname, "load.ts"), url, peer.authorization ?? "", `${seconds}`];
-  const load = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
-  const result = JSON.parse(await new Response(load.stdout).text()) as {
-    perSecond: number;
-    p50Ms: number;
-    p99Ms: number;
+async function compare(options: Options): Promise<void> {
+  const figures: Figure[] = [];
+  const leftOut: string[] = [];
+  const bench: Bench = {
+    options,
+    folder,
+    record(name, subject, samples) {
+      const rounds = typeof samples === "number" ? undefined : samples;
+      const value = typeof samples === "number" ? samples : median(samples);
+      // Hundreds of single requests are no rounds.
+      figures.push({ name, subject, value, rounds: rounds && rounds.length <= 20 ? rounds : undefined });
+    },
+    leaveOut(what) {
+      leftOut.push(what);
+      showProgress("");
+      console.log(`left out: ${what}`);
+    },
+    progress: showProgress,
   };
-  return { manifestPerSecond: result.perSecond, manifestP50Ms: result.p50Ms, manifestP99Ms: result.p99Ms };
+
+  if (options.install) await install((text) => console.log(text));
+  const found = await findPeers(bench.leaveOut);
+  const begun = performance.now();
+  await measureAll(bench, found);
+  showProgress("");
+
+  const targets = targetsOf(figures, options);
+  printFigures(figures);
+  printTargets(targets);
+  const peers = Object.fromEntries(found.map(({ kind, version }) => [kind.name, version]));
+  const path = save({
+    at: new Date().toISOString(),
+    minutes: (performance.now() - begun) / 60_000,
+    machine: await machineFacts(folder),
+    peers,
+    settings: options,
+    leftOut,
+    figures,
+    targets,
+  });
+  console.log(`${targets.filter(({ met }) => met).length} of ${targets.length} targets met. All figures: ${path}`);
 }
 
-/** 32 clients push images of two 1 KiB blobs into one repository. */
-async function smallImages(peer: Peer) {
-  const { perSecond } = await load<{ perSecond: number }>("push-small.ts", peer.origin, peer);
-  return { imagePushesPerSecond: perSecond };
+async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<void> {
+  const wants = (part: Part) => bench.options.only.includes(part);
+  const store = createSeededStore(bench);
+  if (wants("start")) await measureStart(bench, found, store);
+
+  const registries = ({ name }: Peer) => found.some(({ kind }) => kind.name === name && kind.registry);
+  if (wants("layers")) {
+    const file = makeLayer(bench);
+    await withPeers(bench, found, { folder: inner("layers"), file }, (peers) => measureLayers(bench, peers, file));
+    rmSync(inner("layers"), { recursive: true, force: true });
+  }
+  if (wants("manifests") || wants("blobs") || wants("images")) {
+    await withPeers(bench, found, { folder: inner("small") }, async (all) => {
+      const peers = all.filter(registries);
+      if (wants("manifests")) await measureManifests(bench, peers);
+      if (wants("blobs")) await measureBlobs(bench, peers);
+      if (wants("images")) await measureImages(bench, peers);
+    });
+    rmSync(inner("small"), { recursive: true, force: true });
+  }
+  if (wants("pages")) await measurePages(bench, store);
+  if (wants("memory")) await measureMemory(bench);
+  if (wants("gc")) await measureGc(bench);
 }
 
-/** Load comes from a process of its own, which prints what came of it. */
-async function load<Result>(program: string, target: string, { authorization = "" }: Peer): Promise<Result> {
-  const command = [process.execPath, join(import.meta.dirname, program), target, authorization, String(seconds)];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
-  return JSON.parse(await new Response(child.stdout).text()) as Result;
+function inner(name: string): string {
+  return join(folder, name);
 }
 
-function report(rows: Row[], limitMbPerSecond: number): void {
-  const berth = rows.find(({ peer }) => peer === "berth");
-  const distribution = rows.find(({ peer }) => peer === "distribution");
-  const nginx = rows.find(({ peer }) => peer === "nginx");
-  const ratio = (a?: number, b?: number) => (a !== undefined && b !== undefined && b > 0 ? a / b : undefined);
-  const ratios = {
-    "pull CPU, Berth / nginx": ratio(berth?.pullCpuSecondsPerGib, nginx?.pullCpuSecondsPerGib),
-    "pull CPU, Berth / Distribution": ratio(berth?.pullCpuSecondsPerGib, distribution?.pullCpuSecondsPerGib),
-    "push rate, Berth / hashing and writing once": ratio(berth?.pushMbPerSecond, limitMbPerSecond),
-    "push rate, Berth / Distribution": ratio(berth?.pushMbPerSecond, distribution?.pushMbPerSecond),
-    "push CPU, Berth / Distribution": ratio(berth?.pushCpuSecondsPerGib, distribution?.pushCpuSecondsPerGib),
-    "small image pushes/s, Berth / Distribution": ratio(
-      berth?.imagePushesPerSecond,
-      distribution?.imagePushesPerSecond,
-    ),
-    "manifest GET/s, Berth / Distribution": ratio(berth?.manifestPerSecond, distribution?.manifestPerSecond),
-  };
-  const round = (value: unknown) => (typeof value === "number" ? Number(value.toPrecision(3)) : value);
-  console.table(rows.map((row) => Object.fromEntries(Object.entries(row).map(([key, value]) => [key, round(value)]))));
-  console.table(Object.fromEntries(Object.entries(ratios).map(([key, value]) => [key, round(value ?? "–")])));
-  const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryGib: round(totalmem() / 2 ** 30) };
-  const settings = { sizeMib, rounds, seconds };
-  const results = { at: new Date().toISOString(), machine, settings, rows, limitMbPerSecond, ratios };
-  const path = join(import.meta.dirname, "results.json");
-  writeFileSync(path, `${JSON.stringify(results, undefined, 2)}\n`);
-  console.log(`Hashing and writing the same bytes once: ${round(limitMbPerSecond)} MB/s. All figures: ${path}`);
-}
-
-function writeRandom(path: string, mib: number): void {
+/** Random bytes: nothing that compresses, and no two megabytes alike. */
+function makeLayer({ options: { sizeMib, rounds }, progress }: Bench): string {
+  // Each of four registries keeps the layer of each round; the file itself and a second writing of it come on top.
+  needDisk(folder, sizeMib * 2 ** 20 * (4 * rounds + 2), `${rounds} rounds of a layer of ${sizeMib} MiB (--size-mib)`);
+  progress(`layers: making ${sizeMib} MiB of random bytes`);
+  const path = inner("layer");
   const block = randomBytes(1 << 20);
   const descriptor = openSync(path, "w");
-  for (let index = 0; index < mib; index++) {
+  for (let index = 0; index < sizeMib; index++) {
     block.writeUInt32LE(index, 0);
     writeSync(descriptor, block);
   }
   closeSync(descriptor);
+  return path;
 }
 
-function progress(text: string): void {
-  if (process.stdout.isTTY) process.stdout.write(`\r\u001b[K${text}`);
-  else if (text) console.log(text);
+function save(results: object): string {
+  const path = join(import.meta.dirname, "results.json");
+  writeFileSync(path, `${JSON.stringify(results, undefined, 2)}\n`);
+  return path;
 }

@@ -595,7 +595,7 @@ function uploadsContract(opened: () => Metadata): void {
     const late: UploadProgress = { ...upload, parts: 9, at: at(62) };
     expect(await metadata.transact((nouns) => nouns.uploads.extend(upload.id, "slow", at(200)))).toBe(false);
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "slow", late))).toBe(false);
-    expect(await metadata.read.uploads.find(upload.id)).toEqual(upload);
+    expect(await metadata.read.uploads.find(upload.id)).toEqual(claimed(upload));
     expect(await claim(metadata, upload.id, "third", at(119), at(200))).toBeUndefined();
     expect(await metadata.transact((nouns) => nouns.uploads.release(upload.id, "next"))).toBe(true);
     expect(await claim(metadata, upload.id, "third", at(119), at(200))).toEqual({

@@ -1,0 +1,70 @@
+import type { Figure } from "./bench.ts";
+import { count } from "./parts/seeded-store.ts";
+
+/** One ratio or bound that the design promises. */
+export interface Target {
+  readonly name: string;
+  readonly value: number;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+  readonly met: boolean;
+}
+
+interface Promised {
+  readonly name: string;
+  readonly value: number | undefined;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+const registries = ["distribution", "distribution-3", "zot"];
+
+/** What can be said of these figures. A target whose figures were left out is left out too. */
+export function targetsOf(figures: readonly Figure[], options: { images: number; layerGib: number }): Target[] {
+  const value = (name: string, subject = "berth") => {
+    return figures.find((figure) => figure.name === name && figure.subject === subject)?.value;
+  };
+  const ratio = (name: string, other: string, otherName = name) => {
+    const [ours, theirs] = [value(name), value(otherName, other)];
+    return ours === undefined || theirs === undefined || theirs === 0 ? undefined : ours / theirs;
+  };
+  const against = (what: string, name: string, bound: { atMost?: number; atLeast?: number }): Promised[] =>
+    registries.map((peer) => ({ name: `${what}, Berth / ${peer}`, value: ratio(name, peer), ...bound }));
+  const many = `berth with ${count(options.images)} images`;
+
+  const promised: Promised[] = [
+    { name: "pull CPU, Berth / nginx", value: ratio("pull, CPU-s/GiB", "nginx"), atMost: 1.3 },
+    ...against("pull CPU", "pull, CPU-s/GiB", { atMost: 0.25 }),
+    { name: "push rate, Berth / hash and write once", value: ratio("push, MB/s", "hash and write once"), atLeast: 0.9 },
+    ...against("manifest GET rate", "manifest GET, per second", { atLeast: 5 }),
+    ...against("small image push rate", "small image push, per second", { atLeast: 10 }),
+    { name: `start with ${count(options.images)} images, ms`, value: value("start, ms", many), atMost: 300 },
+    ...["one stream", "chunks"].map((how) => ({
+      name: `peak memory, ${options.layerGib} GiB in ${how}, MiB`,
+      value: value(`peak memory, MiB, ${options.layerGib} GiB`, `berth, ${how}`),
+      atMost: 150,
+    })),
+    ...pageRatios(figures, options.images),
+  ];
+  return promised.flatMap(({ name, value: measured, atMost, atLeast }) => {
+    if (measured === undefined) return [];
+    const met = (atMost === undefined || measured <= atMost) && (atLeast === undefined || measured >= atLeast);
+    return [{ name, value: measured, atMost, atLeast, met }];
+  });
+}
+
+function pageRatios(figures: readonly Figure[], images: number): Promised[] {
+  const small = `berth with ${count(1000)} images`;
+  const pages = figures.filter(({ name, subject }) => name.includes(" page, ms") && subject === small);
+  return [100_000, images]
+    .flatMap((size) =>
+      pages.map(({ name, value: base }) => {
+        const large = figures.find(
+          (other) => other.name === name && other.subject === `berth with ${count(size)} images`,
+        );
+        const what = name.replace(", ms", "");
+        return { name: `${what}: ${count(size)} / 1k images`, value: large && large.value / base, atMost: 1.2 };
+      }),
+    )
+    .filter(({ name }, index, all) => all.findIndex((other) => other.name === name) === index);
+}
