@@ -1,7 +1,8 @@
 import { parseArgs } from "node:util";
+import { type Figures, newFigures } from "./figures.ts";
 import { playKilled } from "./killed.ts";
 import type { Loss } from "./perform.ts";
-import { type Figures, newFigures, play } from "./run.ts";
+import { play } from "./run.ts";
 import { improvise, recorded } from "./script.ts";
 import { scriptText, shrink } from "./shrink.ts";
 
@@ -114,7 +115,8 @@ function summary(figures: Figures, losses: number, seconds: number): string {
     `${figures.runs} runs in ${seconds.toFixed(0)} s: ${figures.operations} operations, ${figures.acknowledged} acknowledged`,
     `${figures.crashes} crashes, ${figures.powerCuts} of them power cuts; ${faultCount} faults and crashes by kind and step:`,
     ...table(faults),
-    `${figures.checkedBlobs} blobs read back; ${figures.orphans} blobs found that no metadata named`,
+    `${figures.checkedBlobs} blobs read back; ${figures.strays} copies seen that no row named`,
+    `at the end of the runs: ${figures.collected} blobs collected, ${figures.swept} copies swept`,
     "uploads with a session and without its bytes, by what was tried:",
     ...table(stuck),
     `${losses} losses`,

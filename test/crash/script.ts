@@ -1,6 +1,8 @@
+import { strayAfterMs } from "../../src/domain/registry/collection.ts";
 import { blobs, imageAt, images, largeBlob, tags } from "./content.ts";
 import type { Fault, Moment } from "./faults.ts";
 import { apply, type Kind, type Operation, type SlotFacts, type State } from "./model.ts";
+import { graceMs } from "./perform.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /**
@@ -24,6 +26,8 @@ export interface Life {
 
 /** Operations that run at once. */
 export interface Wave {
+  /** How much time passes before it. */
+  readonly afterMs: number;
   readonly operations: readonly Operation[];
   /** Bytes that the blob disk has left meanwhile; the database cannot grow at all. */
   readonly freeBytes?: number;
@@ -148,6 +152,14 @@ function writeLife(random: Random, steps: number): Life {
   return { crash, faults, ending, startsAgain: random.chance(0.5) };
 }
 
+/** Some are longer than the time of grace, and a few longer than a copy may be without a name. */
+const pauses = [
+  [20, 1_000],
+  [2, 70_000],
+  [3, graceMs + 10_000],
+  [1, strayAfterMs + graceMs],
+] as const;
+
 function writeWave(random: Random, plot: Plot, situation: Situation): Wave {
   const size = random.weighted([
     [3, 1],
@@ -158,7 +170,8 @@ function writeWave(random: Random, plot: Plot, situation: Situation): Wave {
   ] as const);
   plot.beginWave(situation);
   const operations = Array.from({ length: size }, () => plot.next());
-  return random.chance(0.04) ? { operations, freeBytes: random.below(30_000) } : { operations };
+  const afterMs = random.weighted(pauses);
+  return { operations, afterMs, freeBytes: random.chance(0.04) ? random.below(30_000) : undefined };
 }
 
 type Plot = ReturnType<typeof createPlot>;
@@ -251,6 +264,12 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
       return { kind: "deleteBlob", repository: name, blob: held.length > 0 ? random.pick(held) : blob() };
     },
     pull: (name) => ({ kind: "pull", repository: name, image: heldImage(name) }),
+    ask(name) {
+      const held = state[name]?.links ?? [];
+      return { kind: "ask", repository: name, blob: held.length > 0 ? random.pick(held) : blob() };
+    },
+    collect: () => ({ kind: "collect" }),
+    sweep: () => ({ kind: "sweep" }),
     flushPullTimes: () => ({ kind: "flushPullTimes" }),
     expireUploads: () => ({ kind: "expireUploads" }),
   };
@@ -269,6 +288,9 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
     deleteByApi: 4,
     deleteBlob: 3,
     pull: 6,
+    ask: 4,
+    collect: 9,
+    sweep: 3,
     flushPullTimes: 1,
     expireUploads: 2,
   };
