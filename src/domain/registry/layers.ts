@@ -130,15 +130,23 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     return link;
   }
 
-  /** Whoever is told that a layer is there may build on it, so its time of grace begins anew. */
-  async function putOff(repositoryId: number, links: readonly LayerLink[]): Promise<void> {
+  /**
+   * Whoever is told that a layer is there may build on it, so its time of grace begins anew. Answers those that are still
+   * there: a collection may have taken one since it was found.
+   */
+  async function putOff(repositoryId: number, links: readonly LayerLink[]): Promise<LayerLink[]> {
     const now = clock();
-    const waiting = links.filter(({ inImage, unreferencedSince: since }) => {
+    const isWaiting = ({ inImage, unreferencedSince: since }: LayerLink) => {
       return !inImage && since !== undefined && now.getTime() - since.getTime() > putOffAfterMs;
-    });
-    if (waiting.length === 0) return;
-    const digests = waiting.map(({ digest }) => digest);
-    await metadata.transact(({ layers }) => layers.touch(repositoryId, digests, now), session);
+    };
+    const digests = links.filter(isWaiting).map(({ digest }) => digest);
+    if (digests.length === 0) return [...links];
+    const left = await metadata.transact(async ({ layers }) => {
+      await layers.touch(repositoryId, digests, now);
+      return layers.findMany(repositoryId, digests);
+    }, session);
+    const isLeft = new Set(left.map(({ digest }) => digest));
+    return links.filter((link) => !isWaiting(link) || isLeft.has(link.digest));
   }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
@@ -253,15 +261,14 @@ export function createLayers(parts: { metadata: Metadata; blobs: BlobStore; cloc
     async present(granted, name, digests) {
       const repository = await repositoryOf(granted, name);
       const links = (await metadata.read.layers.findMany(repository.id, digests)).filter((link) => !link.quarantined);
-      await putOff(repository.id, links);
-      return links;
+      return putOff(repository.id, links);
     },
     async stat(granted, name, digest) {
       const repository = await repositoryOf(granted, name);
       const link = await find(granted, repository, digest);
-      if (link.quarantined) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
-      await putOff(repository.id, [link]);
-      return link;
+      const [left] = link.quarantined ? [] : await putOff(repository.id, [link]);
+      if (!left) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+      return left;
     },
     async downloadable(granted, name, digest) {
       const link = await readable(granted, name, digest);
