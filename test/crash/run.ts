@@ -25,6 +25,8 @@ import { isOpen } from "./uploads.ts";
 const claimMs = 31_000;
 /** Uploads that nobody touched for so long are expired, when the script says so. */
 const expiryMs = 4_000;
+/** About as many as it takes to push a small blob. */
+const mostTurns = 300;
 const everyPage = 1_073_741_823;
 const root = "/berth/blobs";
 /** In memory, where the machine has such a place: what a power cut takes is decided here, not by the file system. */
@@ -49,6 +51,13 @@ export async function play(director: Director, figures: Figures, sabotage?: Sabo
     rmSync(folder, { recursive: true, force: true });
     figures.runs++;
   }
+}
+
+/** Some operations begin later than others, by as many turns as the rhythm says; so they meet at other moments. */
+async function late(operation: Operation, rhythm: string): Promise<void> {
+  const random = createRandom(`${rhythm} ${JSON.stringify(operation)}`);
+  const turns = rhythm !== "" && random.chance(0.5) ? random.below(mostTurns) : 0;
+  for (let turn = 0; turn < turns; turn++) await undefined;
 }
 
 function createRun(director: Director, folder: string, time: Time, figures: Figures, sabotage?: Sabotage) {
@@ -176,12 +185,12 @@ function createRun(director: Director, folder: string, time: Time, figures: Figu
 
   const nextWave = () => director.nextWave({ state: ledger.state, isOpen: (slot) => isOpen(ledger.uploads[slot]) });
 
-  async function playWave({ operations, afterMs, freeBytes }: Wave): Promise<readonly Performed[]> {
+  async function playWave({ operations, afterMs, rhythm, freeBytes }: Wave): Promise<readonly Performed[]> {
     time.pass(afterMs);
     const playing = opened();
     const before = faults.fired;
     if (freeBytes !== undefined) await fill(playing, freeBytes);
-    const performed = await performAll(playing, operations);
+    const performed = await performAll(playing, operations, rhythm);
     // Some of what is visible now may be lost in a power cut, so nobody can say yet what is there.
     if (faults.isLogBroken) faults.crash("after a failed sync of the log");
     if (faults.hasCrashed) return performed;
@@ -190,11 +199,16 @@ function createRun(director: Director, folder: string, time: Time, figures: Figu
     return performed;
   }
 
-  async function performAll(playing: Berth, operations: readonly Operation[]): Promise<Performed[]> {
+  async function performAll(playing: Berth, operations: readonly Operation[], rhythm = ""): Promise<Performed[]> {
     figures.operations += operations.length;
     const uploadId = (slot: number) => ledger.uploads[slot]?.id;
     const client = { slots, uploadId, expireBefore: new Date(Date.now() - expiryMs), readFile };
-    const settled = await Promise.allSettled(operations.map((operation) => perform(playing, client, operation)));
+    const settled = await Promise.allSettled(
+      operations.map(async (operation) => {
+        await late(operation, rhythm);
+        return perform(playing, client, operation);
+      }),
+    );
     return settled.map((each) => {
       if (each.status === "rejected") throw each.reason;
       if (each.value.outcome.status === "done") figures.acknowledged++;

@@ -28,6 +28,8 @@ export interface Life {
 export interface Wave {
   /** How much time passes before it. */
   readonly afterMs: number;
+  /** By how much the operations begin one after the other. */
+  readonly rhythm: string;
   readonly operations: readonly Operation[];
   /** Bytes that the blob disk has left meanwhile; the database cannot grow at all. */
   readonly freeBytes?: number;
@@ -169,9 +171,12 @@ function writeWave(random: Random, plot: Plot, situation: Situation): Wave {
     [1, 5],
   ] as const);
   plot.beginWave(situation);
-  const operations = Array.from({ length: size }, () => plot.next());
   const afterMs = random.weighted(pauses);
-  return { operations, afterMs, freeBytes: random.chance(0.04) ? random.below(30_000) : undefined };
+  const operations = Array.from({ length: size }, () => plot.next());
+  // After a long pause there is something to take.
+  if (afterMs > 1_000 && random.chance(0.6)) operations.push(...plot.meeting());
+  const rhythm = String(random.below(1_000_000));
+  return { operations, afterMs, rhythm, freeBytes: random.chance(0.04) ? random.below(30_000) : undefined };
 }
 
 type Plot = ReturnType<typeof createPlot>;
@@ -198,6 +203,12 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   const slot = () => {
     const free = openSlots.filter((open) => !busySlots.has(open) || random.chance(0.03));
     return free.length > 0 ? random.pick(free) : undefined;
+  };
+  /** A blob that no image of the repository needs, so that a collection may be about to take it. */
+  const waiting = (name: string) => {
+    const needed = state[name]?.images.flatMap((index) => imageAt(index).layers);
+    const held = (state[name]?.links ?? []).filter((link) => !needed?.includes(link));
+    return held.length > 0 ? random.pick(held) : blob();
   };
   const push = (name: string, index: number): Operation => ({
     kind: "push",
@@ -226,7 +237,7 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   const byKind: Record<Kind, (name: string) => Operation> = {
     createRepository: (name) => ({ kind: "createRepository", repository: name, immutable: random.chance(0.2) }),
     deleteRepository: (name) => ({ kind: "deleteRepository", repository: name, force: random.chance(0.6) }),
-    push: (name) => push(name, blob()),
+    push: (name) => push(name, random.chance(0.3) ? waiting(name) : blob()),
     begin,
     append(name) {
       const chosen = slot();
@@ -264,10 +275,7 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
       return { kind: "deleteBlob", repository: name, blob: held.length > 0 ? random.pick(held) : blob() };
     },
     pull: (name) => ({ kind: "pull", repository: name, image: heldImage(name) }),
-    ask(name) {
-      const held = state[name]?.links ?? [];
-      return { kind: "ask", repository: name, blob: held.length > 0 ? random.pick(held) : blob() };
-    },
+    ask: (name) => ({ kind: "ask", repository: name, blob: waiting(name) }),
     collect: () => ({ kind: "collect" }),
     sweep: () => ({ kind: "sweep" }),
     flushPullTimes: () => ({ kind: "flushPullTimes" }),
@@ -312,6 +320,15 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   }
 
   return {
+    /** A collection, and somebody who comes for what it may take. */
+    meeting(): Operation[] {
+      const name = random.pick(Object.keys(state).length > 0 ? Object.keys(state) : repositories);
+      const wanted = waiting(name);
+      const comes: Operation = random.chance(0.5)
+        ? push(name, wanted)
+        : { kind: "ask", repository: name, blob: wanted };
+      return [{ kind: "collect" }, comes];
+    },
     next(): Operation {
       const operation = choose();
       follow(operation);
