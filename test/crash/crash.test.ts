@@ -13,17 +13,17 @@ import { improvise } from "./script.ts";
 async function firstLoss(seed: string, runs: number, sabotage?: Sabotage): Promise<Loss | undefined> {
   for (let run = 1; run <= runs; run++) {
     const loss = await play(improvise(`${seed}/${run}`), newFigures(), sabotage);
-    if (loss) {
-      if (process.env.V) console.log(run, loss.message.slice(0, 150));
-      return loss;
-    }
+    if (loss) return loss;
   }
   return undefined;
 }
 
 test("crashes, power cuts and failing disks lose nothing", async () => {
-  expect(await firstLoss("test", 15)).toBeUndefined();
+  expect((await firstLoss("test", 20))?.message).toBeUndefined();
 }, 30_000);
+
+/** The seed was chosen because the first run of each finds it; later, another may. */
+const mostRuns = 100;
 
 /** A Berth that is wrong in one way. */
 const sabotages: Record<string, Sabotage> = {
@@ -67,7 +67,7 @@ function withoutGenerations(blobs: BlobStore): BlobStore {
 describe("the harness sees it when", () => {
   for (const [what, sabotage] of Object.entries(sabotages)) {
     test(what, async () => {
-      expect(await firstLoss("sabotage", 60, sabotage)).toBeDefined();
+      expect(await firstLoss("look 4", mostRuns, sabotage)).toBeDefined();
     }, 30_000);
   }
 });

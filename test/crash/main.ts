@@ -6,6 +6,20 @@ import { play } from "./run.ts";
 import { improvise, recorded } from "./script.ts";
 import { scriptText, shrink } from "./shrink.ts";
 
+/**
+ * Crashes, power cuts and failing disks, in random runs: `npm run test:crash -- --seed 1 --runs 10000`.
+ *
+ * A run is a few lives of one registry. In each, waves of operations take place at once: pushes, uploads, mounts, tags,
+ * deletes, expiries, collections, sweeps. Any step at the disk or the database may fail or be the last one, then Berth
+ * starts on what is left. After each start every promise is checked (inspect.ts), and what is there must follow from what
+ * was acknowledged (ledger.ts, explain.ts). In the end everything that nobody needs must go, and nothing else (tidy.ts).
+ * One run in fifty kills real processes instead (killed.ts).
+ *
+ * When something is lost: the report names the run, and the same is played again with `--seed S --only I`. Time, chance
+ * and the order of events are the run's own, so it ends in the same way. Below it stands the shortest script that still
+ * loses something. Make that a small test beside the code, before you mend it.
+ */
+
 const usage = `npm run test:crash -- [--seed N] [--runs M] [--minutes K]
   --seed N      which runs (default 1): the same seed gives the same runs, but for those with killed processes
   --runs M      how many (default 1000)
