@@ -59,7 +59,7 @@ export interface Bounds {
   readonly without?: readonly Kind[];
 }
 
-export const usualBounds: Bounds = { lives: 5, waves: 14 };
+export const usualBounds: Bounds = { lives: 8, waves: 16 };
 
 const repositories = ["library/app", "team/web", "mirror"];
 /** About so many steps belong to a wave. A crash is laid where the life is likely to come. */
