@@ -43,9 +43,8 @@ class FaultyConnection implements DatabaseConnection {
   async executeQuery<Row>(query: CompiledQuery) {
     const isSelect = SelectQueryNode.is(query.query);
     const what = this.#use === "read" ? "read" : isSelect ? "select in a transaction" : "change in a transaction";
-    const fail = (code: string) => databaseFailure(code);
     try {
-      return await this.#faults.around(what, () => this.inner.executeQuery<Row>(query), fail);
+      return await this.#faults.around(what, () => this.inner.executeQuery<Row>(query), databaseFailure);
     } catch (error) {
       // However it failed, the connection must know that it did.
       if (this.#use !== "read") await this.inner.executeQuery(CompiledQuery.raw("no statement")).catch(() => {});
@@ -67,11 +66,11 @@ function driver(db: Kysely<Schema>, faults: Faults, use: Use): Driver {
       faults.alive();
       const { promise: given, resolve: give, reject } = Promise.withResolvers<FaultyConnection>();
       const { promise: released, resolve: release } = Promise.withResolvers<void>();
-      const use_ = async (connection: DatabaseConnection) => {
+      const hold = async (connection: DatabaseConnection) => {
         give(new FaultyConnection(connection as SqliteConnection, release, faults, use));
         await released;
       };
-      db.getExecutor().provideConnection(use_).catch(reject);
+      db.getExecutor().provideConnection(hold).catch(reject);
       return given;
     },
     async releaseConnection(connection) {

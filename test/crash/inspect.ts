@@ -6,7 +6,7 @@ import type { Disk } from "../../src/storage/blobs/disk.ts";
 import type { Engine } from "../../src/storage/metadata/metadata.ts";
 import { deletedAccount } from "../../src/storage/metadata/repositories.ts";
 import type { Berth } from "./berth.ts";
-import { digestFor, type Image, imageAt, images, blobs as stock } from "./content.ts";
+import { blobAt, digestFor, type Image, imageAt, images, blobs as stock } from "./content.ts";
 import type { Figures } from "./figures.ts";
 import type { Ledger } from "./ledger.ts";
 import type { RepositoryState, State } from "./model.ts";
@@ -127,7 +127,7 @@ async function checkContent(around: Surroundings, figures: Figures): Promise<voi
 async function checkBlobs(around: Surroundings, name: RepositoryName, { links }: RepositoryState): Promise<void> {
   const { granted, layers } = around.berth;
   for (const link of links) {
-    const { digest, bytes } = at(stock, link);
+    const { digest, bytes } = blobAt(link);
     const { layer, content } = await layers.read(granted, name, digest).catch((error: Error) => {
       throw new Loss(`blob ${link} of ${name} cannot be read: ${error.message}`);
     });
@@ -183,7 +183,7 @@ async function checkRows({ reader }: Engine): Promise<void> {
   for (const { id, digest } of imageRows) {
     const { layers, children } = imageAt(known(imageIndex, digest));
     const expected = [
-      ...layers.map((layer) => at(stock, layer).digest),
+      ...layers.map((layer) => blobAt(layer).digest),
       ...children.map((child) => imageAt(child).digest),
     ];
     const actual = [...layerRows, ...childRows].filter(({ image_id }) => image_id === id).map((row) => row.digest);
@@ -261,10 +261,4 @@ async function checkSessions(berth: Berth, uploads: Uploads): Promise<void> {
 export async function sessionsIn({ reader }: Engine): Promise<Set<string>> {
   const rows = await reader.selectFrom("upload").select("id").execute();
   return new Set(rows.map(({ id }) => id));
-}
-
-function at<Item>(items: readonly Item[], index: number): Item {
-  const item = items[index];
-  if (item === undefined) throw new RangeError(`no item ${index}`);
-  return item;
 }

@@ -183,8 +183,10 @@ function inFlight(told: readonly Told[]): Performed[] {
   const begun = told.flatMap((each) => ("begins" in each ? each.begins : []));
   const ended = told.flatMap((each) => ("ends" in each ? [each.ends] : []));
   const isSame = (one: Operation, other: Operation) => JSON.stringify(one) === JSON.stringify(other);
+  const answers = [...ended];
   const left = begun.filter((operation) => {
-    const at = ended.findIndex((end) => isSame(end.operation, operation));
+    const at = answers.findIndex((answer) => isSame(answer.operation, operation));
+    if (at !== -1) answers.splice(at, 1);
     return at === -1;
   });
   return [

@@ -4,7 +4,7 @@ import { explains } from "./explain.ts";
 import { stateIn } from "./inspect.ts";
 import { canonical, type Operation, type RepositoryState, type SlotFacts, type State } from "./model.ts";
 import { graceMs, Loss, type Performed } from "./perform.ts";
-import { afterPowerLoss, judgeUploads, type Uploads } from "./uploads.ts";
+import { afterPowerLoss, judgeUploads, type UploadCircumstances, type Uploads } from "./uploads.ts";
 
 /** When a link was last of use, by repository and blob. Before that plus the time of grace, nobody may collect it. */
 type Needed = Readonly<Record<string, number>>;
@@ -20,14 +20,10 @@ export interface Ledger {
 
 export const emptyLedger: Ledger = { state: {}, uploads: {}, needed: {}, asked: {} };
 
-export interface Circumstances {
-  readonly slots: ReadonlyMap<number, SlotFacts>;
-  /** When the operations took place. */
-  readonly nowMs: number;
-  readonly expireBefore: Date;
-  /** A fault was injected, or the process was stopped. */
-  readonly wereFaulty: boolean;
-}
+/** Of a wave: when it took place, and whether a fault was injected or the process was stopped. */
+export type Circumstances = Omit<UploadCircumstances, "performed">;
+
+type Moment = Pick<Circumstances, "slots" | "nowMs">;
 
 /** What follows for the uploads, and operations that found one without its bytes. @throws Loss */
 export function judge(ledger: Ledger, performed: readonly Performed[], around: Circumstances) {
@@ -42,7 +38,7 @@ export async function compare(
   { engine }: Berth,
   ledger: Ledger,
   performed: readonly Performed[],
-  { slots, nowMs }: Pick<Circumstances, "slots" | "nowMs">,
+  { slots, nowMs }: Moment,
 ): Promise<Ledger> {
   const before = withDue(ledger, nowMs);
   const after = await stateIn(engine);
@@ -96,7 +92,7 @@ function nextNeeds(
   { state: before, needed, asked }: Ledger,
   after: State,
   performed: readonly Performed[],
-  { slots, nowMs }: Pick<Circumstances, "slots" | "nowMs">,
+  { slots, nowMs }: Moment,
 ): Pick<Ledger, "needed" | "asked"> {
   const done = performed.filter(({ outcome }) => outcome.status === "done").map(({ operation }) => operation);
   const used = new Set(done.flatMap((operation) => usedBy(operation, slots)));
