@@ -63,7 +63,7 @@ export const usualBounds: Bounds = { lives: 8, waves: 16 };
 
 const repositories = ["library/app", "team/web", "mirror"];
 /** About so many steps belong to a wave. A crash is laid where the life is likely to come. */
-const stepsOfWave = 24;
+const stepsOfWave = 32;
 
 /**
  * Makes it up as it goes: what it chooses fits what is there.
