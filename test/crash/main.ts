@@ -128,7 +128,7 @@ function summary(figures: Figures, losses: number, seconds: number): string {
   return [
     `${figures.runs} runs in ${seconds.toFixed(0)} s: ${figures.operations} operations, ${figures.acknowledged} acknowledged`,
     `${figures.crashes} crashes, ${figures.powerCuts} of them power cuts; ${faultCount} faults and crashes by kind and step:`,
-    ...table(faults),
+    ...matrix(faults),
     `${figures.checkedBlobs} blobs read back; ${figures.strays} copies seen that no row named`,
     `at the end of the runs: ${figures.collected} blobs collected, ${figures.swept} copies swept`,
     "uploads with a session and without its bytes, by what was tried:",
@@ -137,9 +137,31 @@ function summary(figures: Figures, losses: number, seconds: number): string {
   ].join("\n");
 }
 
+const kinds = ["ENOSPC", "EIO", "crash"].flatMap((kind) => [`${kind} before`, `${kind} after`]);
+
+/** One row for each step, one column for each kind of fault; what has no step comes below. */
+function matrix(faults: ReadonlyMap<string, number>): string[] {
+  const steps = new Map<string, number[]>();
+  const others = new Map(faults);
+  for (const [name, times] of faults) {
+    const column = kinds.findIndex((kind) => name.startsWith(`${kind} `));
+    if (column === -1 || name.includes("after a failed sync")) continue;
+    const step = name.slice(`${kinds[column]} `.length);
+    steps.set(step, (steps.get(step) ?? kinds.map(() => 0)).with(column, times));
+    others.delete(name);
+  }
+  const row = (cells: readonly (string | number)[], name: string) =>
+    `  ${cells.map((cell) => String(cell).padStart(13)).join("")}  ${name}`;
+  return [row(kinds, "step"), ...sorted(steps).map(([step, cells]) => row(cells, step)), ...table(others)];
+}
+
 function table(tally: ReadonlyMap<string, number>): string[] {
-  const rows = [...tally].sort(([one], [other]) => (one < other ? -1 : 1));
-  return rows.length > 0 ? rows.map(([name, times]) => `  ${String(times).padStart(7)}  ${name}`) : ["  none"];
+  const rows = sorted(tally).map(([name, times]) => `  ${String(times).padStart(7)}  ${name}`);
+  return rows.length > 0 ? rows : ["  none"];
+}
+
+function sorted<Value>(map: ReadonlyMap<string, Value>): [string, Value][] {
+  return [...map].sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 process.exitCode = await main();
