@@ -11,7 +11,8 @@ import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
 import { openSqliteEngine } from "../../src/storage/metadata/sqlite.ts";
-import { type Faults, faultyDisk, faultyMetadata } from "./faults.ts";
+import { type Faults, faultyDisk } from "./faults.ts";
+import { faultyEngine } from "./faulty-database.ts";
 
 /** The domain over stores that may fail, put together as src/compose.ts does it, without surfaces. */
 export interface Berth {
@@ -39,22 +40,40 @@ const logPages = 80;
 
 export const registry: Registry = { account: "000000000000" as AccountId, region: "us-east-1" as Region };
 
-export async function openBerth(place: Place, options: { faults?: Faults; clock: () => Date }): Promise<Berth> {
-  const { faults, clock } = options;
+/** Ways in which Berth could be wrong, to prove that the harness would see it. */
+export interface Sabotage {
+  /** Between Berth and what it was given. */
+  disk?(disk: Disk): Disk;
+  metadata?(metadata: Metadata): Metadata;
+  blobs?(blobs: BlobStore): BlobStore;
+  /** The log of the database is never synced. */
+  readonly skipsLogSync?: boolean;
+}
+
+interface Options {
+  readonly clock: () => Date;
+  readonly faults?: Faults;
+  readonly sabotage?: Sabotage;
+}
+
+export async function openBerth(place: Place, options: Options): Promise<Berth> {
   const engine = await openSqliteEngine({ path: place.database });
   try {
-    return await overEngine(engine, place, faults, clock);
+    return await overEngine(engine, place, options);
   } catch (error) {
     await engine.close();
     throw error;
   }
 }
 
-async function overEngine(engine: Engine, place: Place, faults: Faults | undefined, clock: () => Date): Promise<Berth> {
+async function overEngine(engine: Engine, place: Place, { faults, clock, sabotage = {} }: Options): Promise<Berth> {
   await sql`pragma wal_autocheckpoint = ${sql.raw(String(logPages))}`.execute(engine.durable);
-  const { disk = realDisk } = place;
-  const blobs = await openFilesystemBlobs({ root: place.blobs, disk: faults ? faultyDisk(disk, faults) : disk });
-  const metadata = faults ? faultyMetadata(metadataOver(engine), faults) : metadataOver(engine);
+  const { disk = (same) => same, blobs: store = (same) => same, metadata: database = (same) => same } = sabotage;
+  const sound = disk(place.disk ?? realDisk);
+  const blobs = store(
+    await openFilesystemBlobs({ root: place.blobs, disk: faults ? faultyDisk(sound, faults) : sound }),
+  );
+  const metadata = database(metadataOver(faults ? faultyEngine(engine, faults) : engine));
   const pullTimes = createPullTimes({ metadata, clock });
   return {
     granted: await rootGrant(createAccess()),

@@ -1,7 +1,6 @@
-import { Database } from "bun:sqlite";
-import type { Metadata, Nouns } from "../../src/domain/registry/ports.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { type DiskCall, failure, tapped } from "../../src/storage/blobs/test-disk.ts";
+import { count, type Tally } from "./figures.ts";
 
 /** A place in a life: the steps are counted over the blob store's disk and the database together. */
 export interface Moment {
@@ -28,9 +27,6 @@ export interface Plan {
   /** Called in the very moment of the crash, before anything else can happen. */
   onCrash(): void;
 }
-
-/** How often something was injected, by what and where: `EIO before rename`. */
-export type Tally = Map<string, number>;
 
 /** Decides at each step what goes wrong. */
 export class Faults {
@@ -64,7 +60,7 @@ export class Faults {
   crash(where: string): void {
     if (this.#hasCrashed) return;
     this.#hasCrashed = true;
-    this.#count(`crash ${where}`);
+    count(this.tally, `crash ${where}`);
     this.#plan?.onCrash();
   }
 
@@ -73,22 +69,18 @@ export class Faults {
     if (this.#hasCrashed) throw new Crashed();
   }
 
-  async around<Result>(what: string, run: () => Promise<Result>, full = failure): Promise<Result> {
-    const step = this.begin();
-    this.at({ step, when: "before" }, what, full);
+  /** One step: `what` says which, for the tally. */
+  async around<Result>(what: string, run: () => Promise<Result>, fail = failure): Promise<Result> {
+    this.alive();
+    const step = ++this.steps;
+    this.#at({ step, when: "before" }, what, fail);
     const result = await run();
     this.alive();
-    this.at({ step, when: "after" }, what, full);
+    this.#at({ step, when: "after" }, what, fail);
     return result;
   }
 
-  /** For a step whose two sides lie apart. */
-  begin(): number {
-    this.alive();
-    return ++this.steps;
-  }
-
-  at({ step, when }: Moment, what: string, fail: (code: string) => Error): void {
+  #at({ step, when }: Moment, what: string, fail: (code: string) => Error): void {
     const plan = this.#plan;
     if (!plan) return;
     const isHere = (moment: Moment) => moment.step === step && moment.when === when;
@@ -99,12 +91,19 @@ export class Faults {
     const fault = plan.faults.find(isHere);
     if (!fault) return;
     this.fired++;
-    this.#count(`${fault.code} ${when} ${what}`);
+    count(this.tally, `${fault.code} ${when} ${what}`);
     throw fail(fault.code);
   }
 
-  #count(name: string): void {
-    this.tally.set(name, (this.tally.get(name) ?? 0) + 1);
+  /** Lets something happen that is no part of the life. */
+  async without<Result>(work: () => Promise<Result>): Promise<Result> {
+    const plan = this.#plan;
+    this.#plan = undefined;
+    try {
+      return await work();
+    } finally {
+      this.#plan = plan;
+    }
   }
 }
 
@@ -119,7 +118,7 @@ export function faultyDisk(disk: Disk, faults: Faults): Disk {
 /** Which file it is matters more than its name. */
 function stepName({ verb, path }: DiskCall): string {
   const isStaged = path.includes("/staging/");
-  const isBlob = /\/[0-9a-f]{64,128}$/.test(path);
+  const isBlob = /\/[0-9a-f]{64,128}(\.[0-9a-f-]{36})?$/.test(path);
   return `${verb} ${isStaged ? "staged file" : isBlob ? "blob" : "folder"}`;
 }
 
@@ -132,71 +131,4 @@ export async function faultySync(sync: () => Promise<void>, faults: Faults): Pro
     if (faults.fired > before) faults.isLogBroken = true;
     throw error;
   }
-}
-
-export function faultyMetadata(metadata: Metadata, faults: Faults): Metadata {
-  async function transact<Result>(...[work, options]: Parameters<typeof metadata.transact<Result>>): Promise<Result> {
-    faults.alive();
-    const durable = options?.durable ?? true;
-    const what = durable ? "durable commit" : "relaxed commit";
-    let step = 0;
-    const result = await metadata.transact(async (nouns) => {
-      faults.alive();
-      const done = await work(tappedNouns(nouns, (verb) => faults.around(verb.name, verb.run, databaseFailure)));
-      step = faults.begin();
-      faults.at({ step, when: "before" }, what, databaseFailure);
-      return done;
-    }, options);
-    faults.alive();
-    faults.at({ step, when: "after" }, what, databaseFailure);
-    return result;
-  }
-  const read = tappedNouns(metadata.read, async ({ run }) => {
-    faults.alive();
-    const answer = await run();
-    faults.alive();
-    return answer;
-  });
-  return { ...metadata, read, transact };
-}
-
-interface Verb {
-  readonly name: string;
-  run(): Promise<unknown>;
-}
-
-function tappedNouns(nouns: Nouns, tap: (verb: Verb) => Promise<unknown>): Nouns {
-  const tappedNoun = (noun: object) =>
-    Object.fromEntries(
-      Object.entries(noun).map(([name, verb]: [string, (...parameters: unknown[]) => Promise<unknown>]) => [
-        name,
-        (...parameters: unknown[]) => tap({ name: "statement", run: () => verb(...parameters) }),
-      ]),
-    );
-  return Object.fromEntries(Object.entries(nouns).map(([name, noun]) => [name, tappedNoun(noun)])) as unknown as Nouns;
-}
-
-/** SQLite's own error where Berth looks at it; nobody looks at the others. */
-function databaseFailure(code: string): Error {
-  if (code === "ENOSPC") return sqliteIsFull();
-  return Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR" });
-}
-
-let full: Error | undefined;
-
-/** Only SQLite can make one. */
-function sqliteIsFull(): Error {
-  if (full) return full;
-  const database = new Database(":memory:");
-  try {
-    database.run("create table filler (bytes blob)");
-    database.run("pragma max_page_count = 4");
-    database.run("insert into filler values (zeroblob(100000))");
-  } catch (error) {
-    full = error as Error;
-    return full;
-  } finally {
-    database.close();
-  }
-  throw new Error("the database should have been full");
 }

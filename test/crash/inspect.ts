@@ -1,10 +1,14 @@
 import { Database } from "bun:sqlite";
 import { basename, join } from "node:path";
-import type { Digest, RepositoryName, Tag, UploadId } from "../../src/domain/names.ts";
+import { type Digest, digestAlgorithm, type RepositoryName, type Tag } from "../../src/domain/names.ts";
+import type { BlobId } from "../../src/domain/registry/ports.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
 import type { Engine } from "../../src/storage/metadata/metadata.ts";
+import { deletedAccount } from "../../src/storage/metadata/repositories.ts";
 import type { Berth } from "./berth.ts";
-import { digestFor, type Image, imageAt, images, blobs as stock } from "./content.ts";
+import { blobAt, digestFor, type Image, imageAt, images, blobs as stock } from "./content.ts";
+import type { Figures } from "./figures.ts";
+import type { Ledger } from "./ledger.ts";
 import type { RepositoryState, State } from "./model.ts";
 import { bytesOf, Loss } from "./perform.ts";
 import type { Uploads } from "./uploads.ts";
@@ -22,7 +26,11 @@ function known(index: ReadonlyMap<Digest, number>, digest: Digest): number {
 
 /** The state of the model that the rows amount to. @throws Loss when they contradict each other */
 export async function stateIn({ reader }: Engine): Promise<State> {
-  const repositories = await reader.selectFrom("repository").select(["id", "name", "tag_mutability"]).execute();
+  const repositories = await reader
+    .selectFrom("repository")
+    .select(["id", "name", "tag_mutability"])
+    .where("account", "!=", deletedAccount)
+    .execute();
   const links = await reader.selectFrom("layer_link").select(["repository_id", "digest"]).execute();
   const imageRows = await reader.selectFrom("image").select(["id", "repository_id", "digest", "tag_count"]).execute();
   const tagRows = await reader.selectFrom("tag").select(["repository_id", "tag", "image_id"]).execute();
@@ -69,7 +77,7 @@ function checkHistory(tags: Record<string, number>, history: Record<string, stri
 }
 
 /** SQLite's own opinion of its file. */
-export function checkDatabase(path: string): void {
+function checkDatabase(path: string): void {
   const database = new Database(path);
   try {
     const problems = [
@@ -82,9 +90,9 @@ export function checkDatabase(path: string): void {
   }
 }
 
-export interface Surroundings {
-  readonly berth: Berth;
-  readonly state: State;
+/** Where Berth keeps everything, and how to look at it beside Berth. */
+export interface Place {
+  readonly database: string;
   readonly root: string;
   readonly disk: Disk;
   readFile(path: string): Promise<Buffer>;
@@ -92,25 +100,38 @@ export interface Surroundings {
   readonly soon: Date;
 }
 
+interface Surroundings extends Place {
+  readonly berth: Berth;
+  readonly state: State;
+}
+
+/** Everything that must hold after every start. @throws Loss */
+export async function checkAfterStart(berth: Berth, ledger: Ledger, place: Place, figures: Figures): Promise<void> {
+  checkDatabase(place.database);
+  await checkContent({ ...place, berth, state: ledger.state }, figures);
+  await checkSessions(berth, ledger.uploads);
+  // Berth's own check of its stores belongs here: it must find nothing that these have not found.
+}
+
 /** Everything acknowledged, through the doors that clients use. */
-export async function checkContent(around: Surroundings): Promise<{ orphans: number }> {
+async function checkContent(around: Surroundings, figures: Figures): Promise<void> {
   for (const [name, repository] of Object.entries(around.state)) {
     await checkBlobs(around, name as RepositoryName, repository);
     await checkImages(around, name as RepositoryName, repository);
+    figures.checkedBlobs += repository.links.length;
   }
   await checkRows(around.berth.engine);
-  return checkFiles(around);
+  figures.strays += await checkFiles(around);
 }
 
 async function checkBlobs(around: Surroundings, name: RepositoryName, { links }: RepositoryState): Promise<void> {
   const { granted, layers } = around.berth;
   for (const link of links) {
-    const { digest, bytes } = at(stock, link);
-    const { sizeBytes } = await layers.stat(granted, name, digest);
-    const { content } = await layers.read(granted, name, digest).catch((error: Error) => {
+    const { digest, bytes } = blobAt(link);
+    const { layer, content } = await layers.read(granted, name, digest).catch((error: Error) => {
       throw new Loss(`blob ${link} of ${name} cannot be read: ${error.message}`);
     });
-    const isSame = sizeBytes === bytes.length && (await bytesOf(around, content)).equals(bytes);
+    const isSame = layer.sizeBytes === bytes.length && (await bytesOf(around, content)).equals(bytes);
     if (!isSame) throw new Loss(`blob ${link} of ${name} has other bytes than were acknowledged`);
   }
 }
@@ -162,7 +183,7 @@ async function checkRows({ reader }: Engine): Promise<void> {
   for (const { id, digest } of imageRows) {
     const { layers, children } = imageAt(known(imageIndex, digest));
     const expected = [
-      ...layers.map((layer) => at(stock, layer).digest),
+      ...layers.map((layer) => blobAt(layer).digest),
       ...children.map((child) => imageAt(child).digest),
     ];
     const actual = [...layerRows, ...childRows].filter(({ image_id }) => image_id === id).map((row) => row.digest);
@@ -171,37 +192,49 @@ async function checkRows({ reader }: Engine): Promise<void> {
   }
 }
 
-/** Every file is a blob that is what its name says, or staged and found; every blob that the metadata names has a file. */
-async function checkFiles(around: Surroundings): Promise<{ orphans: number }> {
+/**
+ * Every file is a copy that is what its name says, or staged and found; every copy that a row names is there, and nothing
+ * is about to remove it. Answers how many copies no row names at all.
+ */
+async function checkFiles(around: Surroundings): Promise<number> {
   const { blobs, engine } = around.berth;
   const listed = new Set<string>();
   for await (const blob of blobs.list()) {
-    const { digest, sizeBytes } = blob;
     const content = await blobs.read(blob);
     const bytes = content && (await bytesOf(around, content));
-    const algorithm = digest.startsWith("sha512:") ? "sha512" : "sha256";
-    const isWhole = bytes?.length === sizeBytes && digestFor(bytes, algorithm) === digest;
-    if (!isWhole) throw new Loss(`the file of ${digest} is not what its name says`);
-    listed.add(digest);
+    const isWhole = bytes?.length === blob.sizeBytes && digestFor(bytes, digestAlgorithm(blob.digest)) === blob.digest;
+    if (!isWhole) throw new Loss(`the file of ${copyName(blob)} is not what its name says`);
+    listed.add(copyName(blob));
   }
   const stale = new Set<string>(await Array.fromAsync(blobs.stale(around.soon)));
   for (const path of await filesIn(around.disk, around.root)) {
-    const name = basename(path);
-    const isFound = path.includes("/staging/") ? stale.has(name) : listed.has(digestOfPath(path));
+    const isFound = path.includes("/staging/") ? stale.has(basename(path)) : listed.has(nameInStore(path));
     if (!isFound) throw new Loss(`nothing will ever find the file ${path}`);
   }
-  const named = await engine.reader.selectFrom("blob").select("digest").execute();
-  for (const { digest } of named) {
-    if (!listed.delete(digest)) throw new Loss(`the metadata names ${digest}, and the store does not have it`);
+  const named = await copiesIn(engine, "blob");
+  const doomed = await copiesIn(engine, "blob_removal");
+  for (const copy of named) {
+    if (!listed.has(copy)) throw new Loss(`the metadata names ${copy}, and the store does not have it`);
+    if (doomed.has(copy)) throw new Loss(`the metadata names ${copy}, and its removal is noted`);
   }
-  return { orphans: listed.size };
+  return listed.difference(named).difference(doomed).size;
 }
 
-function digestOfPath(path: string): string {
+export async function copiesIn({ reader }: Engine, table: "blob" | "blob_removal"): Promise<Set<string>> {
+  const rows = await reader.selectFrom(table).select(["digest", "generation"]).execute();
+  return new Set(rows.map(copyName));
+}
+
+function copyName({ digest, generation }: BlobId): string {
+  return `${digest}.${generation}`;
+}
+
+/** `<algorithm>/<prefix>/<hex>.<generation>`, as the store lays it out. */
+export function nameInStore(path: string): string {
   return `${path.split("/").at(-3)}:${basename(path)}`;
 }
 
-async function filesIn(disk: Disk, folder: string): Promise<string[]> {
+export async function filesIn(disk: Disk, folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const name of await disk.readdir(folder)) {
     const path = join(folder, name);
@@ -214,18 +247,9 @@ async function filesIn(disk: Disk, folder: string): Promise<string[]> {
   return found;
 }
 
-/** What is staged, and the sessions that own it. */
-export async function uploadsIn(
-  { engine, blobs }: Berth,
-  soon: Date,
-): Promise<{ sessions: UploadId[]; staged: string[] }> {
-  const rows = await engine.reader.selectFrom("upload").select("id").execute();
-  return { sessions: rows.map(({ id }) => id), staged: await Array.fromAsync(blobs.stale(soon)) };
-}
-
 /** Who was acknowledged is there, and who is over is not. */
-export async function checkSessions(berth: Berth, uploads: Uploads, soon: Date): Promise<void> {
-  const sessions = new Set<string>((await uploadsIn(berth, soon)).sessions);
+async function checkSessions(berth: Berth, uploads: Uploads): Promise<void> {
+  const sessions = await sessionsIn(berth.engine);
   for (const [slot, { id, end }] of Object.entries(uploads)) {
     if (!id) continue;
     if (end === "none" && !sessions.has(id)) throw new Loss(`the upload in slot ${slot} is gone`);
@@ -234,8 +258,7 @@ export async function checkSessions(berth: Berth, uploads: Uploads, soon: Date):
   }
 }
 
-function at<Item>(items: readonly Item[], index: number): Item {
-  const item = items[index];
-  if (item === undefined) throw new RangeError(`no item ${index}`);
-  return item;
+export async function sessionsIn({ reader }: Engine): Promise<Set<string>> {
+  const rows = await reader.selectFrom("upload").select("id").execute();
+  return new Set(rows.map(({ id }) => id));
 }

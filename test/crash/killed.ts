@@ -3,14 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { realDisk } from "../../src/storage/blobs/disk.ts";
 import { type Berth, openBerth } from "./berth.ts";
-import { explains } from "./explain.ts";
-import { checkContent, checkDatabase, checkSessions, stateIn } from "./inspect.ts";
-import { canonical, type Operation, type SlotFacts, type State } from "./model.ts";
-import { Loss, type Performed, perform } from "./perform.ts";
+import { count, type Figures } from "./figures.ts";
+import { checkAfterStart, type Place } from "./inspect.ts";
+import { compare, emptyLedger, judge, type Ledger } from "./ledger.ts";
+import type { Operation, SlotFacts } from "./model.ts";
+import { graceMs, Loss, type Performed, perform } from "./perform.ts";
 import { createRandom } from "./random.ts";
-import { count, type Figures } from "./run.ts";
 import { improvise } from "./script.ts";
-import { isOpen, judgeUploads, type Uploads } from "./uploads.ts";
+import { tidyUp } from "./tidy.ts";
+import { isOpen } from "./uploads.ts";
 
 /**
  * The honest crash: a process of its own, on a real disk, killed with SIGKILL whenever it happens to be. What it has
@@ -19,9 +20,8 @@ import { isOpen, judgeUploads, type Uploads } from "./uploads.ts";
  */
 
 /** What one process leaves to the next, and to whoever checks. */
-export interface Legacy {
-  readonly state: State;
-  readonly uploads: Uploads;
+interface Legacy {
+  readonly ledger: Ledger;
   readonly slots: readonly (readonly [number, SlotFacts])[];
 }
 
@@ -41,28 +41,37 @@ export type Told =
   | { readonly settled: Legacy }
   | { readonly lost: string };
 
-/** A claim that nobody gave back has run out then. */
-const claimMs = 31_000;
-/** The clock of whoever comes after so many kills: what the killed had claimed is free again. */
-const clockAfter = (kills: number) => () => new Date(Date.now() + kills * claimMs);
+/** What the killed had claimed is free again then, and what nobody needed is due. */
+const pauseMs = graceMs + 10_000;
+const clockAfter = (kills: number) => () => new Date(Date.now() + kills * pauseMs);
 /** Nobody expires uploads here: staged bytes are as old as the real clock says, and sessions as old as this one. */
 const bounds = { lives: 1, waves: 1, without: ["expireUploads"] } as const;
 const never = new Date(0);
 const readFile = async (path: string) => Buffer.from(await Bun.file(path).arrayBuffer());
 
-function placeIn(folder: string) {
-  return { database: join(folder, "berth.sqlite"), blobs: join(folder, "blobs") };
+function placeIn(folder: string): Place {
+  const root = join(folder, "blobs");
+  return {
+    database: join(folder, "berth.sqlite"),
+    root,
+    disk: realDisk,
+    readFile,
+    soon: new Date(Date.now() + pauseMs),
+  };
 }
+
+const openIn = ({ database, root }: Place, clock: () => Date) => openBerth({ database, blobs: root }, { clock });
 
 /** The life of the process that will be killed: wave after wave without end. */
 export async function liveUntilKilled({ folder, seed, kills, legacy }: Task, tell: (told: Told) => void) {
   const clock = clockAfter(kills);
-  const berth = await openBerth(placeIn(folder), { clock });
+  const berth = await openIn(placeIn(folder), clock);
   const slots = new Map(legacy.slots);
-  let { state, uploads } = legacy;
+  let { ledger } = legacy;
   for (let waves = 0; ; waves++) {
     const director = improvise(`${seed}/${waves}`, bounds, slots);
     director.nextLife();
+    const { state, uploads } = ledger;
     const wave = director.nextWave({ state, isOpen: (slot) => isOpen(uploads[slot]) });
     if (!wave) continue;
     tell({ begins: wave.operations });
@@ -74,40 +83,28 @@ export async function liveUntilKilled({ folder, seed, kills, legacy }: Task, tel
         return ends;
       }),
     );
-    ({ state, uploads } = await judged(berth, { state, uploads, slots: [...slots] }, performed, false));
-    tell({ settled: { state, uploads, slots: [...slots] } });
+    ({ ledger } = await judged(berth, { ledger, slots: [...slots] }, performed, { now: clock(), wereFaulty: false }));
+    tell({ settled: { ledger, slots: [...slots] } });
   }
 }
 
 /** What follows from what the operations answered and from what is there. @throws Loss when it does not fit */
 async function judged(
   berth: Berth,
-  { state, uploads, slots: known }: Legacy,
+  { ledger, slots: known }: Legacy,
   performed: readonly Performed[],
-  wereFaulty: boolean,
-  figures?: Figures,
-): Promise<{ state: State; uploads: Uploads }> {
-  const slots = new Map(known);
-  const odd = performed.find(({ operation, error }) => error !== undefined && !("slot" in operation));
-  if (odd && !wereFaulty) throw new Loss(`an error for no reason: ${odd.error?.stack}`);
-  const nowMs = berth.clock().getTime();
-  const after = judgeUploads(uploads, { slots, performed, nowMs, expireBefore: never, wereFaulty });
-  for (const what of after.stuck) if (figures) count(figures.stuck, what);
-  const now = await stateIn(berth.engine);
-  if (!explains(state, performed, now, slots)) {
-    const told = performed.map(({ operation, outcome }) => JSON.stringify({ operation, outcome }));
-    throw new Loss(
-      ["no order of the operations leads to what is there", ...told, canonical(state), canonical(now)].join("\n  "),
-    );
-  }
-  return { state: now, uploads: after.uploads };
+  { now, wereFaulty }: { now: Date; wereFaulty: boolean },
+): Promise<{ ledger: Ledger; stuck: readonly string[] }> {
+  const around = { slots: new Map(known), nowMs: now.getTime(), expireBefore: never, wereFaulty };
+  const after = judge(ledger, performed, around);
+  return { ...after, ledger: await compare(berth, after.ledger, performed, around) };
 }
 
 /** Kills a few processes, one after the other, and looks each time at what they leave. */
 export async function playKilled(seed: string, figures: Figures): Promise<Loss | undefined> {
   const folder = await mkdtemp(join(tmpdir(), "berth-killed-"));
   const random = createRandom(seed);
-  let legacy: Legacy = { state: {}, uploads: {}, slots: [] };
+  let legacy: Legacy = { ledger: emptyLedger, slots: [] };
   try {
     for (let kills = 0; kills < killsOfRun; kills++) {
       const task = { folder, seed: `${seed}/${kills}`, kills, legacy };
@@ -163,17 +160,19 @@ async function inspect({ folder, kills, legacy }: Task, told: readonly Told[], f
   figures.acknowledged += told.filter((each) => "ends" in each && each.ends.outcome.status === "done").length;
 
   const place = placeIn(folder);
-  const berth = await openBerth(place, { clock: clockAfter(kills + 1) });
+  let passedMs = (kills + 1) * pauseMs;
+  const berth = await openIn(place, () => new Date(Date.now() + passedMs));
   try {
-    checkDatabase(place.database);
-    const left = { ...before, slots: [...slots] };
-    const { state, uploads } = await judged(berth, left, performed, true, figures);
-    const soon = new Date(Date.now() + claimMs);
-    const { orphans } = await checkContent({ berth, state, root: place.blobs, disk: realDisk, readFile, soon });
-    figures.orphans += orphans;
-    for (const { links } of Object.values(state)) figures.checkedBlobs += links.length;
-    await checkSessions(berth, uploads, soon);
-    return { state, uploads, slots: [...slots] };
+    const known = { ...before, slots: [...slots] };
+    const { ledger, stuck } = await judged(berth, known, performed, { now: clockAfter(kills)(), wereFaulty: true });
+    for (const what of stuck) count(figures.stuck, what);
+    await checkAfterStart(berth, ledger, place, figures);
+    if (kills + 1 < killsOfRun) return { ledger, slots: [...slots] };
+    const pass = (ms: number) => {
+      passedMs += ms;
+    };
+    const at = () => ({ ...place, soon: new Date(Date.now() + passedMs + pauseMs) });
+    return { ledger: await tidyUp(berth, ledger, at, { pass, slots, figures }), slots: [...slots] };
   } finally {
     await berth.close();
   }
@@ -184,8 +183,10 @@ function inFlight(told: readonly Told[]): Performed[] {
   const begun = told.flatMap((each) => ("begins" in each ? each.begins : []));
   const ended = told.flatMap((each) => ("ends" in each ? [each.ends] : []));
   const isSame = (one: Operation, other: Operation) => JSON.stringify(one) === JSON.stringify(other);
+  const answers = [...ended];
   const left = begun.filter((operation) => {
-    const at = ended.findIndex((end) => isSame(end.operation, operation));
+    const at = answers.findIndex((answer) => isSame(answer.operation, operation));
+    if (at !== -1) answers.splice(at, 1);
     return at === -1;
   });
   return [

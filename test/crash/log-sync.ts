@@ -3,19 +3,14 @@ import { type FileHandle, open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Decides whether and when a sync takes place. */
-export type Around = (sync: () => Promise<void>) => Promise<void>;
-
 /**
- * Stands between Berth and the one sync that it does through Node: that of the database's log. All file handles share a
+ * Takes the place of the one sync that Berth does through Node: that of the database's log. All file handles share a
  * prototype, so this is possible without asking Berth for it; while it lasts, nothing else in the process may sync so.
  */
-export async function interceptSyncs(around: Around): Promise<{ end(): void }> {
+export async function interceptSyncs(instead: () => Promise<void>): Promise<{ end(): void }> {
   const prototype = await prototypeOfHandles();
   const { datasync } = prototype;
-  prototype.datasync = function (this: FileHandle) {
-    return around(() => datasync.call(this));
-  };
+  prototype.datasync = instead;
   return {
     end() {
       prototype.datasync = datasync;

@@ -1,9 +1,24 @@
 import { parseArgs } from "node:util";
+import { type Figures, newFigures } from "./figures.ts";
 import { playKilled } from "./killed.ts";
 import type { Loss } from "./perform.ts";
-import { type Figures, newFigures, play } from "./run.ts";
+import { play } from "./run.ts";
 import { improvise, recorded } from "./script.ts";
 import { scriptText, shrink } from "./shrink.ts";
+
+/**
+ * Crashes, power cuts and failing disks, in random runs: `npm run test:crash -- --seed 1 --runs 10000`.
+ *
+ * A run is a few lives of one registry. In each, waves of operations take place at once: pushes, uploads, mounts, tags,
+ * deletes, expiries, collections, sweeps. Any step at the disk or the database may fail or be the last one, then Berth
+ * starts on what is left. After each start every promise is checked (inspect.ts), and what is there must follow from what
+ * was acknowledged (ledger.ts, explain.ts). In the end everything that nobody needs must go, and nothing else (tidy.ts).
+ * One run in fifty kills real processes instead (killed.ts).
+ *
+ * When something is lost: the report names the run, and the same is played again with `--seed S --only I`. Time, chance
+ * and the order of events are the run's own, so it ends in the same way. Below it stands the shortest script that still
+ * loses something. Make that a small test beside the code, before you mend it.
+ */
 
 const usage = `npm run test:crash -- [--seed N] [--runs M] [--minutes K]
   --seed N      which runs (default 1): the same seed gives the same runs, but for those with killed processes
@@ -113,17 +128,40 @@ function summary(figures: Figures, losses: number, seconds: number): string {
   return [
     `${figures.runs} runs in ${seconds.toFixed(0)} s: ${figures.operations} operations, ${figures.acknowledged} acknowledged`,
     `${figures.crashes} crashes, ${figures.powerCuts} of them power cuts; ${faultCount} faults and crashes by kind and step:`,
-    ...table(faults),
-    `${figures.checkedBlobs} blobs read back; ${figures.orphans} blobs found that no metadata named`,
+    ...matrix(faults),
+    `${figures.checkedBlobs} blobs read back; ${figures.strays} copies seen that no row named`,
+    `at the end of the runs: ${figures.collected} blobs collected, ${figures.swept} copies swept`,
     "uploads with a session and without its bytes, by what was tried:",
     ...table(stuck),
     `${losses} losses`,
   ].join("\n");
 }
 
+const kinds = ["ENOSPC", "EIO", "crash"].flatMap((kind) => [`${kind} before`, `${kind} after`]);
+
+/** One row for each step, one column for each kind of fault; what has no step comes below. */
+function matrix(faults: ReadonlyMap<string, number>): string[] {
+  const steps = new Map<string, number[]>();
+  const others = new Map(faults);
+  for (const [name, times] of faults) {
+    const column = kinds.findIndex((kind) => name.startsWith(`${kind} `));
+    if (column === -1 || name.includes("after a failed sync")) continue;
+    const step = name.slice(`${kinds[column]} `.length);
+    steps.set(step, (steps.get(step) ?? kinds.map(() => 0)).with(column, times));
+    others.delete(name);
+  }
+  const row = (cells: readonly (string | number)[], name: string) =>
+    `  ${cells.map((cell) => String(cell).padStart(13)).join("")}  ${name}`;
+  return [row(kinds, "step"), ...sorted(steps).map(([step, cells]) => row(cells, step)), ...table(others)];
+}
+
 function table(tally: ReadonlyMap<string, number>): string[] {
-  const rows = [...tally].sort(([one], [other]) => (one < other ? -1 : 1));
-  return rows.length > 0 ? rows.map(([name, times]) => `  ${String(times).padStart(7)}  ${name}`) : ["  none"];
+  const rows = sorted(tally).map(([name, times]) => `  ${String(times).padStart(7)}  ${name}`);
+  return rows.length > 0 ? rows : ["  none"];
+}
+
+function sorted<Value>(map: ReadonlyMap<string, Value>): [string, Value][] {
+  return [...map].sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 process.exitCode = await main();

@@ -8,6 +8,8 @@ import { imageAt } from "./content.ts";
 export interface RepositoryState {
   readonly immutable: boolean;
   readonly links: readonly number[];
+  /** Those of the links that nobody has needed for the time of grace: a collection may take them, or not. */
+  readonly due?: readonly number[];
   readonly images: readonly number[];
   readonly tags: Readonly<Record<string, number>>;
   /** Oldest first, as `from>to`. */
@@ -37,8 +39,12 @@ export type Operation =
   | { readonly kind: "deleteByApi"; readonly repository: string; readonly image?: number; readonly tag?: string }
   | { readonly kind: "deleteBlob"; readonly repository: string; readonly blob: number }
   | { readonly kind: "pull"; readonly repository: string; readonly image: number }
+  /** Whether the blob is there, before it is pushed: whoever hears that it is relies on it. */
+  | { readonly kind: "ask"; readonly repository: string; readonly blob: number }
   | { readonly kind: "flushPullTimes" }
-  | { readonly kind: "expireUploads" };
+  | { readonly kind: "expireUploads" }
+  | { readonly kind: "collect" }
+  | { readonly kind: "sweep" };
 
 export type Kind = Operation["kind"];
 
@@ -118,6 +124,8 @@ function change(
       if (repository.images.some((image) => imageAt(image).layers.includes(blob))) return "LayerReferenced";
       return { ...repository, links: repository.links.filter((link) => link !== blob) };
     }
+    case "ask":
+      return repository.links.includes(operation.blob) ? linked(repository, operation.blob) : "LayerNotFound";
     case "pull":
       return repository.images.includes(operation.image) ? repository : "ImageNotFound";
     default:
@@ -125,16 +133,26 @@ function change(
   }
 }
 
+/** The link is there, and its time of grace begins anew. */
 function linked(repository: RepositoryState, blob: number): RepositoryState {
-  if (repository.links.includes(blob)) return repository;
-  return { ...repository, links: [...repository.links, blob] };
+  if (!repository.links.includes(blob)) return { ...repository, links: [...repository.links, blob] };
+  if (!repository.due?.includes(blob)) return repository;
+  return { ...repository, due: repository.due.filter((each) => each !== blob) };
+}
+
+/** What a collection does to one link, if it may. */
+export function collected(state: State, name: string, blob: number): State | undefined {
+  const repository = state[name];
+  if (!repository?.links.includes(blob) || !repository.due?.includes(blob)) return undefined;
+  return { ...state, [name]: { ...repository, links: repository.links.filter((link) => link !== blob) } };
 }
 
 function put(before: RepositoryState, { image, tags }: Operation & { kind: "put" }): RepositoryState | string {
   const { layers, children } = imageAt(image);
   if (!layers.every((layer) => before.links.includes(layer))) return "LayersNotFound";
   if (!children.every((child) => before.images.includes(child))) return "ReferencedImagesNotFound";
-  let after = before.images.includes(image) ? before : { ...before, images: [...before.images, image] };
+  const held = layers.reduce(linked, before);
+  let after = held.images.includes(image) ? held : { ...held, images: [...held.images, image] };
   for (const tag of tags) {
     const from = after.tags[tag];
     if (from !== undefined && after.immutable) return "ImageTagImmutable";

@@ -1,5 +1,6 @@
 import { Refusal } from "../../src/domain/errors.ts";
 import type { RepositoryName, Tag, UploadId } from "../../src/domain/names.ts";
+import { collectGarbage, sweepStrays } from "../../src/domain/registry/collection.ts";
 import type { Bytes, Content } from "../../src/domain/registry/ports.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
 import type { Berth } from "./berth.ts";
@@ -12,6 +13,9 @@ import type { Operation, SlotFacts } from "./model.ts";
 export class Loss extends Error {
   override readonly name = "Loss";
 }
+
+/** Of garbage. Longer than it takes for a question to put a collection off, see src/domain/registry/layers.ts. */
+export const graceMs = 120_000;
 
 /** What a client has noted of its uploads, and what it sees while it goes on with one. */
 export interface Client {
@@ -114,6 +118,16 @@ async function run(berth: Berth, client: Client, operation: Operation, noted: No
       return;
     case "expireUploads":
       await expireUploads(berth, client.expireBefore);
+      return;
+    case "ask":
+      await layers.stat(granted, name, blobAt(operation.blob).digest);
+      return;
+    case "collect":
+      // What could not be removed is tried again by the next one.
+      await collectGarbage(berth, { graceMs, failed() {} });
+      return;
+    case "sweep":
+      await sweepStrays(berth);
       return;
   }
 }

@@ -21,7 +21,7 @@ const { O_CREAT, O_RDWR, O_RDONLY } = constants;
  * All names and lengths, or only what was synced, or any mixture: a disk writes what it likes in the order it likes, and
  * only a sync binds it.
  */
-export async function afterPowerCut(disk: ModelDisk, random: Random): Promise<ModelDisk> {
+export async function diskAfterPowerCut(disk: ModelDisk, random: Random): Promise<ModelDisk> {
   const names = disk.after("names");
   const synced = disk.after("synced");
   const survivors = random.pick(["names", "synced", "mixed", "mixed"] as const);

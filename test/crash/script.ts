@@ -1,6 +1,8 @@
+import { strayAfterMs } from "../../src/domain/registry/collection.ts";
 import { blobs, imageAt, images, largeBlob, tags } from "./content.ts";
 import type { Fault, Moment } from "./faults.ts";
 import { apply, type Kind, type Operation, type SlotFacts, type State } from "./model.ts";
+import { graceMs } from "./perform.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /**
@@ -24,6 +26,10 @@ export interface Life {
 
 /** Operations that run at once. */
 export interface Wave {
+  /** How much time passes before it. */
+  readonly afterMs: number;
+  /** By how much the operations begin one after the other. */
+  readonly rhythm: string;
   readonly operations: readonly Operation[];
   /** Bytes that the blob disk has left meanwhile; the database cannot grow at all. */
   readonly freeBytes?: number;
@@ -53,11 +59,11 @@ export interface Bounds {
   readonly without?: readonly Kind[];
 }
 
-export const usualBounds: Bounds = { lives: 5, waves: 14 };
+export const usualBounds: Bounds = { lives: 8, waves: 16 };
 
 const repositories = ["library/app", "team/web", "mirror"];
 /** About so many steps belong to a wave. A crash is laid where the life is likely to come. */
-const stepsOfWave = 24;
+const stepsOfWave = 32;
 
 /**
  * Makes it up as it goes: what it chooses fits what is there.
@@ -148,6 +154,14 @@ function writeLife(random: Random, steps: number): Life {
   return { crash, faults, ending, startsAgain: random.chance(0.5) };
 }
 
+/** Some are longer than the time of grace, and a few longer than a copy may be without a name. */
+const pauses = [
+  [20, 1_000],
+  [2, 70_000],
+  [3, graceMs + 10_000],
+  [1, strayAfterMs + graceMs],
+] as const;
+
 function writeWave(random: Random, plot: Plot, situation: Situation): Wave {
   const size = random.weighted([
     [3, 1],
@@ -157,8 +171,12 @@ function writeWave(random: Random, plot: Plot, situation: Situation): Wave {
     [1, 5],
   ] as const);
   plot.beginWave(situation);
+  const afterMs = random.weighted(pauses);
   const operations = Array.from({ length: size }, () => plot.next());
-  return random.chance(0.04) ? { operations, freeBytes: random.below(30_000) } : { operations };
+  // After a long pause there is something to take.
+  if (afterMs > 1_000 && random.chance(0.6)) operations.push(...plot.meeting());
+  const rhythm = String(random.below(1_000_000));
+  return { operations, afterMs, rhythm, freeBytes: random.chance(0.04) ? random.below(30_000) : undefined };
 }
 
 type Plot = ReturnType<typeof createPlot>;
@@ -185,6 +203,12 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   const slot = () => {
     const free = openSlots.filter((open) => !busySlots.has(open) || random.chance(0.03));
     return free.length > 0 ? random.pick(free) : undefined;
+  };
+  /** A blob that no image of the repository needs, so that a collection may be about to take it. */
+  const waiting = (name: string) => {
+    const needed = state[name]?.images.flatMap((index) => imageAt(index).layers);
+    const held = (state[name]?.links ?? []).filter((link) => !needed?.includes(link));
+    return held.length > 0 ? random.pick(held) : blob();
   };
   const push = (name: string, index: number): Operation => ({
     kind: "push",
@@ -213,7 +237,7 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   const byKind: Record<Kind, (name: string) => Operation> = {
     createRepository: (name) => ({ kind: "createRepository", repository: name, immutable: random.chance(0.2) }),
     deleteRepository: (name) => ({ kind: "deleteRepository", repository: name, force: random.chance(0.6) }),
-    push: (name) => push(name, blob()),
+    push: (name) => push(name, random.chance(0.3) ? waiting(name) : blob()),
     begin,
     append(name) {
       const chosen = slot();
@@ -251,6 +275,9 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
       return { kind: "deleteBlob", repository: name, blob: held.length > 0 ? random.pick(held) : blob() };
     },
     pull: (name) => ({ kind: "pull", repository: name, image: heldImage(name) }),
+    ask: (name) => ({ kind: "ask", repository: name, blob: waiting(name) }),
+    collect: () => ({ kind: "collect" }),
+    sweep: () => ({ kind: "sweep" }),
     flushPullTimes: () => ({ kind: "flushPullTimes" }),
     expireUploads: () => ({ kind: "expireUploads" }),
   };
@@ -269,6 +296,9 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
     deleteByApi: 4,
     deleteBlob: 3,
     pull: 6,
+    ask: 4,
+    collect: 9,
+    sweep: 3,
     flushPullTimes: 1,
     expireUploads: 2,
   };
@@ -290,6 +320,15 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
   }
 
   return {
+    /** A collection, and somebody who comes for what it may take. */
+    meeting(): Operation[] {
+      const name = random.pick(Object.keys(state).length > 0 ? Object.keys(state) : repositories);
+      const wanted = waiting(name);
+      const comes: Operation = random.chance(0.5)
+        ? push(name, wanted)
+        : { kind: "ask", repository: name, blob: wanted };
+      return [{ kind: "collect" }, comes];
+    },
     next(): Operation {
       const operation = choose();
       follow(operation);

@@ -1,4 +1,5 @@
-import { newFigures, play } from "./run.ts";
+import { newFigures } from "./figures.ts";
+import { play } from "./run.ts";
 import { replay, type Script, type Wave } from "./script.ts";
 
 /** Makes a script that loses something as short as it can, by leaving out whatever the loss does not need. */
@@ -72,8 +73,8 @@ export function scriptText({ seed, lives }: Script): string {
   return [`seed ${seed}`, ...lines].join("\n");
 }
 
-function waveText({ operations, freeBytes }: Wave): string {
+function waveText({ operations, afterMs, freeBytes }: Wave): string {
   const room = freeBytes === undefined ? "" : ` with ${freeBytes} bytes free`;
   const told = operations.map(({ kind, ...facts }) => `${kind} ${JSON.stringify(facts)}`);
-  return `  at once${room}: ${told.join("\n           ")}`;
+  return `  after ${afterMs / 1000} s at once${room}: ${told.join("\n           ")}`;
 }

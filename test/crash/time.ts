@@ -13,10 +13,15 @@ const startMs = Date.UTC(2030, 0, 1);
 export function stopTime(): Time {
   const { now } = Date;
   const { randomUUIDv7 } = Bun;
+  let ids = 0;
   const mutableBun = Bun as { randomUUIDv7: (...parameters: unknown[]) => string };
   let nowMs = startMs;
   Date.now = () => nowMs;
-  mutableBun.randomUUIDv7 = () => randomUUIDv7("hex", nowMs);
+  // Counted, because stores list what they have by such ids.
+  mutableBun.randomUUIDv7 = () => {
+    const [ms, count] = [nowMs, ids++].map((number) => number.toString(16).padStart(12, "0"));
+    return `${ms?.slice(0, 8)}-${ms?.slice(8)}-7000-8000-${count}`;
+  };
   return {
     pass(milliseconds) {
       nowMs += milliseconds;

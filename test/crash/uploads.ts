@@ -29,7 +29,7 @@ export interface Judged {
   readonly stuck: readonly string[];
 }
 
-export interface Circumstances {
+export interface UploadCircumstances {
   readonly slots: ReadonlyMap<number, SlotFacts>;
   readonly performed: readonly Performed[];
   readonly nowMs: number;
@@ -52,7 +52,7 @@ export function afterPowerLoss(uploads: Uploads): Uploads {
 }
 
 /** @throws Loss when an upload was not as it had to be */
-export function judgeUploads(before: Uploads, around: Circumstances): Judged {
+export function judgeUploads(before: Uploads, around: UploadCircumstances): Judged {
   let uploads = { ...before };
   const stuck: string[] = [];
   for (const each of around.performed) {
@@ -79,19 +79,19 @@ export function judgeUploads(before: Uploads, around: Circumstances): Judged {
   return { uploads, stuck };
 }
 
-function begun({ upload, outcome }: Performed, { nowMs }: Circumstances): UploadFacts {
+function begun({ upload, outcome }: Performed, { nowMs }: UploadCircumstances): UploadFacts {
   const end = outcome.status === "done" ? "none" : "possible";
   const wasShaken = outcome.status === "unknown";
   return { id: upload, leastBytes: 0, mostBytes: 0, end, wasShaken, lostPower: false, touchedMs: nowMs };
 }
 
-const usersOf = (slot: number, { performed }: Circumstances) =>
+const usersOf = (slot: number, { performed }: UploadCircumstances) =>
   performed.filter(({ operation, outcome: { status } }) => {
     return "slot" in operation && operation.slot === slot && status !== "skipped";
   });
 
 /** Whether something in the wave, other than its own operations, may have ended the upload. */
-function mayBeEnded(slot: number, facts: UploadFacts, around: Circumstances): boolean {
+function mayBeEnded(slot: number, facts: UploadFacts, around: UploadCircumstances): boolean {
   return around.performed.some(({ operation, outcome: { status } }) => {
     if (status === "refused" || status === "skipped") return false;
     if (operation.kind === "expireUploads") return facts.touchedMs < around.expireBefore.getTime();
@@ -99,7 +99,7 @@ function mayBeEnded(slot: number, facts: UploadFacts, around: Circumstances): bo
   });
 }
 
-function judge(each: Performed, facts: UploadFacts, around: Circumstances, isShared: boolean): void {
+function judge(each: Performed, facts: UploadFacts, around: UploadCircumstances, isShared: boolean): void {
   const { operation, outcome, seenBytes } = each;
   if (!("slot" in operation)) return;
   const lose = (what: string) => {
@@ -148,7 +148,7 @@ function describe({ operation, error }: Performed, { lostPower }: UploadFacts): 
   return `${operation.kind} after ${lostPower ? "a power cut" : "a crash or a fault"}: ${detail}`;
 }
 
-function after(each: Performed, facts: UploadFacts, around: Circumstances, isShared: boolean): UploadFacts {
+function after(each: Performed, facts: UploadFacts, around: UploadCircumstances, isShared: boolean): UploadFacts {
   const { operation, outcome, reachedBytes } = each;
   const slot = "slot" in operation ? around.slots.get(operation.slot) : undefined;
   const sizeBytes = slot ? blobAt(slot.blob).bytes.length : 0;

@@ -1,4 +1,4 @@
-import type { BlobId, BlobStore, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import type { BlobId, BlobStore, ListedBlob, Metadata, StagingId, StoredBlob } from "./ports.ts";
 
 /**
  * Garbage collection while the registry is in use. It holds no lock that a client waits for: every step is a short
@@ -85,7 +85,11 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
   /** Of every copy that is noted, also by a run before that was interrupted. */
   async function removeBytes(): Promise<void> {
     for (let after: BlobId | undefined; ; ) {
-      const page: StoredBlob[] = await garbage.removals({ after, limit: batchSize });
+      // In a transaction, because what it has seen is durable when it ends: another collection may just have committed a
+      // removal that a power cut would undo, and then the row is back.
+      const page: StoredBlob[] = await metadata.transact((nouns) =>
+        nouns.garbage.removals({ after, limit: batchSize }),
+      );
       const last = page.at(-1);
       if (!last) return;
       const removed: StoredBlob[] = [];
@@ -137,7 +141,8 @@ const listedAtOnce = 500;
 
 /**
  * Removes copies that no row names: a push that crashed between its commit and its transaction leaves one. Walks the
- * whole store. A push names its copy within an hour or not at all, so what is older than a day is nobody's.
+ * whole store. A push in one request names its copy within an hour or not at all, so what is older than a day and from no
+ * upload that is still open is nobody's.
  */
 export async function sweepStrays(
   { metadata, blobs, clock }: Stores,
@@ -156,13 +161,23 @@ export async function sweepStrays(
 
   async function sweep(): Promise<void> {
     signal?.throwIfAborted();
-    for (const stray of await metadata.read.blobs.strays(page)) {
+    const candidates: BlobId[] = [];
+    for (const blob of await metadata.read.blobs.strays(page)) {
+      // Before anybody looks again: an upload may be completed once more and name its copy, but not when it is gone.
+      if (!(await metadata.read.uploads.owns(uploadOf(blob)))) candidates.push(blob);
+    }
+    // In a transaction, so that no power cut brings back a row that was seen to be gone.
+    const strays = candidates.length > 0 ? await metadata.transact(({ blobs }) => blobs.strays(candidates)) : [];
+    for (const stray of strays) {
       swept.bytes += await blobs.remove(stray);
       swept.blobs++;
     }
     page = [];
   }
 }
+
+/** Every store calls a copy after the upload that it came from. */
+const uploadOf = ({ generation }: BlobId) => generation as string as StagingId;
 
 export const strayAfterMs = 24 * 3_600_000;
 

@@ -151,14 +151,10 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       return !inImage && since !== undefined && now.getTime() - since.getTime() > putOffAfterMs;
     });
     if (waiting.length === 0) return links;
-    const digests = links.map(({ digest }) => digest);
+    const digestsOf = (some: readonly LayerLink[]) => some.map(({ digest }) => digest);
     return metadata.transact(async ({ layers }) => {
-      await layers.touch(
-        repositoryId,
-        waiting.map(({ digest }) => digest),
-        now,
-      );
-      return layers.findMany(repositoryId, digests);
+      await layers.touch(repositoryId, digestsOf(waiting), now);
+      return layers.findMany(repositoryId, digestsOf(links));
     }, session);
   }
 

@@ -18,7 +18,8 @@ export interface ByteRange {
 
 /**
  * Tells the copies of one content apart. What was collected and is pushed again gets another generation, so that a late
- * removal of the old copy cannot meet the new one. Empty for blobs of before there were generations.
+ * removal of the old copy cannot meet the new one. It is the staging id of the upload that the copy came from; empty for
+ * blobs of before there were generations.
  */
 export type Generation = string & { readonly generation: true };
 

@@ -1,0 +1,63 @@
+import { expect, test } from "bun:test";
+import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
+import { openSqlite } from "../../storage/metadata/sqlite.ts";
+import { createAccess } from "../access.ts";
+import { rootPrincipal } from "../identity/credentials.ts";
+import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
+import { collectGarbage } from "./collection.ts";
+import { createLayers } from "./layers.ts";
+import type { Metadata } from "./ports.ts";
+import { createRepositories } from "./repositories.ts";
+
+const graceMs = 24 * 3_600_000;
+const name = "app" as RepositoryName;
+const registry = { account: "000000000000" as AccountId, region: "us-east-1" as Region };
+/** Of no bytes. */
+const digest = parseDigest("sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+if (!digest) throw new Error("not a digest");
+
+async function* nothing() {}
+
+test("a layer that is collected while somebody asks for it is not there", async () => {
+  let nowMs = Date.UTC(2030, 0, 1);
+  let beforeNext = async () => {};
+  const clock = () => new Date(nowMs);
+  const blobs = openMemoryBlobs();
+  await using sound = Object.assign(await openSqlite({ path: ":memory:" }), {
+    async [Symbol.asyncDispose]() {
+      await sound.close();
+    },
+  });
+  const metadata: Metadata = {
+    ...sound,
+    async transact(work, options) {
+      const before = beforeNext;
+      beforeNext = async () => {};
+      await before();
+      return sound.transact(work, options);
+    },
+  };
+  const principal = rootPrincipal(registry.account);
+  const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
+  const granted = await createAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  const layers = createLayers({ metadata, blobs, clock });
+  await createRepositories({ metadata, clock }).create(granted, { name });
+  const pushAndWait = async () => {
+    await layers.push(granted, name, digest, nothing());
+    nowMs += graceMs + 1;
+  };
+  const collect = async () => void (await collectGarbage({ metadata: sound, blobs, clock }, { graceMs }));
+
+  await pushAndWait();
+  beforeNext = collect;
+  expect(await layers.present(granted, name, [digest])).toEqual([]);
+
+  await pushAndWait();
+  beforeNext = collect;
+  await expect(layers.stat(granted, name, digest)).rejects.toMatchObject({ code: "LayerNotFound" });
+
+  await pushAndWait();
+  expect(await layers.present(granted, name, [digest])).toHaveLength(1);
+  await collect();
+  expect(await layers.stat(granted, name, digest)).toMatchObject({ digest });
+});
