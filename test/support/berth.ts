@@ -7,6 +7,7 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
+import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
@@ -62,17 +63,26 @@ export interface InProcess {
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
+  /** What it keeps everything in, and the folder of its blobs. */
+  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
 export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
   `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
 
-export async function inProcess(
-  options: { createOnPush?: boolean; publicUrl?: string; limits?: Partial<Limits> } = {},
-): Promise<InProcess> {
-  const metadata = await openSqlite({ path: ":memory:" });
-  const root = mkdtempSync(join(tmpdir(), "berth-test-"));
+export interface InProcessOptions {
+  readonly createOnPush?: boolean;
+  readonly publicUrl?: string;
+  readonly limits?: Partial<Limits>;
+  /** A data directory to use and to leave. Without one, everything goes with the process. */
+  readonly data?: string;
+}
+
+export async function inProcess(options: InProcessOptions = {}): Promise<InProcess> {
+  const { data } = options;
+  const metadata = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
@@ -162,10 +172,11 @@ export async function inProcess(
     },
     surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
+    stores: { metadata, blobs, root },
     async close() {
       await blobs.close();
       await metadata.close();
-      rmSync(root, { recursive: true });
+      if (data === undefined) rmSync(root, { recursive: true });
     },
   };
   return berth;

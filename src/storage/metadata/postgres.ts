@@ -84,6 +84,8 @@ export async function openPostgresEngine({ url, poolSize = defaultPoolSize }: Po
     ping: async () => {
       await pool.query("select 1");
     },
+    // It has no such check for those who are not its administrators; it says of damaged pages when they are read.
+    damages: async () => [],
     close: async () => {
       if (!pool.ending) await pool.end();
     },
@@ -96,6 +98,25 @@ async function migrateAlone(url: string): Promise<void> {
   try {
     const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });
     await migrate(db, postgresFlavour);
+  } finally {
+    await pool.end();
+  }
+}
+
+/** Runs `work` on a connection without a time limit: reading everything takes as long as it takes. */
+export async function withPostgres<Result>(
+  url: string,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const pool = openPool({ connectionString: url, max: 1 });
+  try {
+    const client = await pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      // Whatever transaction was left open ends with the connection.
+      client.release(true);
+    }
   } finally {
     await pool.end();
   }
