@@ -173,7 +173,8 @@ const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Milliseconds. */
 export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
   return (given: string): number | undefined => {
-    const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(given) ?? [];
+    // Nothing is nothing in any unit.
+    const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(given === "0" ? "0s" : given) ?? [];
     const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
     return ms >= leastMs && ms <= mostMs ? ms : undefined;
   };

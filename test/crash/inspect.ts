@@ -1,9 +1,11 @@
 import { Database } from "bun:sqlite";
 import { basename, join } from "node:path";
 import { type Digest, digestAlgorithm, type RepositoryName, type Tag } from "../../src/domain/names.ts";
+import { check, type ProblemKind } from "../../src/domain/registry/check.ts";
 import type { BlobId } from "../../src/domain/registry/ports.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
 import type { Engine } from "../../src/storage/metadata/metadata.ts";
+import { metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
 import { deletedAccount } from "../../src/storage/metadata/repositories.ts";
 import type { Berth } from "./berth.ts";
 import { blobAt, digestFor, type Image, imageAt, images, blobs as stock } from "./content.ts";
@@ -110,7 +112,23 @@ export async function checkAfterStart(berth: Berth, ledger: Ledger, place: Place
   checkDatabase(place.database);
   await checkContent({ ...place, berth, state: ledger.state }, figures);
   await checkSessions(berth, ledger.uploads);
-  // Berth's own check of its stores belongs here: it must find nothing that these have not found.
+  await checkByItself(berth);
+}
+
+/** Berth's own check must find nothing but what its sweeps remove. */
+async function checkByItself({ engine, blobs, clock }: Berth): Promise<void> {
+  const swept: ProblemKind[] = ["Stray", "AbandonedUpload"];
+  await check(
+    { metadata: metadataOver(engine), blobs, clock },
+    {
+      rehash: true,
+      repair: false,
+      bytesPerSecond: 0,
+      found({ kind, what }) {
+        if (!swept.includes(kind)) throw new Loss(`berth check: ${what}`);
+      },
+    },
+  );
 }
 
 /** Everything acknowledged, through the doors that clients use. */

@@ -1,6 +1,6 @@
 import { type Digest, digestAlgorithm } from "../names.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
-import { strayAfterMs } from "./collection.ts";
+import { certainStrays, strayAfterMs } from "./collection.ts";
 import { createCursor } from "./cursor.ts";
 import { hashOf } from "./layers.ts";
 import { createPace, paced } from "./pace.ts";
@@ -206,7 +206,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       counts.youngCopies++;
       return;
     }
-    const isStray = (await metadata.read.blobs.strays([copy])).length > 0;
+    const isStray = (await certainStrays(metadata, [copy])).length > 0;
     if (!isStray || !(await blobs.stat(copy))) return;
     if (repair) counts.freedBytes += await blobs.remove(copy);
     found({
@@ -220,8 +220,8 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   /** What a collection would do next, and what the repairs have noted. */
   async function removeAwaiting(): Promise<void> {
     for await (const removal of removalsIn(metadata)) {
-      // A row that is wrong must not cost a copy that counts.
-      const isNeedless = (await metadata.read.blobs.strays([removal])).length > 0;
+      // A row that is wrong must not cost a copy that counts; in a transaction, because what that has seen is durable.
+      const isNeedless = (await metadata.transact((nouns) => nouns.blobs.strays([removal]))).length > 0;
       if (isNeedless) counts.freedBytes += await blobs.remove(removal);
       await metadata.transact((nouns) => nouns.garbage.removed([removal]), { durable: false });
     }

@@ -161,19 +161,27 @@ export async function sweepStrays(
 
   async function sweep(): Promise<void> {
     signal?.throwIfAborted();
-    const candidates: BlobId[] = [];
-    for (const blob of await metadata.read.blobs.strays(page)) {
-      // Before anybody looks again: an upload may be completed once more and name its copy, but not when it is gone.
-      if (!(await metadata.read.uploads.owns(uploadOf(blob)))) candidates.push(blob);
-    }
-    // In a transaction, so that no power cut brings back a row that was seen to be gone.
-    const strays = candidates.length > 0 ? await metadata.transact(({ blobs }) => blobs.strays(candidates)) : [];
+    const strays = await certainStrays(metadata, page);
     for (const stray of strays) {
       swept.bytes += await blobs.remove(stray);
       swept.blobs++;
     }
     page = [];
   }
+}
+
+/**
+ * Those of old copies that nothing names and nothing will: their bytes can go. What was seen to be gone stays gone, also
+ * after a power cut.
+ */
+export async function certainStrays(metadata: Metadata, copies: readonly BlobId[]): Promise<BlobId[]> {
+  const candidates: BlobId[] = [];
+  for (const copy of await metadata.read.blobs.strays(copies)) {
+    // Before anybody looks again: an upload may be completed once more and name its copy, but not when it is gone.
+    if (!(await metadata.read.uploads.owns(uploadOf(copy)))) candidates.push(copy);
+  }
+  // In a transaction, because what it has seen is durable when it ends.
+  return candidates.length > 0 ? metadata.transact(({ blobs }) => blobs.strays(candidates)) : [];
 }
 
 /** Every store calls a copy after the upload that it came from. */
