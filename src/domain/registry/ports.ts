@@ -61,6 +61,8 @@ export interface BlobStore {
   stat(blob: BlobId): Promise<StoredBlob | undefined>;
   /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
   read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
+  /** All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none. */
+  bytes(blob: BlobId): Bytes;
   /** Names a new, empty upload. Costs nothing until bytes are appended. */
   begin(): Promise<StagingId>;
   /**
@@ -123,6 +125,8 @@ export interface Metadata {
   transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
   /** Round trip to the database; throws when it is out of reach. */
   ping(): Promise<void>;
+  /** What the database finds wrong with its own files, a line each. Reads all of them. */
+  damages(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -140,6 +144,7 @@ export interface Nouns {
   readonly settings: AccountSettings;
   readonly blobs: BlobRecords;
   readonly garbage: Garbage;
+  readonly inspection: Inspection;
 }
 
 export const tagMutabilities = ["IMMUTABLE", "MUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] as const;
@@ -400,6 +405,7 @@ export interface BlobRecord extends StoredBlob {
 
 /** What the metadata knows of blobs, whoever has links to them. */
 export interface BlobRecords {
+  find(digest: Digest): Promise<BlobRecord | undefined>;
   /** By digest, ascending by byte value. */
   list(page: Page<Digest>): Promise<BlobRecord[]>;
   /** By digest. */
@@ -410,6 +416,11 @@ export interface BlobRecords {
   quarantine(blob: BlobId, at: Date): Promise<boolean>;
   /** Opens it again. Answers whether it was in quarantine. */
   acquit(blob: BlobId): Promise<boolean>;
+  /**
+   * Puts this copy in the place of one in quarantine, which is noted as to be removed. Answers whether there was one;
+   * if not, nobody names the copy.
+   */
+  heal(blob: StoredBlob): Promise<boolean>;
   /** Those of `blobs` that no record names. */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
@@ -454,4 +465,51 @@ export interface Garbage {
   /** What a collection with this `before` would free if nothing else happened, by digest. */
   forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
   waiting(): Promise<{ links: number; blobs: number; removals: number }>;
+}
+
+/** Something that an image refers to. */
+export interface InspectedReference {
+  readonly digest: Digest;
+  /** Whether it is in the image's repository. A foreign key sees to that, in a database that is whole. */
+  readonly isThere: boolean;
+}
+
+/** An image as the tables have it, to be compared with its manifest. */
+export interface InspectedImage {
+  readonly id: number;
+  readonly repository: Pick<Repository, "id" | "registry" | "name">;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly subject?: Digest;
+  /** There when link and blob are. */
+  readonly layers: readonly InspectedReference[];
+  readonly children: readonly InspectedReference[];
+  /** How many tags it has by the count that is kept with it, and how many there are. */
+  readonly countedTags: number;
+  readonly tags: number;
+}
+
+export interface InspectedTag {
+  readonly repository: Pick<Repository, "id" | "registry" | "name">;
+  readonly tag: Tag;
+  /** Whether it points to an image of its repository. */
+  readonly hasImage: boolean;
+}
+
+/** Everything, whichever repository it is in, for comparing it. Deleted repositories are passed over. */
+export interface Inspection {
+  /** How much there is to look at. Counts row by row. */
+  totals(): Promise<{ images: number; tags: number; blobs: number; blobBytes: number }>;
+  /** By id. */
+  images(page: Page<number>): Promise<InspectedImage[]>;
+  manifest(imageId: number): Promise<Uint8Array | undefined>;
+  /** By repository and tag. */
+  tags(page: Page<{ repositoryId: number; tag: Tag }>): Promise<InspectedTag[]>;
+  /** Images that refer to the blob, at most `limit`, and repositories that have it for no image. */
+  dependents(
+    digest: Digest,
+    limit: number,
+  ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
+  /** Counts the tags of an image anew. */
+  recount(imageId: number): Promise<void>;
 }

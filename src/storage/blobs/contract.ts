@@ -546,6 +546,17 @@ export function blobContract(
       await other.close();
     });
 
+    test("all bytes of a blob can be had, and of one that is not there none", async () => {
+      for (const sizeBytes of [0, 1, 3 * mebibyte + 1]) {
+        const content = sample(sizeBytes);
+        await push(content);
+        const blob = copies.get(digestFor(content));
+        if (!blob) throw new Error("not pushed");
+        expect(Buffer.concat(await all(blobs.bytes(blob))).equals(content)).toBe(true);
+      }
+      await expect(all(blobs.bytes({ digest: digestFor(sample(77)), generation: noGeneration }))).rejects.toThrow();
+    });
+
     test("another process goes on with an upload and finds what was committed", async () => {
       if (!opened.reopen) return;
       const content = sample(mebibyte + 70_001);

@@ -43,7 +43,7 @@ import {
 import { createRunningHashes } from "./running-hashes.ts";
 import { createWriteBack, readBatches, writeHashed } from "./transfer.ts";
 
-const { O_RDWR, O_CREAT, O_TRUNC } = constants;
+const { O_RDONLY, O_RDWR, O_CREAT, O_TRUNC } = constants;
 /** In the order in which they are listed. */
 const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 /** Of the uploads that continue after more others than this, the bytes are read again at the commit. */
@@ -159,6 +159,14 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     async read(id, range) {
       const blob = await stat(id);
       return blob && { kind: "file", path: blobPath(blob), ...sliceOf(blob.sizeBytes, range) };
+    },
+    async *bytes(id) {
+      const file = await openFile(disk, blobPath(id), O_RDONLY);
+      try {
+        yield* readBatches(file, (await file.stat()).size);
+      } finally {
+        await file.close();
+      }
     },
     async begin() {
       return newStagingId();

@@ -33,6 +33,11 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       const { offset, sizeBytes } = sliceOf(content.length, range);
       return { kind: "stream", sizeBytes, stream: () => once(content.subarray(offset, offset + sizeBytes)) };
     },
+    async *bytes(blob) {
+      const content = blobs.get(keyOf(blob))?.content;
+      if (!content) throw new Error(`no copy of ${blob.digest}`);
+      yield* once(content);
+    },
     async begin() {
       return newStagingId();
     },

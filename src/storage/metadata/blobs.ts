@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { Digest } from "../../domain/names.ts";
 import type { BlobId, BlobRecord, BlobRecords } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 
@@ -22,7 +23,14 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
   const copy = ({ digest, generation }: BlobId) =>
     db.updateTable("blob").where("digest", "=", digest).where("generation", "=", generation);
 
+  const find = (digest: Digest) => db.selectFrom("blob").select(blobColumns).where("digest", "=", digest);
+
   return {
+    async find(digest) {
+      const row = await find(digest).executeTakeFirst();
+      return row && toBlobRecord(row);
+    },
+
     async list({ after, limit }) {
       return (await byDigest(after).limit(limit).execute()).map(toBlobRecord);
     },
@@ -61,6 +69,19 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
         .returning("digest")
         .execute();
       return changed.length > 0;
+    },
+
+    async heal(blob) {
+      const damaged = await find(blob.digest).where("quarantined_at", "is not", null).executeTakeFirst();
+      if (!damaged || damaged.generation === blob.generation) return false;
+      const healed = await copy(damaged)
+        .set({ generation: blob.generation, size_bytes: blob.sizeBytes, quarantined_at: null })
+        .where("quarantined_at", "is not", null)
+        .returning("digest")
+        .execute();
+      if (healed.length === 0) return false;
+      await noteRemoval(db, flavour, toBlobRecord(damaged));
+      return true;
     },
 
     async strays(blobs) {

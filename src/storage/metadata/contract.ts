@@ -187,6 +187,14 @@ export function metadataContract(
     about("deleting a repository", deleteRepositoryContract);
     about("records of blobs", blobRecordsContract);
     about("garbage", garbageContract);
+    about("inspection", inspectionContract);
+
+    test("a database that is whole has no damages", async () => {
+      const { metadata, dispose } = await open();
+      await push(metadata, (await newRepository(metadata)).id);
+      expect(await metadata.damages()).toEqual([]);
+      await dispose();
+    });
 
     test("close may be called twice, and nothing works after it", async () => {
       const { metadata, dispose } = await open();
@@ -1622,6 +1630,39 @@ function blobRecordsContract(opened: () => Metadata): void {
     expect(removals).toContainEqual(copyOf(blob));
   });
 
+  test("another copy takes the place of a damaged one, and of no other", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob);
+    const other = copyOf(blob, 11, "other");
+    const heal = (copy = other) => metadata.transact((nouns) => nouns.blobs.heal(copy));
+    expect(await heal()).toBe(false);
+    expect(await metadata.read.blobs.find(blob)).toEqual({ ...copyOf(blob), quarantinedAt: undefined });
+    await metadata.transact((nouns) => nouns.blobs.quarantine(copyOf(blob), at(5)));
+    expect(await metadata.read.blobs.find(blob)).toEqual({ ...copyOf(blob), quarantinedAt: at(5) });
+    expect(await heal(copyOf(blob))).toBe(false);
+    expect(await heal(copyOf(newDigest()))).toBe(false);
+    expect(await heal()).toBe(true);
+    expect(await metadata.read.blobs.find(blob)).toEqual({ ...other, quarantinedAt: undefined });
+    expect(await metadata.read.blobs.find(newDigest())).toBeUndefined();
+    const removals = (await metadata.read.garbage.removals({ limit: 1000 })).filter(({ digest }) => digest === blob);
+    expect(removals).toEqual([copyOf(blob)]);
+  });
+
+  test("of many who heal a blob at once, one does", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const blob = newDigest();
+    await link(metadata, id, blob);
+    await metadata.transact((nouns) => nouns.blobs.quarantine(copyOf(blob), at(5)));
+    const copies = Array.from({ length: 8 }, (_, index) => copyOf(blob, 10, `healer-${index}`));
+    const healed = await Promise.all(copies.map((copy) => metadata.transact((nouns) => nouns.blobs.heal(copy))));
+    expect(healed.filter(Boolean)).toHaveLength(1);
+    const winner = copies[healed.indexOf(true)];
+    expect((await metadata.read.blobs.find(blob))?.generation).toBe(winner?.generation);
+  });
+
   test("a copy that turned out to be sound is opened again", async () => {
     const metadata = opened();
     const { id } = await newRepository(metadata);
@@ -1806,5 +1847,105 @@ function garbageContract(opened: () => Metadata): void {
     expect(await metadata.read.layers.findMany(id, blobs)).toEqual([]);
     expect(await metadata.read.layers.findMany(other.id, blobs)).toEqual([]);
     expect(await metadata.read.blobs.strays(blobs.map((blob) => copyOf(blob)))).toHaveLength(blobs.length);
+  });
+}
+
+function inspectionContract(opened: () => Metadata): void {
+  const layersOf = (...digests: Digest[]) => digests.map((digest) => ({ digest, mediaType: layerType }));
+  const nameOf = ({ id, registry, name }: Repository) => ({ id, registry, name });
+
+  test("images of all repositories come by id, with what they refer to and their tags", async () => {
+    const metadata = opened();
+    const [first, second] = [await newRepository(metadata), await newRepository(metadata)];
+    const [one, two] = [newDigest(), newDigest()];
+    for (const blob of [one, two]) await link(metadata, first.id, blob);
+    const image = await push(metadata, first.id, { layers: layersOf(one, two), subject: one });
+    const index = await push(metadata, first.id, { children: [image.digest] });
+    const other = await push(metadata, second.id);
+    for (const name of ["a", "b"]) await setTag(metadata, first.id, name, image);
+    const all = await allPages(
+      2,
+      (after?: number) => metadata.read.inspection.images({ after, limit: 2 }),
+      ({ id }) => id,
+    );
+    const found = all.filter(({ id }) => [image.id, index.id, other.id].includes(id));
+    expect(found.map(({ id }) => id)).toEqual([image.id, index.id, other.id]);
+    const facts = { mediaType: manifestType, subject: undefined, layers: [], children: [], countedTags: 0, tags: 0 };
+    expect(found[0]).toEqual({
+      ...facts,
+      id: image.id,
+      repository: nameOf(first),
+      digest: image.digest,
+      subject: one,
+      layers: expect.arrayContaining([
+        { digest: one, isThere: true },
+        { digest: two, isThere: true },
+      ]),
+      countedTags: 2,
+      tags: 2,
+    });
+    expect(found[1]?.children).toEqual([{ digest: image.digest, isThere: true }]);
+    expect(found[2]).toEqual({ ...facts, id: other.id, repository: nameOf(second), digest: other.digest });
+    expect(await metadata.read.inspection.manifest(image.id)).toEqual(image.manifest);
+    expect(await metadata.read.inspection.manifest(image.id + 1_000_000)).toBeUndefined();
+    await metadata.transact((nouns) => nouns.inspection.recount(image.id));
+    expect((await metadata.read.inspection.images({ after: image.id - 1, limit: 1 }))[0]).toEqual(found[0]);
+  });
+
+  test("tags come by repository and name, each with whether it has an image", async () => {
+    const metadata = opened();
+    const [first, second] = [await newRepository(metadata), await newRepository(metadata)];
+    for (const { id } of [second, first]) {
+      const image = await push(metadata, id);
+      for (const name of ["b", "a", "B"]) await setTag(metadata, id, name, image);
+    }
+    const all = await allPages(
+      2,
+      (after?: { repositoryId: number; tag: Tag }) => metadata.read.inspection.tags({ after, limit: 2 }),
+      ({ repository, tag }) => ({ repositoryId: repository.id, tag }),
+    );
+    const found = all.filter(({ repository }) => [first.id, second.id].includes(repository.id));
+    expect(found).toEqual(
+      [first, second].flatMap((repository) =>
+        ["B", "a", "b"].map((name) => ({ repository: nameOf(repository), tag: tag(name), hasImage: true })),
+      ),
+    );
+  });
+
+  test("who needs a blob is named: images, and repositories that have it for no image", async () => {
+    const metadata = opened();
+    const [first, second] = [await newRepository(metadata), await newRepository(metadata)];
+    const blob = newDigest();
+    for (const { id } of [first, second]) await link(metadata, id, blob);
+    const images = [];
+    for (let count = 0; count < 2; count++) images.push(await push(metadata, first.id, { layers: layersOf(blob) }));
+    const found = await metadata.read.inspection.dependents(blob, 9);
+    const names = found.map(({ repository, image }) => `${repository.id} ${image?.id} ${image?.digest}`);
+    const expected = images.map((image) => `${first.id} ${image.id} ${image.digest}`);
+    expect(names.sort()).toEqual([...expected, `${second.id} undefined undefined`].sort());
+    expect(await metadata.read.inspection.dependents(blob, 2)).toHaveLength(2);
+    expect(await metadata.read.inspection.dependents(newDigest(), 2)).toEqual([]);
+  });
+
+  test("deleted repositories are passed over, and everything is counted", async () => {
+    const metadata = opened();
+    const { id } = await newRepository(metadata);
+    const before = await metadata.read.inspection.totals();
+    const blob = newDigest();
+    await link(metadata, id, blob, 0, 1234);
+    const image = await push(metadata, id, { layers: layersOf(blob) });
+    await setTag(metadata, id, "a", image);
+    expect(await metadata.read.inspection.totals()).toEqual({
+      images: before.images + 1,
+      tags: before.tags + 1,
+      blobs: before.blobs + 1,
+      blobBytes: before.blobBytes + 1234,
+    });
+    await metadata.transact((nouns) => nouns.repositories.delete(id));
+    const images = await metadata.read.inspection.images({ after: image.id - 1, limit: 1 });
+    expect(images.map((other) => other.id)).not.toContain(image.id);
+    const tags = await metadata.read.inspection.tags({ limit: 1000 });
+    expect(tags.map(({ repository }) => repository.id)).not.toContain(id);
+    expect(await metadata.read.inspection.dependents(blob, 9)).toEqual([]);
   });
 }

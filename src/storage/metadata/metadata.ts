@@ -20,6 +20,8 @@ export interface Engine {
   /** Resolves when whatever was committed before the call survives a power cut. */
   settle(): Promise<void>;
   ping(): Promise<void>;
+  /** What the database finds wrong with its own files, a line each. */
+  damages(): Promise<string[]>;
   close(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export function metadata(engine: Engine): Metadata {
     read: nouns(engine.reader, engine.flavour),
     transact: (work, options) => transact(engine, work, options),
     ping: () => engine.ping(),
+    damages: () => engine.damages(),
     close: () => engine.close(),
   };
 }

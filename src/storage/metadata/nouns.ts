@@ -4,6 +4,7 @@ import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
 import { images } from "./images.ts";
+import { inspection } from "./inspection.ts";
 import { layers } from "./layers.ts";
 import { repositories } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -22,5 +23,6 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
     settings: settings(db, flavour),
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
+    inspection: inspection(db, flavour),
   };
 }

@@ -17,6 +17,7 @@ import { Mutex } from "./mutex.ts";
 const busyTimeoutMs = 5_000;
 const busyPollMs = 10;
 const statementCacheSize = 256;
+const shownDamages = 20;
 
 /** `FULL` syncs the write-ahead log on each commit; `NORMAL` leaves it to the next checkpoint or `FULL` commit. */
 export type Synchronous = "FULL" | "NORMAL";
@@ -116,6 +117,18 @@ export class SqliteConnection implements DatabaseConnection {
 
   ping(): void {
     this.#run("select 1");
+  }
+
+  /** What is wrong with the file, and rows that refer to rows that are not there. Of each, the first few. */
+  damages(): string[] {
+    const pages = this.#prepare(`pragma quick_check(${shownDamages})`).all() as { quick_check: string }[];
+    const rows = this.#prepare("pragma foreign_key_check").all() as { table: string; rowid: number; parent: string }[];
+    return [
+      ...pages.map(({ quick_check: text }) => text).filter((text) => text !== "ok"),
+      ...rows.slice(0, shownDamages).map(({ table, rowid, parent }) => {
+        return `a row of ${table} (${rowid ?? "without a number"}) refers to a row of ${parent} that is not there`;
+      }),
+    ];
   }
 
   /** Moves the whole write-ahead log into the file, as far as other processes let it. */

@@ -59,6 +59,7 @@ export async function openSqliteEngine({ path }: { path: string }): Promise<Engi
     relaxed: kyselyOn(writer, "NORMAL"),
     settle: async () => log?.settle(),
     ping: async () => reader.ping(),
+    damages: async () => reader.damages(),
     close: once(async () => {
       const release = await writer.mutex.acquire();
       await log?.close();
