@@ -7,6 +7,7 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
+import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
@@ -62,6 +63,8 @@ export interface InProcess {
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
+  /** What it keeps everything in, and the folder of its blobs. */
+  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
@@ -162,6 +165,7 @@ export async function inProcess(
     },
     surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
+    stores: { metadata, blobs, root },
     async close() {
       await blobs.close();
       await metadata.close();

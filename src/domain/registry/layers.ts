@@ -343,6 +343,10 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       const range = rangeOf(layer.sizeBytes);
       const content = await blobs.read(layer, range);
       if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
+      const wantedBytes = range ? range.last - range.first + 1 : layer.sizeBytes;
+      if (content.sizeBytes !== wantedBytes) {
+        throw new Error(`the copy of ${digest} has ${content.sizeBytes} bytes instead of ${wantedBytes}`);
+      }
       return { layer, range, content };
     },
     async delete(granted, name, digest) {
@@ -500,7 +504,7 @@ async function* limited(bytes: Bytes, limitBytes: number): Bytes {
   }
 }
 
-async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
+export async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
   const hash = createHash(algorithm);
   for await (const chunk of bytes) hash.update(chunk);
   return digestOf(algorithm, hash.digest("hex"));

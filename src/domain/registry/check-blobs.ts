@@ -1,0 +1,288 @@
+import { type Digest, digestAlgorithm } from "../names.ts";
+import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
+import { strayAfterMs } from "./collection.ts";
+import { hashOf } from "./layers.ts";
+import { createPace, paced } from "./pace.ts";
+import type { BlobId, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+
+const pageSize = 500;
+/** When so many blobs in a row from the first on are missing, the store is more likely a wrong one than damaged. */
+const foreignAfter = 16;
+
+/** The blob store has nothing of what the metadata names. Nothing was changed. */
+export class StoreIsForeign extends Error {
+  override readonly name = "StoreIsForeign";
+  constructor() {
+    super(
+      "the blob store has none of the first blobs that the database names. Is it the right one, and mounted? If the bytes are really gone, check with --repair: clients then push them again",
+    );
+  }
+}
+
+/** Everything that is known under one digest. */
+interface Group {
+  readonly digest: Digest;
+  readonly record?: BlobRecord;
+  readonly copies: readonly ListedBlob[];
+  /** Copies that the next collection removes. */
+  readonly removals: readonly StoredBlob[];
+}
+
+interface State {
+  readonly kind: "Sound" | "BlobMissing" | "BlobSizeWrong" | "BlobCorrupt" | "BlobUnreadable";
+  readonly what: string;
+}
+
+/** Every record against its copy, and every copy against the records. @throws StoreIsForeign */
+export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes: number }): Promise<void> {
+  const { metadata, blobs, clock } = run.stores;
+  const { counts, rehash, repair, found } = run;
+  const pace = createPace(run.bytesPerSecond);
+
+  const missing: Group[] = [];
+  let isOurs = repair;
+  for await (const group of sideBySide()) {
+    const isMissing = group.record !== undefined && !group.record.quarantinedAt && !copyOf(group);
+    if (isMissing && !isOurs) {
+      missing.push(group);
+      if (missing.length > foreignAfter) throw new StoreIsForeign();
+      continue;
+    }
+    isOurs ||= copyOf(group) !== undefined;
+    if (isOurs) for (const held of missing.splice(0)) await judge(held);
+    await judge(group);
+  }
+  for (const held of missing) await judge(held);
+  if (repair) await removeAwaiting();
+
+  /** Three listings, each sorted by digest. */
+  async function* sideBySide(): AsyncIterable<Group> {
+    const records = createCursor(recordsIn(metadata));
+    const copies = createCursor(blobs.list());
+    const removals = createCursor(removalsIn(metadata));
+    for (;;) {
+      const heads = [await records.peek(), await copies.peek(), await removals.peek()];
+      const digests = heads.flatMap((head) => (head ? [head.digest] : []));
+      if (digests.length === 0) return;
+      const digest = digests.reduce((least, next) => (next < least ? next : least));
+      const [record] = await records.take(digest);
+      yield { digest, record, copies: await copies.take(digest), removals: await removals.take(digest) };
+    }
+  }
+
+  async function judge(group: Group): Promise<void> {
+    const isSound = group.record === undefined || (await judgeRecord(group.record, group));
+    for (const copy of group.copies) {
+      // Beside a damaged one, another copy may be all that is left of the content.
+      if (copy.generation !== group.record?.generation) await judgeCopy(copy, group.removals, repair && isSound);
+    }
+    const { rehashedBytes } = counts;
+    if (rehash) run.progress?.({ phase: "bytes", done: rehashedBytes, total: totals.blobBytes });
+    else run.progress?.({ phase: "blobs", done: counts.blobs, total: totals.blobs });
+  }
+
+  /** Answers whether its content is open to everybody, as far as was looked. */
+  async function judgeRecord(record: BlobRecord, group: Group): Promise<boolean> {
+    counts.blobs++;
+    counts.blobBytes += record.sizeBytes;
+    const isHashed = rehash || (repair && record.quarantinedAt !== undefined);
+    const isSized = copyOf(group)?.sizeBytes === record.sizeBytes;
+    if (isSized && !isHashed && !record.quarantinedAt) return true;
+    const seen = await verdict(record, isHashed);
+    if (!seen) return true;
+    if (seen.state.kind !== "Sound") return tellDamaged(seen.record, seen.state, group);
+    return !seen.record.quarantinedAt || tellQuarantined(seen.record, isHashed);
+  }
+
+  /**
+   * What is wrong with the copy that counts. A collection drops the row before the bytes, and a push makes the bytes
+   * before the row; so what is missing by the store and then still named by the metadata is missing.
+   */
+  async function verdict(
+    known: BlobRecord,
+    isHashed: boolean,
+  ): Promise<{ record: BlobRecord; state: State } | undefined> {
+    for (let record = known; ; ) {
+      const state = await look(record, isHashed);
+      const now = await metadata.read.blobs.find(record.digest);
+      if (!now) return undefined;
+      if (now.generation === record.generation) return { record: now, state };
+      record = now;
+    }
+  }
+
+  async function look(record: BlobRecord, isHashed: boolean): Promise<State> {
+    const { digest, sizeBytes } = record;
+    const copy = await blobs.stat(record);
+    if (!copy) return { kind: "BlobMissing", what: `the copy of ${digest} is missing` };
+    if (copy.sizeBytes !== sizeBytes) {
+      const what = `the copy of ${digest} has ${copy.sizeBytes} bytes instead of ${sizeBytes}`;
+      return { kind: "BlobSizeWrong", what };
+    }
+    if (!isHashed) return { kind: "Sound", what: "" };
+    counts.rehashed++;
+    try {
+      // Twice, since memory and cables err as well.
+      for (let attempt = 0; attempt < 2; attempt++) {
+        if ((await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest))) === digest) {
+          return { kind: "Sound", what: "" };
+        }
+      }
+      return { kind: "BlobCorrupt", what: `the copy of ${digest} has other bytes than its digest says` };
+    } catch (error) {
+      return { kind: "BlobUnreadable", what: `the copy of ${digest} cannot be read: ${(error as Error).message}` };
+    }
+  }
+
+  async function* counted(bytes: Bytes): Bytes {
+    for await (const chunk of paced(bytes, pace)) {
+      counts.rehashedBytes += chunk.length;
+      if (rehash) run.progress?.({ phase: "bytes", done: counts.rehashedBytes, total: totals.blobBytes });
+      yield chunk;
+    }
+  }
+
+  async function tellDamaged(record: BlobRecord, { kind, what }: State, group: Group): Promise<boolean> {
+    const hurts = await hurtBy(metadata, record.digest);
+    const tell = (outcome: Problem["outcome"], more = "") => {
+      found({ kind: kind as ProblemKind, what: `${what}${more}`, outcome, digest: record.digest, hurts });
+      return outcome === "repaired";
+    };
+    // Who may not read the file, for one, is no reason to keep it from everybody.
+    if (kind === "BlobUnreadable" && !repair) return tell("remains");
+    await metadata.transact((nouns) => nouns.blobs.quarantine(record, clock()));
+    const isHealed = repair && (await heal(record, group.copies));
+    return isHealed ? tell("repaired", "; another copy took its place") : tell("quarantined");
+  }
+
+  async function tellQuarantined(record: BlobRecord, isHashed: boolean): Promise<boolean> {
+    const { digest, quarantinedAt } = record;
+    const isOpened = repair && isHashed && (await metadata.transact((nouns) => nouns.blobs.acquit(record)));
+    const state = isHashed ? "is sound" : "may be sound";
+    found({
+      kind: "BlobInQuarantine",
+      what: `the copy of ${digest}, in quarantine since ${quarantinedAt?.toISOString()}, ${state}${isOpened ? "" : "; --repair opens it again if it is"}`,
+      outcome: isOpened ? "repaired" : "quarantined",
+      digest,
+      hurts: isOpened ? undefined : await hurtBy(metadata, digest),
+    });
+    return isOpened;
+  }
+
+  /**
+   * A new copy from any sound one of the same content. Not the other one itself: a collection may be about to remove
+   * that, as nothing names it.
+   */
+  async function heal({ digest, generation }: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
+    for (const copy of copies) {
+      if (copy.generation === generation) continue;
+      const made = await copied(copy).catch(() => undefined);
+      if (!made) continue;
+      const isHealed = await metadata.transact((nouns) => nouns.blobs.heal(made));
+      if (isHealed) return true;
+      await blobs.remove(made);
+    }
+    // Somebody may have pushed it meanwhile.
+    return (await metadata.read.blobs.find(digest))?.quarantinedAt === undefined;
+  }
+
+  async function copied(copy: ListedBlob): Promise<StoredBlob> {
+    const staging = await blobs.begin();
+    try {
+      const bytes = paced(blobs.bytes(copy), pace);
+      const staged = await blobs.append(staging, 0, bytes, digestAlgorithm(copy.digest));
+      if (staged.interrupted !== undefined) throw staged.interrupted;
+      return await blobs.commit(staging, copy.digest, staged);
+    } catch (error) {
+      await blobs.abort(staging).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** One that no record named when the records were read. */
+  async function judgeCopy(copy: ListedBlob, removals: readonly StoredBlob[], isRemoved: boolean): Promise<void> {
+    if (removals.some(({ generation }) => generation === copy.generation)) {
+      counts.awaitingRemoval++;
+      return;
+    }
+    if (clock().getTime() - copy.committedAt.getTime() < strayAfterMs) {
+      counts.youngCopies++;
+      return;
+    }
+    const isStray = (await metadata.read.blobs.strays([copy])).length > 0;
+    if (!isStray || !(await blobs.stat(copy))) return;
+    if (isRemoved) counts.freedBytes += await blobs.remove(copy);
+    found({
+      kind: "Stray",
+      what: `a copy of ${copy.digest} (${copy.sizeBytes} bytes, generation ${copy.generation || "none"}) is named by nothing`,
+      outcome: isRemoved ? "repaired" : "remains",
+      digest: copy.digest,
+    });
+  }
+
+  /** What a collection would do next, and what the repairs have noted. */
+  async function removeAwaiting(): Promise<void> {
+    for await (const removal of removalsIn(metadata)) {
+      // A row that is wrong must not cost a copy that counts.
+      const isNeedless = (await metadata.read.blobs.strays([removal])).length > 0;
+      if (isNeedless) counts.freedBytes += await blobs.remove(removal);
+      await metadata.transact((nouns) => nouns.garbage.removed([removal]), { durable: false });
+    }
+  }
+}
+
+function copyOf({ record, copies }: Group): ListedBlob | undefined {
+  return copies.find(({ generation }) => generation === record?.generation);
+}
+
+/** Whose pulls fail. */
+async function hurtBy(metadata: Metadata, digest: Digest): Promise<Hurt[]> {
+  const dependents = await metadata.read.inspection.dependents(digest, hurtShown);
+  const tags = await metadata.read.tags.ofImages(dependents.flatMap(({ image }) => (image ? [image.id] : [])));
+  return dependents.map(({ repository: { registry, name }, image }) => ({
+    registry,
+    repository: name,
+    ...(image ? { image: image.digest, tags: tags.get(image.id) ?? [] } : {}),
+  }));
+}
+
+async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
+  for (let after: Digest | undefined; ; ) {
+    const page: BlobRecord[] = await read.blobs.list({ after, limit: pageSize });
+    yield* page;
+    after = page.at(-1)?.digest;
+    if (after === undefined) return;
+  }
+}
+
+async function* removalsIn({ read }: Metadata): AsyncIterable<StoredBlob> {
+  for (let after: BlobId | undefined; ; ) {
+    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize });
+    yield* page;
+    after = page.at(-1);
+    if (after === undefined) return;
+  }
+}
+
+/** Looks one item ahead in a listing that is sorted by digest. */
+function createCursor<Item extends { readonly digest: Digest }>(items: AsyncIterable<Item>) {
+  const iterator = items[Symbol.asyncIterator]();
+  let head: Promise<IteratorResult<Item>> | undefined;
+  async function peek(): Promise<Item | undefined> {
+    head ??= iterator.next();
+    const { done, value } = await head;
+    return done ? undefined : value;
+  }
+  return {
+    peek,
+    /** All items of this digest that come next. */
+    async take(digest: Digest): Promise<Item[]> {
+      const taken: Item[] = [];
+      for (let item = await peek(); item?.digest === digest; item = await peek()) {
+        taken.push(item);
+        head = undefined;
+      }
+      return taken;
+    },
+  };
+}
