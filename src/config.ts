@@ -42,6 +42,8 @@ export class ConfigError extends Error {
 export interface ConfigSources {
   /** `--config`. Without it, berth.yaml in the working directory is read if it is there. */
   file?: string;
+  /** A directory given on the command line wins over file and variable. */
+  data?: string;
   env?: Record<string, string | undefined>;
   cwd?: string;
 }
@@ -288,7 +290,7 @@ function wholeNumber(from: number, to: number) {
 // ── Reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** @throws ConfigError naming every problem. */
-export function loadConfig({ file, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
+export function loadConfig({ file, data, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
   const problems: Problem[] = [];
   const schema = schemaFor(cwd);
   const keys = settingsOf(schema.in.shape).map(([key]) => key);
@@ -296,6 +298,10 @@ export function loadConfig({ file, env = process.env, cwd = process.cwd() }: Con
 
   const settings = readFile(file, cwd, origins, problems);
   readVariables(env, keys, settings, origins, problems);
+  if (data !== undefined) {
+    settings.data = data;
+    origins.set("data", "--data");
+  }
 
   const result = schema.safeParse(settings);
   if (!result.success)

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { defaultRateMiB, runCheck } from "./check.ts";
 import { printEnv } from "./env.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
@@ -15,6 +16,8 @@ const program = new Command("berth")
   .addHelpText("after", "\nWithout a command, berth serves. `berth serve --help` lists all settings.");
 
 const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
+
+const dataOption = ["--data <dir>", "the data directory, instead of the one in the settings"] as const;
 
 program
   .command("serve", { isDefault: true })
@@ -55,6 +58,20 @@ program
   .option("--strays", "also walk the whole store for copies that crashes left behind")
   .option("--json", "print the result as JSON")
   .action(gc);
+
+program
+  .command("check")
+  .description(
+    "Compare the blob store with the metadata, both ways, also while the server runs. Blobs that are missing or damaged are kept from being served, so that a push of the same content mends them. Ends with 0 when all is in order, with 1 when a problem remains, with 2 when it could not run.",
+  )
+  .summary("check that everything is there and whole")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--rehash", "also read every blob and compare its bytes with its digest")
+  .option("--rate <MiB>", `how fast blobs are read, in MiB per second; 0 for no limit (default: ${defaultRateMiB})`)
+  .option("--repair", "mend what can be mended, and remove what nothing names")
+  .option("--json", "print the report as JSON")
+  .action(runCheck);
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
