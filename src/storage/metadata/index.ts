@@ -19,8 +19,12 @@ export async function openMetadata(url: string): Promise<Metadata> {
   }
 }
 
+export function isPostgres(url: string): boolean {
+  return /^postgres(?:ql)?:/.test(url);
+}
+
 /** `sqlite:/data/berth.sqlite` and `sqlite:///data/berth.sqlite` name the same file. */
-function sqlitePath(url: string): string {
+export function sqlitePath(url: string): string {
   const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
   if (path === "") throw new Error("The database URL 'sqlite:' lacks the path of a file");
   return path;

@@ -1,11 +1,19 @@
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Kysely, sql } from "kysely";
 import pg from "pg";
-import type { AccountId, Region, Registry } from "../../domain/names.ts";
+import type { AccountId, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
+import type { Generation } from "../../domain/registry/ports.ts";
 import { metadataContract } from "./contract.ts";
+import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import { openPostgres, openPostgresEngine } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
+import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
+import { openSqliteEngine } from "./sqlite.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
 
 const started = await startPostgres();
@@ -48,6 +56,167 @@ function postgresTests(server: TestPostgres): void {
     plain.query(
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'berth' and datname = current_database()",
     );
+
+  describe("a snapshot", () => {
+    /** Rows of every table but the book of migrations, as the database itself orders them. */
+    async function rowsIn({ reader }: Engine): Promise<Record<string, unknown[]>> {
+      const tables = (await reader.introspection.getTables()).map(({ name }) => name).sort();
+      const rows: Record<string, unknown[]> = {};
+      for (const name of tables) {
+        const found = await reader
+          .selectFrom(name as "blob")
+          .selectAll()
+          .execute();
+        rows[name] = found.map((row) => JSON.stringify(Object.entries(row).sort())).sort();
+      }
+      return rows;
+    }
+
+    const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
+    const settings = { tagMutability: "MUTABLE", exclusionFilters: ["*-dev"], scanOnPush: true } as const;
+    const at = new Date(Date.UTC(2026, 0, 1));
+    const digestOf = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest;
+
+    /** More rows than one page of each kind, and every kind of value. */
+    async function fill(engine: Engine): Promise<void> {
+      await createMetadata(engine).transact(async (nouns) => {
+        const create = async (name: string) => {
+          const created = { registry, name: name as RepositoryName, createdAt: at, policy: "{}", ...settings };
+          const made = await nouns.repositories.create(created, new Map([["owner", "core ☃"]]));
+          if (!made) throw new Error("the name is taken");
+          return made.id;
+        };
+        const gone = await create("gone");
+        const id = await create("app");
+        for (let number = 1; number <= 600; number++) {
+          const blob = {
+            digest: digestOf(number),
+            generation: `g${number}` as Generation,
+            sizeBytes: 2 ** 40 + number,
+          };
+          await nouns.layers.link(id, blob, at);
+        }
+        await nouns.blobs.quarantine({ digest: digestOf(1), generation: "g1" as Generation }, at);
+        for (let number = 1; number <= 20; number++) {
+          const image = await nouns.images.put({
+            repositoryId: id,
+            digest: digestOf(1000 + number),
+            mediaType: "type",
+            manifestBytes: 3,
+            imageBytes: 2 ** 41,
+            annotations: { snow: "☃" },
+            manifest: Uint8Array.of(0, 255, number),
+            layers: [{ digest: digestOf(number), mediaType: "layer" }],
+            children: number === 20 ? [digestOf(1001)] : [],
+            pushedAt: at,
+          });
+          await nouns.tags.set(id, `v${number}` as Tag, { id: image.id, digest: digestOf(1000 + number) }, at);
+        }
+        await nouns.tags.record({ repositoryId: id, tag: "v1" as Tag, to: digestOf(1001), at, by: "arn" });
+        await nouns.settings.set(registry, "a", "b");
+        // The newest id was given already, so it must not be given again.
+        const newest = await create("newest");
+        for (const deleted of [gone, newest]) {
+          await nouns.repositories.delete(deleted);
+          while (!(await nouns.garbage.purge(deleted, 100, at)));
+        }
+      });
+    }
+
+    async function nextId(engine: Engine): Promise<number | undefined> {
+      const created = { registry, name: "next" as RepositoryName, createdAt: at, ...settings };
+      return createMetadata(engine)
+        .transact((nouns) => nouns.repositories.create(created, new Map()))
+        .then((made) => made?.id);
+    }
+
+    test("goes from either database into either, with every row and what the next ids are", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+      const urls = async () => [
+        await server.createDatabase(),
+        `sqlite:${join(folder, `${crypto.randomUUID()}.sqlite`)}`,
+      ];
+      const open = (url: string) =>
+        url.startsWith("sqlite:") ? openSqliteEngine({ path: url.slice(7) }) : openPostgresEngine({ url, poolSize: 2 });
+      for (const source of await urls()) {
+        const engine = await open(source);
+        await fill(engine);
+        const expected = await rowsIn(engine);
+        const path = join(folder, `${crypto.randomUUID()}.snapshot`);
+        await takeSnapshot(source, path);
+        // What comes later is not in it.
+        const next = await nextId(engine);
+        expect((await stat(path)).mode & 0o777).toBe(0o600);
+        const blobs = openSnapshot(path);
+        const named = [...blobs.list()];
+        expect(blobs.totals.blobs).toBe(600);
+        expect(named.map(({ digest }) => digest)).toEqual(
+          Array.from({ length: 600 }, (_, index) => digestOf(index + 1)),
+        );
+        expect(named.map(({ isQuarantined }) => isQuarantined).indexOf(true)).toBe(0);
+        expect(blobs.among([digestOf(5), digestOf(601)])).toEqual([digestOf(5)]);
+        blobs.close();
+        expect((await readdir(folder)).filter((name) => /snapshot-/.test(name))).toEqual([]);
+
+        for (const target of await urls()) {
+          expect(await occupant(target)).toBeUndefined();
+          await loadSnapshot(path, target);
+          const loaded = await open(target);
+          expect(await rowsIn(loaded)).toEqual(expected);
+          expect(await nextId(loaded)).toBe(next);
+          await loaded.close();
+          await expect(loadSnapshot(path, target)).rejects.toThrow(DatabaseOccupied);
+        }
+        await engine.close();
+      }
+      await rm(folder, { recursive: true });
+    });
+
+    test("of PostgreSQL is of one moment, whatever is committed while it is taken", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+      const url = await server.createDatabase();
+      const engine = await openPostgresEngine({ url, poolSize: 2 });
+      const metadata = createMetadata(engine);
+      await fill(engine);
+      const [repository] = await metadata.read.repositories.list(registry, { limit: 1 });
+      let isDone = false;
+      // Each transaction makes a blob, a link and an image: a snapshot has all of it or nothing.
+      const pushing = (async () => {
+        for (let number = 5000; !isDone; number++) {
+          await metadata.transact(async ({ layers, images }) => {
+            const blob = { digest: digestOf(number), generation: "g" as Generation, sizeBytes: 1 };
+            await layers.link(repository?.id ?? 0, blob, at);
+            await images.put({
+              repositoryId: repository?.id ?? 0,
+              digest: digestOf(100_000 + number),
+              mediaType: "type",
+              manifestBytes: 1,
+              imageBytes: 1,
+              manifest: Uint8Array.of(1),
+              layers: [{ digest: blob.digest, mediaType: "layer" }],
+              children: [],
+              pushedAt: at,
+            });
+          });
+        }
+      })();
+      for (let round = 0; round < 5; round++) {
+        const path = join(folder, `${round}.snapshot`);
+        await takeSnapshot(url, path);
+        const database = new Database(path, { readonly: true });
+        expect(database.query("pragma foreign_key_check").all()).toEqual([]);
+        const [counts] = database
+          .query("select (select count(*) from blob) as blobs, (select count(*) from image) as images")
+          .all() as [{ blobs: number; images: number }];
+        expect(counts.blobs - 600).toBe(counts.images - 20);
+        database.close();
+      }
+      isDone = true;
+      await pushing;
+      await engine.close();
+      await rm(folder, { recursive: true });
+    });
+  });
 
   describe("a PostgreSQL database", () => {
     const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };

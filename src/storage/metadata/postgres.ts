@@ -103,6 +103,25 @@ async function migrateAlone(url: string): Promise<void> {
   }
 }
 
+/** Runs `work` on a connection without a time limit: reading everything takes as long as it takes. */
+export async function withPostgres<Result>(
+  url: string,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const pool = openPool({ connectionString: url, max: 1 });
+  try {
+    const client = await pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      // Whatever transaction was left open ends with the connection.
+      client.release(true);
+    }
+  } finally {
+    await pool.end();
+  }
+}
+
 function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     application_name: "berth",
