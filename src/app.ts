@@ -12,6 +12,9 @@ import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
 import { openSharedPort } from "./server/shared-port.ts";
+import { type BackedUp, type BackUpOptions, backUp } from "./storage/backup/backup.ts";
+import { BackupUnusable, openBackupFolder } from "./storage/backup/folder.ts";
+import { type Restored, type RestoreOptions, restore } from "./storage/backup/restore.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import {
   isExposed,
@@ -306,6 +309,47 @@ export async function migrateDatabase(config: Config): Promise<Migrated> {
   }
 }
 
+/**
+ * Adds a snapshot of the registry to the backup in `folder`, while it is in use or not.
+ * @throws CannotStart when registry or backup cannot be used
+ */
+export async function backUpInto(
+  folder: string,
+  config: Config,
+  options: Omit<BackUpOptions, "clock">,
+): Promise<BackedUp> {
+  const { databaseUrl, data } = config;
+  try {
+    await using stores = await openStores(config, { mustExist: true });
+    await using opened = new AsyncDisposableStack();
+    const backup = opened.adopt(await openBackupFolder(folder, { make: true }), (used) => used.close());
+    return await backUp({ databaseUrl, data, ...stores }, backup, { ...options, clock: () => new Date() });
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * Fills empty stores from the backup in `folder`.
+ * @throws CannotStart when the backup cannot be used, or something is not empty
+ */
+export async function restoreFrom(
+  folder: string,
+  config: Config,
+  options: Omit<RestoreOptions, "clock">,
+): Promise<Restored> {
+  const { databaseUrl, data } = config;
+  try {
+    await using opened = new AsyncDisposableStack();
+    const backup = opened.adopt(await openBackupFolder(folder), (used) => used.close());
+    await makeDataDirectory(data);
+    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+    return await restore(backup, { databaseUrl, data, blobs }, { ...options, clock: () => new Date() });
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
 async function ready(metadata: Metadata | undefined, log: Log): Promise<void> {
   if (!metadata) throw Object.assign(new Error("not everything is open yet"), { name: "Starting" });
   try {
@@ -394,6 +438,7 @@ function reasonOf(cause: unknown): string {
 function explained(error: unknown): unknown {
   if (error instanceof CannotListen) return new CannotStart(listenAdvice(error), { cause: error });
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
+  if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;

@@ -71,11 +71,18 @@ export interface InProcess {
 export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
   `${algorithm}:${createHash(algorithm).update(content).digest("hex")}`;
 
-export async function inProcess(
-  options: { createOnPush?: boolean; publicUrl?: string; limits?: Partial<Limits> } = {},
-): Promise<InProcess> {
-  const metadata = await openSqlite({ path: ":memory:" });
-  const root = mkdtempSync(join(tmpdir(), "berth-test-"));
+export interface InProcessOptions {
+  readonly createOnPush?: boolean;
+  readonly publicUrl?: string;
+  readonly limits?: Partial<Limits>;
+  /** A data directory to use and to leave. Without one, everything goes with the process. */
+  readonly data?: string;
+}
+
+export async function inProcess(options: InProcessOptions = {}): Promise<InProcess> {
+  const { data } = options;
+  const metadata = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
@@ -169,7 +176,7 @@ export async function inProcess(
     async close() {
       await blobs.close();
       await metadata.close();
-      rmSync(root, { recursive: true });
+      if (data === undefined) rmSync(root, { recursive: true });
     },
   };
   return berth;

@@ -1,6 +1,7 @@
 import { type Digest, digestAlgorithm } from "../names.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { strayAfterMs } from "./collection.ts";
+import { createCursor } from "./cursor.ts";
 import { hashOf } from "./layers.ts";
 import { createPace, paced } from "./pace.ts";
 import type { BlobId, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
@@ -262,27 +263,4 @@ async function* removalsIn({ read }: Metadata): AsyncIterable<StoredBlob> {
     after = page.at(-1);
     if (after === undefined) return;
   }
-}
-
-/** Looks one item ahead in a listing that is sorted by digest. */
-function createCursor<Item extends { readonly digest: Digest }>(items: AsyncIterable<Item>) {
-  const iterator = items[Symbol.asyncIterator]();
-  let head: Promise<IteratorResult<Item>> | undefined;
-  async function peek(): Promise<Item | undefined> {
-    head ??= iterator.next();
-    const { done, value } = await head;
-    return done ? undefined : value;
-  }
-  return {
-    peek,
-    /** All items of this digest that come next. */
-    async take(digest: Digest): Promise<Item[]> {
-      const taken: Item[] = [];
-      for (let item = await peek(); item?.digest === digest; item = await peek()) {
-        taken.push(item);
-        head = undefined;
-      }
-      return taken;
-    },
-  };
 }

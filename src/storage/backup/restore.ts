@@ -1,0 +1,168 @@
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createCursor } from "../../domain/registry/cursor.ts";
+import { createPace } from "../../domain/registry/pace.ts";
+import type { BlobRecord, BlobStore, ListedBlob } from "../../domain/registry/ports.ts";
+import { ifExists } from "../blobs/disk.ts";
+import { type Engine, metadata } from "../metadata/metadata.ts";
+import { loadSnapshot, occupant, takeSnapshot } from "../metadata/snapshot.ts";
+import { openSqliteEngine } from "../metadata/sqlite.ts";
+import { copyBlob, damageIn, eachOf } from "./copy.ts";
+import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, writeDurably } from "./folder.ts";
+
+/**
+ * Brings a snapshot back, into stores that are empty:
+ *
+ * 1. A copy of its metadata to work on, in the data directory.
+ * 2. Every blob, hashed on its way. The copy that is made here gets into the work's record of it; one that cannot be had
+ *    goes into quarantine there, so that clients push it again.
+ * 3. The keys, and the work becomes the database: from here on there is a registry.
+ *
+ * One that was interrupted goes on where it stood when it is run again with the same snapshot.
+ */
+export interface Target {
+  readonly databaseUrl: string;
+  /** The data directory. */
+  readonly data: string;
+  readonly blobs: BlobStore;
+}
+
+export interface RestoreOptions {
+  /** The newest one without. */
+  readonly snapshot?: string;
+  readonly clock: () => Date;
+  progress?(phase: "blobs" | "metadata", doneBytes: number, totalBytes: number): void;
+}
+
+export interface Restored {
+  readonly snapshot: string;
+  readonly blobs: number;
+  readonly blobBytes: number;
+  /** Not by a run before that was interrupted. */
+  readonly copied: number;
+  readonly copiedBytes: number;
+  /** Those in quarantine now. */
+  readonly missing: readonly MissingBlob[];
+}
+
+const pageSize = 500;
+
+/** @throws BackupUnusable, DatabaseTooNew, StorageFull */
+export async function restore(folder: BackupFolder, target: Target, options: RestoreOptions): Promise<Restored> {
+  const name = await chosen(folder, options.snapshot);
+  const from = folder.snapshotPath(name);
+  const work = join(target.data, "restoring");
+  const begun = await ifExists(readFile(join(work, "snapshot"), "utf8"));
+  await checkEmpty(target, begun === undefined ? undefined : { begun, name });
+
+  const file = join(work, "work.sqlite");
+  if (begun === undefined) {
+    await rm(work, { recursive: true, force: true });
+    await mkdir(work, { recursive: true, mode: 0o700 });
+    await takeSnapshot(`sqlite:${join(from, "metadata.sqlite")}`, `${file}.new`);
+    await rename(`${file}.new`, file);
+    await writeDurably(join(work, "snapshot"), name);
+  }
+  const engine = await openSqliteEngine({ path: file });
+  let restored: Omit<Restored, "snapshot">;
+  try {
+    restored = await restoreBlobs(folder, target, engine, options);
+    // Their bytes are not in a backup, or not any more.
+    await engine.durable.deleteFrom("upload").execute();
+    await engine.durable.deleteFrom("blob_removal").execute();
+  } finally {
+    await engine.close();
+  }
+  options.progress?.("metadata", 0, 0);
+  await copySecrets(from, target.data);
+  await loadSnapshot(file, target.databaseUrl);
+  await rm(work, { recursive: true });
+  return { snapshot: name, ...restored };
+}
+
+async function chosen(folder: BackupFolder, wanted: string | undefined): Promise<string> {
+  const names = await folder.snapshots();
+  const name = wanted ?? names.at(-1);
+  if (name !== undefined && names.includes(name)) return name;
+  if (name === undefined) throw new BackupUnusable(`${folder.path} has no snapshot: no backup to it was completed`);
+  throw new BackupUnusable(`${folder.path} has no snapshot ${name}; it has ${names.join(", ") || "none"}`);
+}
+
+/** What is there is not ours to overwrite. */
+async function checkEmpty(
+  { data, databaseUrl, blobs }: Target,
+  resumed: { begun: string; name: string } | undefined,
+): Promise<void> {
+  const refuse = (what: string) => new BackupUnusable(`a backup is restored into empty places only, and ${what}`);
+  const occupied = await occupant(databaseUrl);
+  if (occupied !== undefined) throw refuse(occupied);
+  if (resumed) {
+    if (resumed.begun === resumed.name) return;
+    throw refuse(
+      `${data} has half of the snapshot ${resumed.begun}: restore that one with --snapshot, or empty the data directory and the blob store`,
+    );
+  }
+  for (const name of ["keys", "credentials"]) {
+    if (((await ifExists(readdir(data))) ?? []).includes(name)) throw refuse(`there is ${join(data, name)}`);
+  }
+  for await (const { digest } of blobs.list()) throw refuse(`the blob store has ${digest}`);
+}
+
+async function restoreBlobs(
+  { blobs: backup }: BackupFolder,
+  { blobs }: Target,
+  engine: Engine,
+  { clock, progress }: RestoreOptions,
+): Promise<Omit<Restored, "snapshot">> {
+  const { read } = metadata(engine);
+  const totals = await read.inspection.totals();
+  const pace = createPace(0);
+  const missing: MissingBlob[] = [];
+  let [copied, copiedBytes, doneBytes] = [0, 0, 0];
+  await eachOf(pairs(), async ({ record, copies }) => {
+    await bring(record, copies);
+    doneBytes += record.sizeBytes;
+    progress?.("blobs", doneBytes, totals.blobBytes);
+  });
+  return { blobs: totals.blobs, blobBytes: totals.blobBytes, copied, copiedBytes, missing };
+
+  async function* pairs(): AsyncIterable<{ record: BlobRecord; copies: ListedBlob[] }> {
+    const cursor = createCursor(backup.list());
+    for (let last: BlobRecord | undefined; ; ) {
+      const page: BlobRecord[] = await read.blobs.list({ after: last?.digest, limit: pageSize });
+      for (const record of page) yield { record, copies: await cursor.takeAt(record.digest) };
+      last = page.at(-1);
+      if (!last) return;
+    }
+  }
+
+  async function bring(record: BlobRecord, copies: readonly ListedBlob[]): Promise<void> {
+    const { digest, sizeBytes } = record;
+    // A run before that was interrupted has been here.
+    if (!record.quarantinedAt && (await blobs.stat(record))?.sizeBytes === sizeBytes) return;
+    let because = "the backup does not have it";
+    for (const copy of copies) {
+      try {
+        const made = await copyBlob(copy, backup, blobs, pace);
+        await note({ generation: made.generation, size_bytes: made.sizeBytes, quarantined_at: null });
+        copied++;
+        copiedBytes += made.sizeBytes;
+        return;
+      } catch (error) {
+        const damage = damageIn(error);
+        if (damage === undefined) throw error;
+        because = `the backup's copy is damaged: ${damage}`;
+      }
+    }
+    missing.push({ digest, sizeBytes, because });
+    await note({ quarantined_at: clock().getTime() });
+
+    async function note(change: {
+      generation?: BlobRecord["generation"];
+      size_bytes?: number;
+      quarantined_at: number | null;
+    }) {
+      await engine.relaxed.updateTable("blob").set(change).where("digest", "=", digest).execute();
+    }
+  }
+}
