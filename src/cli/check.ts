@@ -34,7 +34,11 @@ export interface CheckReport {
 export async function runCheck(given: CheckArguments): Promise<void> {
   try {
     const config = loadConfig({ file: given.config, data: given.data });
-    const options = { rehash: given.rehash === true, repair: given.repair === true, bytesPerSecond: rate(given.rate) };
+    const options = {
+      rehash: given.rehash === true,
+      repair: given.repair === true,
+      bytesPerSecond: rateOf(given.rate ?? String(defaultRateMiB)),
+    };
     const report = await withStores(config, (stores) => checkStores(stores, options, given.json !== true));
     if (given.json) console.log(JSON.stringify(report));
     else console.log(summary(report));
@@ -80,8 +84,8 @@ export async function checkStores(
   }
 }
 
-function rate(given: string | undefined): number {
-  if (given === undefined) return defaultRateMiB * 1024 * 1024;
+/** Bytes per second. */
+export function rateOf(given: string): number {
   if (!/^\d{1,6}(?:\.\d{1,3})?$/.test(given)) {
     throw new CommandFailed(`--rate: given "${given}"; allowed: MiB per second, such as 50, or 0 for no limit`);
   }

@@ -1,9 +1,11 @@
 import { Command } from "commander";
+import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
 import { printEnv } from "./env.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
+import { runRestore } from "./restore.ts";
 import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
 import { work } from "./worker.ts";
@@ -72,6 +74,33 @@ program
   .option("--repair", "mend what can be mended, and remove what nothing names")
   .option("--json", "print the report as JSON")
   .action(runCheck);
+
+program
+  .command("backup")
+  .argument("<dir>", "where the backup is, or is to be")
+  .description(
+    "Add a snapshot of the registry to a backup, also while the server runs: everything that was acknowledged before it began. Only blobs that the backup does not have are copied. The backup holds the root key pair and other keys: keep it as you keep them.",
+  )
+  .summary("back everything up, while the server runs")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--keep <number>", "how many snapshots stay, with their blobs", "7")
+  .option("--rate <MiB>", "how fast blobs are read, in MiB per second; 0 for no limit", "0")
+  .option("--json", "print the result as JSON")
+  .action(runBackup);
+
+program
+  .command("restore")
+  .argument("<dir>", "where the backup is")
+  .description(
+    "Bring a backup back, into a data directory, a database and a blob store that are empty, and check the result. One that was interrupted goes on where it stood.",
+  )
+  .summary("restore a backup")
+  .option(...configOption)
+  .option("--into <dir>", "the data directory, instead of the one in the settings")
+  .option("--snapshot <name>", "which one; the newest without")
+  .option("--json", "print the result as JSON")
+  .action(runRestore);
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 

@@ -60,7 +60,7 @@ function line(label: string, { done, total, unit, perSecond }: Shown): string {
   const amount = unit === "bytes" ? size : (number: number) => number.toLocaleString("en");
   const amounts = `${amount(done)} of ${amount(Math.max(done, total))}`;
   const rest = perSecond > 0 && done < total ? `  ${left((total - done) / perSecond)} left` : "";
-  return `${label} ${bar}${percent}  ${amounts}${unit === "bytes" && perSecond > 0 ? `  ${size(perSecond)}/s` : ""}${rest}`;
+  return `${label} ${bar} ${percent}  ${amounts}${unit === "bytes" && perSecond > 0 ? `  ${size(perSecond)}/s` : ""}${rest}`;
 }
 
 /** `1:02:03`, `2:03`. */

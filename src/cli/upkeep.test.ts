@@ -1,0 +1,238 @@
+import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { CheckReport } from "./check.ts";
+
+/** `berth check`, `berth backup` and `berth restore` as processes, beside a server that is in use. */
+
+setDefaultTimeout(60_000);
+
+const root = mkdtempSync(join(tmpdir(), "berth-upkeep-"));
+const program = join(import.meta.dir, "main.ts");
+const started: Bun.Subprocess[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill("SIGKILL");
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+const key = "upkeep:upkeep-secret";
+const headers = { authorization: `Basic ${btoa(key)}` };
+const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
+const folder = () => mkdtempSync(join(root, "cwd-"));
+
+function spawn(args: string[], data: string) {
+  const [id = "", secret = ""] = key.split(":");
+  const child = Bun.spawn([process.execPath, program, ...args], {
+    cwd: root,
+    env: {
+      PATH: "/usr/bin:/bin",
+      BERTH_DATA: data,
+      BERTH_LISTEN: "127.0.0.1:0",
+      BERTH_METRICS_LISTEN: "127.0.0.1:0",
+      BERTH_CREATE_ON_PUSH: "true",
+      BERTH_ROOT_ACCESS_KEY_ID: id,
+      BERTH_ROOT_SECRET_ACCESS_KEY: secret,
+    },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  started.push(child);
+  return child;
+}
+
+async function run(args: string[], data: string) {
+  const child = spawn(args, data);
+  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  return { out, err, code: await child.exited };
+}
+
+async function serve(data: string) {
+  const child = spawn(["serve"], data);
+  const { promise, resolve, reject } = Promise.withResolvers<URL>();
+  void (async () => {
+    let said = "";
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      said += chunk;
+      const [, url] = /"url":"([^"]+)"/.exec(said) ?? [];
+      if (url) resolve(new URL(url));
+    }
+    reject(new Error(`it ended: ${said}`));
+  })();
+  const url = await promise;
+  return {
+    url,
+    async stop() {
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+    },
+  };
+}
+
+async function push(url: URL, tag: string, content: string): Promise<void> {
+  const blob = async (body: string) => {
+    const digest = digestOf(body);
+    const answer = await fetch(new URL(`/v2/app/blobs/uploads/?digest=${digest}`, url), {
+      method: "POST",
+      headers,
+      body,
+    });
+    if (answer.status !== 201) throw new Error(`blob: ${answer.status} ${await answer.text()}`);
+    return { digest, size: body.length, mediaType: "application/vnd.oci.image.layer.v1.tar+gzip" };
+  };
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const manifest = { schemaVersion: 2, mediaType, config: await blob("{}"), layers: [await blob(content)] };
+  const answer = await fetch(new URL(`/v2/app/manifests/${tag}`, url), {
+    method: "PUT",
+    headers: { ...headers, "content-type": mediaType },
+    body: JSON.stringify(manifest),
+  });
+  if (answer.status !== 201) throw new Error(`manifest: ${answer.status} ${await answer.text()}`);
+}
+
+/** The content of the tag's one layer, or the status where something is not there. */
+async function pull(url: URL, tag: string): Promise<string | number> {
+  const manifest = await fetch(new URL(`/v2/app/manifests/${tag}`, url), { headers });
+  if (manifest.status !== 200) return manifest.status;
+  const { layers } = (await manifest.json()) as { layers: [{ digest: string }] };
+  const blob = await fetch(new URL(`/v2/app/blobs/${layers[0].digest}`, url), { headers });
+  return blob.status === 200 ? blob.text() : blob.status;
+}
+
+const contentOf = (number: number) => `content ${number} `.repeat(2_000);
+
+test("a backup beside a server in use holds everything that was acknowledged before, and only whole images", async () => {
+  const [data, dir] = [folder(), join(folder(), "backup")];
+  const server = await serve(data);
+  const acknowledged = new Set<number>();
+  let isDone = false;
+  let next = 0;
+  const pushing = Array.from({ length: 2 }, async () => {
+    while (!isDone) {
+      const number = next++;
+      await push(server.url, `v${number}`, contentOf(number));
+      acknowledged.add(number);
+      await Bun.sleep(30);
+    }
+  });
+  const untilPushed = async (count: number) => {
+    while (acknowledged.size < count) await Bun.sleep(5);
+  };
+
+  await untilPushed(8);
+  // One that is killed half-way spoils nothing.
+  const killed = spawn(["backup", dir, "--rate", "0.2"], data);
+  while (!(await Array.fromAsync(new Bun.Glob("blobs/sha256/**/*").scan({ cwd: dir })).catch(() => [])).length) {
+    await Bun.sleep(10);
+  }
+  killed.kill("SIGKILL");
+  await killed.exited;
+  const none = await run(["restore", dir, "--into", join(folder(), "data")], data);
+  expect([none.code, none.err]).toEqual([1, `berth: ${dir} has no snapshot: no backup to it was completed\n`]);
+
+  const first = await run(["backup", dir, "--json"], data);
+  expect(first).toMatchObject({ err: "", code: 0 });
+  expect(JSON.parse(first.out)).toMatchObject({ missing: [] });
+  await untilPushed(acknowledged.size + 4);
+  const between = [...acknowledged];
+  const second = await run(["backup", dir], data);
+  expect(second).toMatchObject({ err: "", code: 0 });
+  expect(second.out).toMatch(/^snapshot \S+Z: \d+ blobs \(.*\), of which \d+ were copied now \(.*\)\n$/);
+  // While it is in use, too.
+  const checked = await run(["check", "--rehash", "--rate", "0"], data);
+  expect(checked.out).toMatch(/^checked .*read and hashed\n(?:.*too young.*\n)?everything is in order\n$/);
+  expect(checked.code).toBe(0);
+  isDone = true;
+  await Promise.all(pushing);
+  await server.stop();
+
+  const snapshots = readdirSync(join(dir, "snapshots")).sort();
+  expect(snapshots).toHaveLength(2);
+  const restoreInto = async (...options: string[]) => {
+    const into = join(folder(), "data");
+    const restored = await run(["restore", dir, ...options, "--into", into], data);
+    expect(restored).toMatchObject({ err: "", code: 0 });
+    expect(restored.out).toEndWith("everything is in order\n");
+    return into;
+  };
+  await restoreInto("--snapshot", snapshots[0] ?? "");
+  const again = await serve(await restoreInto());
+  for (let number = 0; number < next; number++) {
+    const found = await pull(again.url, `v${number}`);
+    if (between.includes(number) || found !== 404) expect(found).toBe(contentOf(number));
+  }
+  await push(again.url, "later", "later");
+  expect(await pull(again.url, "later")).toBe("later");
+  await again.stop();
+  const full = await run(["restore", dir], data);
+  expect(full.err).toStartWith("berth: a backup is restored into empty places only, and there is a database ");
+  expect(full.code).toBe(1);
+});
+
+test("a check ends with 0, 1 or 2, and mends beside the server that serves", async () => {
+  const data = folder();
+  expect(await run(["check"], data)).toMatchObject({ out: "", code: 2 });
+  const server = await serve(data);
+  await push(server.url, "v1", "whole");
+  await push(server.url, "v2", "broken");
+  const check = async (...options: string[]) => {
+    const { out, code } = await run(["check", "--json", ...options], data);
+    return { code, report: JSON.parse(out) as CheckReport };
+  };
+  const hex = digestOf("broken").slice(7);
+  const files = join(data, "blobs", "sha256", hex.slice(0, 2));
+  const [name = ""] = readdirSync(files).filter((file) => file.startsWith(hex));
+  writeFileSync(join(files, name), "BROKEN");
+  expect(await check()).toMatchObject({ code: 0, report: { result: "clean", counts: { blobs: 3, images: 2 } } });
+  const found = await check("--rehash");
+  expect(found).toMatchObject({
+    code: 1,
+    report: {
+      result: "problems",
+      counts: { problems: 1, remaining: 1 },
+      problems: [
+        { kind: "BlobCorrupt", outcome: "quarantined", hurts: [{ repository: "app", tags: ["v2"] }] },
+      ] as never,
+    },
+  });
+  expect([await pull(server.url, "v1"), await pull(server.url, "v2")]).toEqual(["whole", 404]);
+  const told = await run(["check"], data);
+  expect(told.out).toContain(`quarantined the copy of sha256:${hex}, in quarantine since `);
+  expect(told.out).toContain("in 000000000000/us-east-1 app, image sha256:");
+  expect(told.out).toContain("(v2)\n");
+
+  // The disk came back.
+  writeFileSync(join(files, name), "broken");
+  expect(await check("--repair")).toMatchObject({ code: 0, report: { result: "repaired" } });
+  expect(await pull(server.url, "v2")).toBe("broken");
+  truncateSync(join(files, name), 2);
+  expect(await pull(server.url, "v2")).toBe(500);
+  expect(await check()).toMatchObject({ code: 1 });
+  await push(server.url, "v2", "broken");
+  expect(await pull(server.url, "v2")).toBe("broken");
+  expect(await check("--rehash", "--repair")).toMatchObject({ code: 0, report: { result: "clean" } });
+  await server.stop();
+
+  const wrong = await run(["check", "--rate", "fast"], data);
+  expect([wrong.code, wrong.err]).toEqual([
+    2,
+    'berth: --rate: given "fast"; allowed: MiB per second, such as 50, or 0 for no limit\n',
+  ]);
+});
+
+test("a check of a store that is not mounted changes nothing and says so", async () => {
+  const data = folder();
+  const server = await serve(data);
+  for (let number = 0; number < 17; number++) await push(server.url, `v${number}`, `content ${number}`);
+  await server.stop();
+  renameSync(join(data, "blobs"), join(data, "elsewhere"));
+  const { err, code } = await run(["check"], data);
+  expect(err).toStartWith("berth: the blob store has none of the first blobs that the database names.");
+  expect(code).toBe(2);
+  rmSync(join(data, "blobs"), { recursive: true });
+  renameSync(join(data, "elsewhere"), join(data, "blobs"));
+  // The directory given on the command line wins.
+  expect((await run(["check", "--data", data], folder())).code).toBe(0);
+});
