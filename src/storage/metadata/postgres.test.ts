@@ -172,6 +172,19 @@ function postgresTests(server: TestPostgres): void {
       await rm(folder, { recursive: true });
     });
 
+    test("of an empty database is an empty one", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+      const [source, target] = [await server.createDatabase(), await server.createDatabase()];
+      const path = join(folder, "empty");
+      await (await openPostgresEngine({ url: source, poolSize: 1 })).close();
+      await takeSnapshot(source, path);
+      await loadSnapshot(path, target);
+      const loaded = await openPostgresEngine({ url: target, poolSize: 1 });
+      expect(await nextId(loaded)).toBe(1);
+      await loaded.close();
+      await rm(folder, { recursive: true });
+    });
+
     test("of PostgreSQL is of one moment, whatever is committed while it is taken", async () => {
       const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
       const url = await server.createDatabase();

@@ -180,7 +180,11 @@ async function importPostgres(path: string, url: string): Promise<void> {
         for (const page of pagedBy(table, rows.iterate() as Iterable<Row>)) await insertAll(client, table, page);
         const counter = await counterOf(client, table);
         const found = counter && database.prepare("select seq from sqlite_sequence where name = ?").get(table.name);
-        if (found) await client.query("select setval($1, $2)", [counter, (found as { seq: number }).seq]);
+        if (found) {
+          const { seq } = found as { seq: number };
+          // A counter that never counted has no value before its first.
+          await client.query("select setval($1, $2, $3)", [counter, Math.max(1, seq), seq > 0]);
+        }
       }
       await client.query("commit");
     });
