@@ -72,27 +72,25 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   }
 
   async function judge(group: Group): Promise<void> {
-    const isSound = group.record === undefined || (await judgeRecord(group.record, group));
+    if (group.record) await judgeRecord(group.record, group);
     for (const copy of group.copies) {
-      // Beside a damaged one, another copy may be all that is left of the content.
-      if (copy.generation !== group.record?.generation) await judgeCopy(copy, group.removals, repair && isSound);
+      if (copy.generation !== group.record?.generation) await judgeCopy(copy, group.removals);
     }
     const { rehashedBytes } = counts;
     if (rehash) run.progress?.({ phase: "bytes", done: rehashedBytes, total: totals.blobBytes });
     else run.progress?.({ phase: "blobs", done: counts.blobs, total: totals.blobs });
   }
 
-  /** Answers whether its content is open to everybody, as far as was looked. */
-  async function judgeRecord(record: BlobRecord, group: Group): Promise<boolean> {
+  async function judgeRecord(record: BlobRecord, group: Group): Promise<void> {
     counts.blobs++;
     counts.blobBytes += record.sizeBytes;
     const isHashed = rehash || (repair && record.quarantinedAt !== undefined);
     const isSized = copyOf(group)?.sizeBytes === record.sizeBytes;
-    if (isSized && !isHashed && !record.quarantinedAt) return true;
+    if (isSized && !isHashed && !record.quarantinedAt) return;
     const seen = await verdict(record, isHashed);
-    if (!seen) return true;
-    if (seen.state.kind !== "Sound") return tellDamaged(seen.record, seen.state, group);
-    return !seen.record.quarantinedAt || tellQuarantined(seen.record, isHashed);
+    if (!seen) return;
+    if (seen.state.kind !== "Sound") await tellDamaged(seen.record, seen.state, group);
+    else if (seen.record.quarantinedAt) await tellQuarantined(seen.record, isHashed);
   }
 
   /**
@@ -143,20 +141,19 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
   }
 
-  async function tellDamaged(record: BlobRecord, { kind, what }: State, group: Group): Promise<boolean> {
+  async function tellDamaged(record: BlobRecord, { kind, what }: State, group: Group): Promise<void> {
     const hurts = await hurtBy(metadata, record.digest);
-    const tell = (outcome: Problem["outcome"], more = "") => {
+    const tell = (outcome: Problem["outcome"], more = "") =>
       found({ kind: kind as ProblemKind, what: `${what}${more}`, outcome, digest: record.digest, hurts });
-      return outcome === "repaired";
-    };
     // Who may not read the file, for one, is no reason to keep it from everybody.
     if (kind === "BlobUnreadable" && !repair) return tell("remains");
     await metadata.transact((nouns) => nouns.blobs.quarantine(record, clock()));
     const isHealed = repair && (await heal(record, group.copies));
-    return isHealed ? tell("repaired", "; another copy took its place") : tell("quarantined");
+    if (isHealed) tell("repaired", "; another copy took its place");
+    else tell("quarantined");
   }
 
-  async function tellQuarantined(record: BlobRecord, isHashed: boolean): Promise<boolean> {
+  async function tellQuarantined(record: BlobRecord, isHashed: boolean): Promise<void> {
     const { digest, quarantinedAt } = record;
     const isOpened = repair && isHashed && (await metadata.transact((nouns) => nouns.blobs.acquit(record)));
     const state = isHashed ? "is sound" : "may be sound";
@@ -167,7 +164,6 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       digest,
       hurts: isOpened ? undefined : await hurtBy(metadata, digest),
     });
-    return isOpened;
   }
 
   /**
@@ -200,8 +196,8 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
   }
 
-  /** One that no record named when the records were read. */
-  async function judgeCopy(copy: ListedBlob, removals: readonly StoredBlob[], isRemoved: boolean): Promise<void> {
+  /** One that no record named when the records were read. Beside a damaged one it is no stray, but what may mend it. */
+  async function judgeCopy(copy: ListedBlob, removals: readonly StoredBlob[]): Promise<void> {
     if (removals.some(({ generation }) => generation === copy.generation)) {
       counts.awaitingRemoval++;
       return;
@@ -212,11 +208,11 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
     const isStray = (await metadata.read.blobs.strays([copy])).length > 0;
     if (!isStray || !(await blobs.stat(copy))) return;
-    if (isRemoved) counts.freedBytes += await blobs.remove(copy);
+    if (repair) counts.freedBytes += await blobs.remove(copy);
     found({
       kind: "Stray",
       what: `a copy of ${copy.digest} (${copy.sizeBytes} bytes, generation ${copy.generation || "none"}) is named by nothing`,
-      outcome: isRemoved ? "repaired" : "remains",
+      outcome: repair ? "repaired" : "remains",
       digest: copy.digest,
     });
   }

@@ -421,7 +421,10 @@ export interface BlobRecords {
    * if not, nobody names the copy.
    */
   heal(blob: StoredBlob): Promise<boolean>;
-  /** Those of `blobs` that no record names. */
+  /**
+   * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
+   * that is left of the content.
+   */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
 

@@ -87,13 +87,12 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
     async strays(blobs) {
       if (blobs.length === 0) return [];
       const digests = [...new Set(blobs.map(({ digest }) => digest))];
-      const rows = await db
-        .selectFrom("blob")
-        .select(["digest", "generation"])
-        .where(flavour.among("digest", digests))
-        .execute();
-      const named = new Map(rows.map(({ digest, generation }) => [digest, generation]));
-      return blobs.filter(({ digest, generation }) => named.get(digest) !== generation);
+      const rows = await db.selectFrom("blob").select(blobColumns).where(flavour.among("digest", digests)).execute();
+      const records = new Map(rows.map((row) => [row.digest, toBlobRecord(row)]));
+      return blobs.filter(({ digest, generation }) => {
+        const record = records.get(digest);
+        return !record || (record.generation !== generation && !record.quarantinedAt);
+      });
     },
   };
 }

@@ -1619,12 +1619,16 @@ function blobRecordsContract(opened: () => Metadata): void {
     expect(await metadata.read.blobs.quarantined({ after, limit: 1 })).toEqual([
       { ...copyOf(blob), quarantinedAt: at(5) },
     ]);
+    // What may take its place is no stray.
+    const strays = () => metadata.read.blobs.strays([copyOf(blob), copyOf(blob, 11, "sound")]);
+    expect(await strays()).toEqual([]);
     // The damaged copy again, as from a mount, heals nothing.
     expect(await link(metadata, id, blob)).toMatchObject({ isNew: false });
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: true });
 
     const healed = await metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 11, "sound"), at(6)));
     expect(healed).toEqual({ isNew: true, generation: "sound" as Generation });
+    expect(await strays()).toEqual([copyOf(blob)]);
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: false, sizeBytes: 11 });
     const removals = await metadata.read.garbage.removals({ limit: 1000 });
     expect(removals).toContainEqual(copyOf(blob));
