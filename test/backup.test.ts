@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -22,6 +22,9 @@ import { openFilesystemBlobs } from "../src/storage/blobs/filesystem.ts";
 import { digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
 
 /** Whole backups of a whole registry: what was acknowledged comes back, whatever happens in between. */
+
+// Every blob is synced, on a machine that may be busy.
+setDefaultTimeout(30_000);
 
 const root = mkdtempSync(join(tmpdir(), "berth-backup-"));
 afterAll(() => rmSync(root, { recursive: true }));

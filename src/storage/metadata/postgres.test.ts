@@ -17,6 +17,7 @@ import { openSqliteEngine } from "./sqlite.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
 
 const started = await startPostgres();
+const slowMs = 60_000;
 
 if ("missing" in started) {
   const title = `PostgreSQL: ${started.missing}`;
@@ -33,7 +34,8 @@ if ("missing" in started) {
 }
 
 function postgresTests(server: TestPostgres): void {
-  afterAll(() => server.stop());
+  // Many databases are to be removed, on a busy machine.
+  afterAll(() => server.stop(), slowMs);
   metadataContract("PostgreSQL", async () => {
     const metadata = await openPostgres({ url: await server.createDatabase() });
     return { metadata, dispose: () => metadata.close() };
@@ -130,105 +132,119 @@ function postgresTests(server: TestPostgres): void {
         .then((made) => made?.id);
     }
 
-    test("goes from either database into either, with every row and what the next ids are", async () => {
-      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
-      const urls = async () => [
-        await server.createDatabase(),
-        `sqlite:${join(folder, `${crypto.randomUUID()}.sqlite`)}`,
-      ];
-      const open = (url: string) =>
-        url.startsWith("sqlite:") ? openSqliteEngine({ path: url.slice(7) }) : openPostgresEngine({ url, poolSize: 2 });
-      for (const source of await urls()) {
-        const engine = await open(source);
-        await fill(engine);
-        const expected = await rowsIn(engine);
-        const path = join(folder, `${crypto.randomUUID()}.snapshot`);
+    test(
+      "goes from either database into either, with every row and what the next ids are",
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+        const urls = async () => [
+          await server.createDatabase(),
+          `sqlite:${join(folder, `${crypto.randomUUID()}.sqlite`)}`,
+        ];
+        const open = (url: string) =>
+          url.startsWith("sqlite:")
+            ? openSqliteEngine({ path: url.slice(7) })
+            : openPostgresEngine({ url, poolSize: 2 });
+        for (const source of await urls()) {
+          const engine = await open(source);
+          await fill(engine);
+          const expected = await rowsIn(engine);
+          const path = join(folder, `${crypto.randomUUID()}.snapshot`);
+          await takeSnapshot(source, path);
+          // What comes later is not in it.
+          const next = await nextId(engine);
+          expect((await stat(path)).mode & 0o777).toBe(0o600);
+          const blobs = openSnapshot(path);
+          const named = [...blobs.list()];
+          expect(blobs.totals.blobs).toBe(600);
+          expect(named.map(({ digest }) => digest)).toEqual(
+            Array.from({ length: 600 }, (_, index) => digestOf(index + 1)),
+          );
+          expect(named.map(({ isQuarantined }) => isQuarantined).indexOf(true)).toBe(0);
+          expect(blobs.among([digestOf(5), digestOf(601)])).toEqual([digestOf(5)]);
+          blobs.close();
+          expect((await readdir(folder)).filter((name) => /snapshot-/.test(name))).toEqual([]);
+
+          for (const target of await urls()) {
+            expect(await occupant(target)).toBeUndefined();
+            await loadSnapshot(path, target);
+            const loaded = await open(target);
+            expect(await rowsIn(loaded)).toEqual(expected);
+            expect(await nextId(loaded)).toBe(next);
+            await loaded.close();
+            await expect(loadSnapshot(path, target)).rejects.toThrow(DatabaseOccupied);
+          }
+          await engine.close();
+        }
+        await rm(folder, { recursive: true });
+      },
+      slowMs,
+    );
+
+    test(
+      "of an empty database is an empty one",
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+        const [source, target] = [await server.createDatabase(), await server.createDatabase()];
+        const path = join(folder, "empty");
+        await (await openPostgresEngine({ url: source, poolSize: 1 })).close();
         await takeSnapshot(source, path);
-        // What comes later is not in it.
-        const next = await nextId(engine);
-        expect((await stat(path)).mode & 0o777).toBe(0o600);
-        const blobs = openSnapshot(path);
-        const named = [...blobs.list()];
-        expect(blobs.totals.blobs).toBe(600);
-        expect(named.map(({ digest }) => digest)).toEqual(
-          Array.from({ length: 600 }, (_, index) => digestOf(index + 1)),
-        );
-        expect(named.map(({ isQuarantined }) => isQuarantined).indexOf(true)).toBe(0);
-        expect(blobs.among([digestOf(5), digestOf(601)])).toEqual([digestOf(5)]);
-        blobs.close();
-        expect((await readdir(folder)).filter((name) => /snapshot-/.test(name))).toEqual([]);
+        await loadSnapshot(path, target);
+        const loaded = await openPostgresEngine({ url: target, poolSize: 1 });
+        expect(await nextId(loaded)).toBe(1);
+        await loaded.close();
+        await rm(folder, { recursive: true });
+      },
+      slowMs,
+    );
 
-        for (const target of await urls()) {
-          expect(await occupant(target)).toBeUndefined();
-          await loadSnapshot(path, target);
-          const loaded = await open(target);
-          expect(await rowsIn(loaded)).toEqual(expected);
-          expect(await nextId(loaded)).toBe(next);
-          await loaded.close();
-          await expect(loadSnapshot(path, target)).rejects.toThrow(DatabaseOccupied);
-        }
-        await engine.close();
-      }
-      await rm(folder, { recursive: true });
-    });
-
-    test("of an empty database is an empty one", async () => {
-      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
-      const [source, target] = [await server.createDatabase(), await server.createDatabase()];
-      const path = join(folder, "empty");
-      await (await openPostgresEngine({ url: source, poolSize: 1 })).close();
-      await takeSnapshot(source, path);
-      await loadSnapshot(path, target);
-      const loaded = await openPostgresEngine({ url: target, poolSize: 1 });
-      expect(await nextId(loaded)).toBe(1);
-      await loaded.close();
-      await rm(folder, { recursive: true });
-    });
-
-    test("of PostgreSQL is of one moment, whatever is committed while it is taken", async () => {
-      const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
-      const url = await server.createDatabase();
-      const engine = await openPostgresEngine({ url, poolSize: 2 });
-      const metadata = createMetadata(engine);
-      await fill(engine);
-      const [repository] = await metadata.read.repositories.list(registry, { limit: 1 });
-      let isDone = false;
-      // Each transaction makes a blob, a link and an image: a snapshot has all of it or nothing.
-      const pushing = (async () => {
-        for (let number = 5000; !isDone; number++) {
-          await metadata.transact(async ({ layers, images }) => {
-            const blob = { digest: digestOf(number), generation: "g" as Generation, sizeBytes: 1 };
-            await layers.link(repository?.id ?? 0, blob, at);
-            await images.put({
-              repositoryId: repository?.id ?? 0,
-              digest: digestOf(100_000 + number),
-              mediaType: "type",
-              manifestBytes: 1,
-              imageBytes: 1,
-              manifest: Uint8Array.of(1),
-              layers: [{ digest: blob.digest, mediaType: "layer" }],
-              children: [],
-              pushedAt: at,
+    test(
+      "of PostgreSQL is of one moment, whatever is committed while it is taken",
+      async () => {
+        const folder = await mkdtemp(join(tmpdir(), "berth-snapshot-"));
+        const url = await server.createDatabase();
+        const engine = await openPostgresEngine({ url, poolSize: 2 });
+        const metadata = createMetadata(engine);
+        await fill(engine);
+        const [repository] = await metadata.read.repositories.list(registry, { limit: 1 });
+        let isDone = false;
+        // Each transaction makes a blob, a link and an image: a snapshot has all of it or nothing.
+        const pushing = (async () => {
+          for (let number = 5000; !isDone; number++) {
+            await metadata.transact(async ({ layers, images }) => {
+              const blob = { digest: digestOf(number), generation: "g" as Generation, sizeBytes: 1 };
+              await layers.link(repository?.id ?? 0, blob, at);
+              await images.put({
+                repositoryId: repository?.id ?? 0,
+                digest: digestOf(100_000 + number),
+                mediaType: "type",
+                manifestBytes: 1,
+                imageBytes: 1,
+                manifest: Uint8Array.of(1),
+                layers: [{ digest: blob.digest, mediaType: "layer" }],
+                children: [],
+                pushedAt: at,
+              });
             });
-          });
+          }
+        })();
+        for (let round = 0; round < 5; round++) {
+          const path = join(folder, `${round}.snapshot`);
+          await takeSnapshot(url, path);
+          const database = new Database(path, { readonly: true });
+          expect(database.query("pragma foreign_key_check").all()).toEqual([]);
+          const [counts] = database
+            .query("select (select count(*) from blob) as blobs, (select count(*) from image) as images")
+            .all() as [{ blobs: number; images: number }];
+          expect(counts.blobs - 600).toBe(counts.images - 20);
+          database.close();
         }
-      })();
-      for (let round = 0; round < 5; round++) {
-        const path = join(folder, `${round}.snapshot`);
-        await takeSnapshot(url, path);
-        const database = new Database(path, { readonly: true });
-        expect(database.query("pragma foreign_key_check").all()).toEqual([]);
-        const [counts] = database
-          .query("select (select count(*) from blob) as blobs, (select count(*) from image) as images")
-          .all() as [{ blobs: number; images: number }];
-        expect(counts.blobs - 600).toBe(counts.images - 20);
-        database.close();
-      }
-      isDone = true;
-      await pushing;
-      await engine.close();
-      await rm(folder, { recursive: true });
-    });
+        isDone = true;
+        await pushing;
+        await engine.close();
+        await rm(folder, { recursive: true });
+      },
+      slowMs,
+    );
   });
 
   describe("a PostgreSQL database", () => {
