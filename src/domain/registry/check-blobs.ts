@@ -1,6 +1,7 @@
 import { type Digest, digestAlgorithm } from "../names.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { certainStrays, strayAfterMs } from "./collection.ts";
+import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
 import { hashOf } from "./layers.ts";
 import { createPace, paced } from "./pace.ts";
@@ -173,7 +174,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   async function heal({ digest, generation }: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
     for (const copy of copies) {
       if (copy.generation === generation) continue;
-      const made = await copied(copy).catch(() => undefined);
+      const made = await copyBlob(copy, blobs, blobs, pace).catch(() => undefined);
       if (!made) continue;
       const isHealed = await metadata.transact((nouns) => nouns.blobs.heal(made));
       if (isHealed) return true;
@@ -181,19 +182,6 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
     // Somebody may have pushed it meanwhile.
     return (await metadata.read.blobs.find(digest))?.quarantinedAt === undefined;
-  }
-
-  async function copied(copy: ListedBlob): Promise<StoredBlob> {
-    const staging = await blobs.begin();
-    try {
-      const bytes = paced(blobs.bytes(copy), pace);
-      const staged = await blobs.append(staging, 0, bytes, digestAlgorithm(copy.digest));
-      if (staged.interrupted !== undefined) throw staged.interrupted;
-      return await blobs.commit(staging, copy.digest, staged);
-    } catch (error) {
-      await blobs.abort(staging).catch(() => {});
-      throw error;
-    }
   }
 
   /** One that no record named when the records were read. Beside a damaged one it is no stray, but what may mend it. */

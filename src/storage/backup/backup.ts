@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { Digest } from "../../domain/names.ts";
+import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
 import { createPace } from "../../domain/registry/pace.ts";
 import type { BlobId, BlobStore, ListedBlob, Metadata, StoredBlob } from "../../domain/registry/ports.ts";
 import { openSnapshot, type SnapshotBlobs, takeSnapshot } from "../metadata/snapshot.ts";
-import { copyBlob, damageIn, eachOf } from "./copy.ts";
+import { eachOf } from "./each.ts";
 import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, nameOfSnapshot } from "./folder.ts";
 
 /**

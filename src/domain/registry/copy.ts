@@ -1,7 +1,7 @@
-import { Refusal } from "../../domain/errors.ts";
-import { digestAlgorithm } from "../../domain/names.ts";
-import { type Pace, paced } from "../../domain/registry/pace.ts";
-import type { BlobId, BlobStore, StoredBlob } from "../../domain/registry/ports.ts";
+import { Refusal } from "../errors.ts";
+import { digestAlgorithm } from "../names.ts";
+import { type Pace, paced } from "./pace.ts";
+import type { BlobId, BlobStore, StoredBlob } from "./ports.ts";
 
 /** The blob could not be read. Nothing is wrong with where it was to go. */
 export class SourceUnreadable extends Error {
@@ -33,27 +33,4 @@ export function damageIn(error: unknown): string | undefined {
   return error instanceof Refusal && error.is("LayerDigestMismatch")
     ? "its bytes are not those of its digest"
     : undefined;
-}
-
-/** Each commit waits for the disk, so several small blobs at once take hardly longer than one. */
-const atOnce = 8;
-
-/** Takes items as fast as they are dealt with. The first error ends it, after what is in progress. */
-export async function eachOf<Item>(items: AsyncIterable<Item>, work: (item: Item) => Promise<void>): Promise<void> {
-  const iterator = items[Symbol.asyncIterator]();
-  let failure: { readonly error: unknown } | undefined;
-  const worker = async () => {
-    while (!failure) {
-      try {
-        const { done, value } = await iterator.next();
-        if (done) return;
-        await work(value);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  await iterator.return?.();
-  if (failure) throw failure.error;
 }
