@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type Digest, digestAlgorithm, parseDigest, type Registry, type RepositoryName, type Tag } from "../names.ts";
+import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
   Image,
@@ -92,17 +93,34 @@ export interface ImageService {
 /** ECR's quota. */
 const maxTagsOfImage = 1000;
 const namedParents = 10;
+/** Some ten thousand manifests of usual size. */
+const manifestCacheBytes = 32 * 1024 * 1024;
 
 export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; clock: () => Date }): ImageService {
   const { metadata, pullTimes, clock } = parts;
+  const manifests = createManifestCache(manifestCacheBytes);
 
+  /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
   async function stored(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest> {
-    const repository = await existing(metadata.read.repositories, granted.registry, name);
+    const { registry } = granted;
     const { digest, tag } = reference;
     const key = tag !== undefined ? { tag } : digest !== undefined ? { digest } : undefined;
-    const found = key && (await metadata.read.images.manifest(repository.id, key));
-    if (!found || (digest !== undefined && found.digest !== digest)) throw notFound(granted.registry, name, reference);
+    const located = key && (await metadata.read.images.locate(registry, name, key));
+    if (!located) throw await notThere(granted, name, reference);
+    const { repositoryId, image } = located;
+    if (!image || (digest !== undefined && image.digest !== digest)) throw notFound(registry, name, reference);
+    const known = manifests.get(image.imageId);
+    if (known) return { ...image, manifest: known };
+    const found = await metadata.read.images.manifest(repositoryId, { digest: image.digest });
+    // Deleted since, and perhaps pushed anew.
+    if (!found) throw notFound(registry, name, reference);
+    manifests.set(found.imageId, found.manifest);
     return found;
+  }
+
+  async function notThere({ registry }: Granted, name: RepositoryName, reference: ImageReference) {
+    await existing(metadata.read.repositories, registry, name);
+    return notFound(registry, name, reference);
   }
 
   async function withTags(images: Image[]): Promise<ImageDetail[]> {

@@ -317,10 +317,13 @@ export interface NewImage extends ImageFacts {
   readonly pushedAt: Date;
 }
 
-export interface StoredManifest {
+export interface LocatedImage {
   readonly imageId: number;
   readonly digest: Digest;
   readonly mediaType: string;
+}
+
+export interface StoredManifest extends LocatedImage {
   readonly manifest: Uint8Array;
 }
 
@@ -330,6 +333,15 @@ export interface Images {
   find(repositoryId: number, digest: Digest): Promise<Image | undefined>;
   /** Those of `digests` that the repository has, in no order. */
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /**
+   * What a tag or a digest means now, found with one query. `undefined` without the repository; without the image only
+   * that is missing.
+   */
+  locate(
+    registry: Registry,
+    name: RepositoryName,
+    reference: { digest: Digest } | { tag: Tag },
+  ): Promise<{ repositoryId: number; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
   /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */

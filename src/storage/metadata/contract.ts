@@ -847,6 +847,27 @@ function imagesContract(opened: () => Metadata): void {
     await metadata.transact((nouns) => nouns.images.delete(image, at(0)));
   });
 
+  test("an image is located by tag and digest, in its own repository of its own registry", async () => {
+    const metadata = opened();
+    const registry = newRegistry();
+    const { id, name } = await newRepository(metadata, registry, "app");
+    const other = await newRepository(metadata, registry, "other");
+    const image = await push(metadata, id);
+    await setTag(metadata, id, "v1", image);
+    const { locate } = metadata.read.images;
+    const located = { imageId: image.id, digest: image.digest, mediaType: manifestType };
+    for (const reference of [{ tag: tag("v1") }, { digest: image.digest }]) {
+      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, image: located });
+      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id });
+      expect(await locate(newRegistry(), name, reference)).toBeUndefined();
+      expect(await locate(registry, repositoryName("none"), reference)).toBeUndefined();
+    }
+    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id });
+    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id });
+    await metadata.transact((nouns) => nouns.repositories.delete(id));
+    expect(await locate(registry, name, { tag: tag("v1") })).toBeUndefined();
+  });
+
   test("an image deleted and put again has another id", async () => {
     const metadata = opened();
     const { id } = await newRepository(metadata);

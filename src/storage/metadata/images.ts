@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from "kysely";
-import type { Digest, Tag } from "../../domain/names.ts";
+import type { Digest, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Image, Images, NewImage, Page, StoredManifest, TagStatus } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
@@ -67,6 +67,36 @@ const findManifestByTag = statement((db, value: { repositoryId: number; tag: Tag
     .select(manifestColumns)
     .where("tag.repository_id", "=", value.repositoryId)
     .where("tag.tag", "=", value.tag),
+);
+
+const locatedColumns = [
+  "repository.id as repository_id",
+  "image.id as image_id",
+  "image.digest",
+  "image.media_type",
+] as const;
+
+const locateByDigest = statement((db, value: Registry & { name: RepositoryName; digest: Digest }) =>
+  db
+    .selectFrom("repository")
+    .leftJoin("image", (join) =>
+      join.onRef("image.repository_id", "=", "repository.id").on("image.digest", "=", value.digest),
+    )
+    .select(locatedColumns)
+    .where("repository.account", "=", value.account)
+    .where("repository.region", "=", value.region)
+    .where("repository.name", "=", value.name),
+);
+
+const locateByTag = statement((db, value: Registry & { name: RepositoryName; tag: Tag }) =>
+  db
+    .selectFrom("repository")
+    .leftJoin("tag", (join) => join.onRef("tag.repository_id", "=", "repository.id").on("tag.tag", "=", value.tag))
+    .leftJoin("image", "image.id", "tag.image_id")
+    .select(locatedColumns)
+    .where("repository.account", "=", value.account)
+    .where("repository.region", "=", value.region)
+    .where("repository.name", "=", value.name),
 );
 
 const addImage = statement((db, value: Omit<ImageRow, "id" | "last_pulled_at" | "tag_count">) =>
@@ -260,6 +290,17 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
           ? await findManifestByTag(db, flavour, { repositoryId, tag: reference.tag })
           : await findManifestByDigest(db, flavour, { repositoryId, digest: reference.digest });
       return row && { imageId: row.id, digest: row.digest, mediaType: row.media_type, manifest: row.bytes };
+    },
+
+    async locate(registry, name, reference) {
+      const [row] =
+        "tag" in reference
+          ? await locateByTag(db, flavour, { ...registry, name, tag: reference.tag })
+          : await locateByDigest(db, flavour, { ...registry, name, digest: reference.digest });
+      if (!row) return undefined;
+      const { repository_id: repositoryId, image_id: imageId, digest, media_type: mediaType } = row;
+      if (imageId === null || digest === null || mediaType === null) return { repositoryId };
+      return { repositoryId, image: { imageId, digest, mediaType } };
     },
 
     async put(image) {

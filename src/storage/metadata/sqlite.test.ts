@@ -108,6 +108,8 @@ const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
     }),
   "images.find": ({ images }) => images.find(1, digest),
   "images.findMany": ({ images }) => images.findMany(1, [digest]),
+  "images.locate by digest": ({ images }) => images.locate(registry, name, { digest }),
+  "images.locate by tag": ({ images }) => images.locate(registry, name, { tag }),
   "images.manifest by digest": ({ images }) => images.manifest(1, { digest }),
   "images.manifest by tag": ({ images }) => images.manifest(1, { tag }),
   "images.parents": ({ images }) => images.parents(1, digest, 9),
