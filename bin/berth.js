@@ -10,7 +10,8 @@ const bun = join(dirname(createRequire(import.meta.url).resolve("bun/package.jso
 const main = join(here, "..", "src", "cli", "main.ts");
 
 // Bun has as many threads for files as there are cores, and each sync of a file blocks one. It reads this at its start only.
-const env = { UV_THREADPOOL_SIZE: "16", ...process.env };
+// Its collector of memory goes by the size of the machine; told of 256 MiB, it runs often enough to keep a push small.
+const env = { UV_THREADPOOL_SIZE: "16", BUN_JSC_forceRAMSize: "268435456", ...process.env };
 const child = spawn(bun, ["--no-env-file", main, ...process.argv.slice(2)], { stdio: "inherit", env });
 // A terminal sends Ctrl-C to both of us; the child decides when to end.
 process.on("SIGINT", () => {});

@@ -45,6 +45,7 @@ export function berthEnvironment(data: string): Record<string, string | undefine
   return {
     // As `npm start` has it.
     UV_THREADPOOL_SIZE: "16",
+    BUN_JSC_forceRAMSize: "268435456",
     ...process.env,
     BERTH_DATA: data,
     BERTH_ROOT_ACCESS_KEY_ID: key.accessKeyId,
