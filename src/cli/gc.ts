@@ -1,6 +1,7 @@
 import { duration, loadConfig } from "../config.ts";
 import { collectGarbage, forecastGarbage, sweepStrays } from "../domain/registry/collection.ts";
 import { CommandFailed } from "./failure.ts";
+import { createProgress } from "./progress.ts";
 import { withStores } from "./stores.ts";
 import { count, size } from "./text.ts";
 
@@ -27,13 +28,19 @@ export async function gc({ config: file, dryRun, grace, strays, json }: GcOption
       return;
     }
     let failures = 0;
+    const waiting = await stores.metadata.read.garbage.waiting();
+    const total = waiting.links + waiting.blobs + waiting.removals;
+    const progress = createProgress(json ? { write() {} } : process.stderr);
     const collected = await collectGarbage(stores, {
       graceMs,
+      progress: ({ links, blobs }) => progress.show("collecting garbage", links + blobs, total),
       failed({ digest }, error) {
         failures++;
+        progress.clear();
         console.error(`berth: the bytes of ${digest} could not be removed: ${(error as Error).message}`);
       },
     });
+    progress.clear();
     const swept = strays ? await sweepStrays(stores) : undefined;
     if (json) console.log(JSON.stringify({ ...collected, ...(swept ? { strays: swept } : {}), failures }));
     else {

@@ -236,3 +236,44 @@ test("a check of a store that is not mounted changes nothing and says so", async
   // The directory given on the command line wins.
   expect((await run(["check", "--data", data], folder())).code).toBe(0);
 });
+
+test("garbage is collected beside a server in use: what is needed stays, bytes are freed, and a push brings it back", async () => {
+  const data = folder();
+  const server = await serve(data);
+  const blobs = () => Array.from(new Bun.Glob("blobs/sha256/*/*").scanSync({ cwd: data }));
+  await push(server.url, "kept", contentOf(1));
+  await push(server.url, "gone", contentOf(2));
+  const deleted = await fetch(new URL("/v2/app/manifests/gone", server.url), { method: "HEAD", headers });
+  const digest = deleted.headers.get("docker-content-digest");
+  const remove = await fetch(new URL(`/v2/app/manifests/${digest}`, server.url), { method: "DELETE", headers });
+  expect(remove.status).toBe(202);
+
+  // A day has not passed yet.
+  expect(JSON.parse((await run(["gc", "--json"], data)).out)).toMatchObject({ blobs: 0, bytes: 0 });
+  const expected = contentOf(2).length;
+  const forecast = await run(["gc", "--dry-run", "--grace", "0"], data);
+  expect(forecast.out).toContain(digestOf(contentOf(2)));
+  expect(forecast.out).toContain("1 blob would go");
+  expect(blobs()).toHaveLength(3);
+  expect(JSON.parse((await run(["gc", "--dry-run", "--grace", "0", "--json"], data)).out)).toMatchObject({
+    blobs: 1,
+    bytes: expected,
+  });
+
+  const collected = await run(["gc", "--grace", "0", "--strays", "--json"], data);
+  expect(JSON.parse(collected.out)).toMatchObject({ blobs: 1, bytes: expected, failures: 0 });
+  expect(blobs()).toHaveLength(2);
+  expect(await pull(server.url, "kept")).toBe(contentOf(1));
+  expect(await pull(server.url, "gone")).toBe(404);
+  await push(server.url, "gone", contentOf(2));
+  expect(await pull(server.url, "gone")).toBe(contentOf(2));
+  expect((await run(["gc"], data)).out).toContain("removed 0 blobs and freed 0 B");
+
+  const refused = await run(["gc", "--grace", "soon"], data);
+  expect(refused).toMatchObject({
+    code: 1,
+    err: 'berth: --grace: given "soon"; allowed: a time, such as 24h or 30m\n',
+  });
+  expect((await run(["gc"], folder())).err).toContain("there is no database");
+  await server.stop();
+});

@@ -265,10 +265,13 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
 
   /** When everybody has gone and every time of grace is over, nothing may be left but what is needed. */
   async function compareWhenQuiet(): Promise<void> {
-    nowMs += Math.max(graceMs, uploadExpiryMs, strayAfterMs) + tickMs;
-    await expireUploads(stores, new Date(nowMs - uploadExpiryMs));
-    await collect(stores, { graceMs });
-    await sweepStrays(stores);
+    // Twice, because the grace of what a deleted repository had begins when the repository is emptied.
+    for (let round = 0; round < 2; round++) {
+      nowMs += Math.max(graceMs, uploadExpiryMs, strayAfterMs) + tickMs;
+      await expireUploads(stores, new Date(nowMs - uploadExpiryMs));
+      await collect(stores, { graceMs });
+      await sweepStrays(stores);
+    }
     promises.clear();
     await compare();
     const expected = await needed();
