@@ -23,6 +23,10 @@ export interface Flavour {
    * stays the same and no limit on parameters is near.
    */
   among(column: string, values: readonly (string | number)[]): Expression<SqlBool>;
+  /** `among` for a prepared statement, whose values come later as a `list`. */
+  amongList(column: string, list: List): Expression<SqlBool>;
+  /** All values as one parameter. */
+  list(values: readonly (string | number)[]): List;
   /** Makes others that want to change the selected rows wait for the end of this transaction. */
   forUpdate<Query extends ForUpdate>(query: Query): Query;
   /** Makes others that want to delete the selected rows wait for the end of this transaction. */
@@ -34,6 +38,9 @@ export interface Flavour {
   /** Whether `error` says that the database's disk is full. */
   isFull(error: unknown): boolean;
 }
+
+/** Values as the database takes them in one parameter. */
+export type List = { readonly list: true };
 
 interface ForUpdate {
   forUpdate(): unknown;

@@ -1,12 +1,13 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import type { Digest, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Image, Images, NewImage, Page, StoredManifest, TagStatus } from "../../domain/registry/ports.ts";
-import type { Flavour } from "./flavour.ts";
+import type { Flavour, List } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 /** A manifest may name thousands of layers, and a statement takes a limited number of parameters. */
 const rowsPerStatement = 500;
+const preparedRows = 16;
 
 type ImageRow = Selectable<Schema["image"]>;
 
@@ -122,14 +123,23 @@ const addManifest = statement((db, value: { imageId: number; bytes: Uint8Array }
 );
 
 /** The layers of an image that came: nobody collects them now. */
-const rescueLayers = (db: Kysely<Schema>, flavour: Flavour, repositoryId: number, digests: readonly Digest[]) =>
+const rescueLayers = statement((db, value: { repositoryId: number; digests: List }, flavour) =>
   db
     .updateTable("layer_link")
     .set({ unreferenced_since: null })
-    .where("repository_id", "=", repositoryId)
-    .where(flavour.among("digest", digests))
-    .where("unreferenced_since", "is not", null)
-    .execute();
+    .where("repository_id", "=", value.repositoryId)
+    .where(flavour.amongList("digest", value.digests))
+    .where("unreferenced_since", "is not", null),
+);
+
+const addLayer = statement((db, value: Selectable<Schema["image_layer"]>) =>
+  db.insertInto("image_layer").values({
+    image_id: value.image_id,
+    repository_id: value.repository_id,
+    digest: value.digest,
+    media_type: value.media_type,
+  }),
+);
 
 /** The layers of an image that goes. Other images may refer to them too: whoever collects looks. */
 const queueLayersOfImage = statement((db, value: { repositoryId: number; id: number; at: number }) =>
@@ -246,15 +256,17 @@ async function addLayers(
   for (const { digest, mediaType } of layers) {
     if (!mediaTypes.has(digest)) mediaTypes.set(digest, mediaType);
   }
-  for (const chunk of chunked([...mediaTypes])) {
-    await db
-      .insertInto("image_layer")
-      .values(
-        chunk.map(([digest, media_type]) => ({ image_id: imageId, repository_id: repositoryId, digest, media_type })),
-      )
-      .execute();
-  }
-  if (mediaTypes.size > 0) await rescueLayers(db, flavour, repositoryId, [...mediaTypes.keys()]);
+  const rows = [...mediaTypes].map(([digest, media_type]) => ({
+    image_id: imageId,
+    repository_id: repositoryId,
+    digest,
+    media_type,
+  }));
+  // Each statement of another number of rows would have to be compiled; images of many layers are rare.
+  if (rows.length <= preparedRows) for (const row of rows) await addLayer(db, flavour, row);
+  else for (const chunk of chunked(rows)) await db.insertInto("image_layer").values(chunk).execute();
+  if (rows.length === 0) return;
+  await rescueLayers(db, flavour, { repositoryId, digests: flavour.list([...mediaTypes.keys()]) });
 }
 
 async function addChildren(db: Kysely<Schema>, imageId: number, { repositoryId, children }: NewImage): Promise<void> {

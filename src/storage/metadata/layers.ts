@@ -1,7 +1,7 @@
 import type { ExpressionBuilder, Kysely } from "kysely";
 import type { Digest, Registry } from "../../domain/names.ts";
 import type { Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
-import type { Flavour } from "./flavour.ts";
+import type { Flavour, List } from "./flavour.ts";
 import { noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -53,6 +53,10 @@ function selectLayers(db: Kysely<Schema>, repositoryId: number) {
 
 const findLayer = statement((db, value: { repositoryId: number; digest: Digest }) =>
   selectLayers(db, value.repositoryId).where("layer_link.digest", "=", value.digest),
+);
+
+const findLayers = statement((db, value: { repositoryId: number; digests: List }, flavour) =>
+  selectLayers(db, value.repositoryId).where(flavour.amongList("layer_link.digest", value.digests)),
 );
 
 const addBlob = statement((db, value: StoredBlob) =>
@@ -166,7 +170,7 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
 
     async findMany(repositoryId, digests) {
       if (digests.length === 0) return [];
-      const rows = await selectLayers(db, repositoryId).where(flavour.among("layer_link.digest", digests)).execute();
+      const rows = await findLayers(db, flavour, { repositoryId, digests: flavour.list(digests) });
       return rows.map(toLayerLink);
     },
 

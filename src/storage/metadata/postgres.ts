@@ -1,7 +1,7 @@
 import { Kysely, sql } from "kysely";
 import pg from "pg";
 import type { Metadata } from "../../domain/registry/ports.ts";
-import type { Flavour } from "./flavour.ts";
+import type { Flavour, List } from "./flavour.ts";
 import { type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
 import { postgresDialect } from "./postgres-driver.ts";
@@ -31,6 +31,8 @@ export const postgresFlavour: Flavour = {
     orderedTable: sql``,
   },
   among: (column, values) => sql`${sql.ref(column)} = any(${values})`,
+  amongList: (column, list) => sql`${sql.ref(column)} = any(${list})`,
+  list: (values) => values as unknown as List,
   forUpdate: (query) => query.forUpdate() as typeof query,
   forKeyShare: (query) => query.forKeyShare() as typeof query,
   async lockTag(db, repositoryId, tag) {

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { Kysely, sql } from "kysely";
 import type { Metadata } from "../../domain/registry/ports.ts";
-import type { Flavour } from "./flavour.ts";
+import type { Flavour, List } from "./flavour.ts";
 import { GroupSync } from "./group-sync.ts";
 import { type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
@@ -19,6 +19,8 @@ export const sqliteFlavour: Flavour = {
     orderedTable: sql`strict, without rowid`,
   },
   among: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+  amongList: (column, list) => sql`${sql.ref(column)} in (select value from json_each(${list}))`,
+  list: (values) => JSON.stringify(values) as unknown as List,
   // A transaction holds the write lock of the whole file from its beginning.
   forUpdate: (query) => query,
   forKeyShare: (query) => query,
