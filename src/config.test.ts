@@ -35,7 +35,7 @@ test("nothing given: the defaults", () => {
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
     limits: {
-      openUploads: 1000,
+      openUploads: 10_000,
       concurrentRequests: 2048,
       apiBodyMegabytes: 256,
       minBytesPerSecond: 100,

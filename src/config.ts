@@ -109,7 +109,7 @@ function schemaFor(cwd: string) {
         .strictObject(
           {
             openUploads: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
-              .prefault("1000")
+              .prefault("10000")
               .describe("unfinished uploads that one principal may have"),
             concurrentRequests: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
               .prefault("2048")
