@@ -2,15 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { closedLoop } from "./closed-loop.ts";
 import { mediaTypes, RegistryClient } from "./registry-client.ts";
-import { readOrders } from "./run.ts";
+import { type PushOrders, readOrders } from "./run.ts";
 
-const { origin, authorization, clients, seconds, repository } = readOrders<{
-  origin: string;
-  authorization?: string;
-  clients: number;
-  seconds: number;
-  repository: string;
-}>();
+const { origin, authorization, clients, seconds, repository } = readOrders<PushOrders>();
 const pool = Array.from({ length: clients }, () => new RegistryClient(origin, authorization));
 
 async function pushImage(client: RegistryClient, tag: string): Promise<void> {

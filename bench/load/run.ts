@@ -15,6 +15,15 @@ export async function runLoad<Result>(program: string, orders: object): Promise<
   return JSON.parse(printed) as Result;
 }
 
+/** What a program that pushes into one repository is told. */
+export interface PushOrders {
+  readonly origin: string;
+  readonly authorization?: string;
+  readonly clients: number;
+  readonly seconds: number;
+  readonly repository: string;
+}
+
 /** The other side of `runLoad`. */
 export function readOrders<Orders>(): Orders {
   return JSON.parse(process.argv[2] ?? "{}") as Orders;

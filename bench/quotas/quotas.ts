@@ -1,13 +1,8 @@
-/** The default quotas of Amazon ECR, in calls a second of one account in one region (ECR user guide, "Service quotas"). */
+import { ecrQuotas } from "../../src/domain/rates.ts";
+
+/** The default quotas of Amazon ECR, in calls a second of one account in one region. */
 export const quotas = {
-  GetAuthorizationToken: 500,
-  BatchCheckLayerAvailability: 1000,
-  BatchGetImage: 2000,
-  GetDownloadUrlForLayer: 3000,
-  InitiateLayerUpload: 100,
-  UploadLayerPart: 500,
-  CompleteLayerUpload: 100,
-  PutImage: 10,
+  ...ecrQuotas,
   /** No published quota: what PutImage makes is deleted again, so that deletes go on beside everything else. */
   BatchDeleteImage: 10,
 } as const;

@@ -1,12 +1,8 @@
-import { openStores } from "../app.ts";
+import { openStores, type Stores } from "../app.ts";
 import type { Config } from "../config.ts";
-import type { BlobStore, Metadata } from "../domain/registry/ports.ts";
 
 /** For a command that works on what the server keeps, beside the server or without it. */
-export async function withStores<Result>(
-  config: Config,
-  work: (stores: { metadata: Metadata; blobs: BlobStore }) => Promise<Result>,
-): Promise<Result> {
+export async function withStores<Result>(config: Config, work: (stores: Stores) => Promise<Result>): Promise<Result> {
   await using stores = await openStores(config, { mustExist: true });
   return await work(stores);
 }

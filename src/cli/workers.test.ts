@@ -1,9 +1,9 @@
 import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { slowRequest } from "./testing.ts";
 
 /** Berth as several processes: which of them answers is the kernel's choice, one for each connection. */
 
@@ -311,27 +311,10 @@ test("a worker is not for people to start", async () => {
   expect(await err).toBe("berth: `berth worker` is for `berth serve` to start. Set BERTH_WORKERS\n");
 });
 
-/** A PUT whose body is sent in two halves: the first when the head has arrived, the second when told to. */
-async function slowPut(origin: string, path: string, body: string) {
-  const url = new URL(origin);
-  const socket = connect(Number(url.port), url.hostname);
-  const arrived = Promise.withResolvers<void>();
-  const ended = Promise.withResolvers<string>();
-  let answer = "";
-  socket.on("data", (bytes: Buffer) => {
-    answer += bytes.toString();
-    if (!answer.startsWith("HTTP/1.1 100 Continue\r\n\r\n")) return;
-    answer = answer.slice("HTTP/1.1 100 Continue\r\n\r\n".length);
-    socket.write(body.slice(0, 5));
-    arrived.resolve();
-  });
-  socket.on("error", () => {});
-  socket.on("close", () => ended.resolve(answer));
+/** A manifest whose body is sent in two halves. */
+function slowPut(origin: string, path: string, body: string) {
   const type = "Content-Type: application/vnd.oci.image.index.v1+json";
-  const headers = `Host: ${url.host}\r\nAuthorization: ${authorization}\r\n${type}\r\nContent-Length: ${body.length}`;
-  socket.write(`PUT ${path} HTTP/1.1\r\n${headers}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n`);
-  await arrived.promise;
-  return { finish: () => socket.write(body.slice(5)), ended: ended.promise };
+  return slowRequest(new URL(origin), `PUT ${path} HTTP/1.1\r\nAuthorization: ${authorization}\r\n${type}`, body);
 }
 
 async function freePort(): Promise<number> {

@@ -10,20 +10,22 @@ export interface Rate {
 }
 
 /**
- * What ECR grants an account in a region by default (ECR user guide, "Amazon ECR service quotas"). ECR does not publish
- * the rates of its other operations, so these are not limited.
+ * Calls per second that ECR grants an account in a region by default (ECR user guide, "Amazon ECR service quotas"). ECR
+ * does not publish the rates of its other operations, so these are not limited.
  */
+export const ecrQuotas = {
+  GetAuthorizationToken: 500,
+  BatchCheckLayerAvailability: 1000,
+  BatchGetImage: 2000,
+  GetDownloadUrlForLayer: 3000,
+  InitiateLayerUpload: 100,
+  UploadLayerPart: 500,
+  CompleteLayerUpload: 100,
+  PutImage: 10,
+} as const;
+
 export const ecrRates: Readonly<Record<string, Rate>> = Object.fromEntries(
-  Object.entries({
-    GetAuthorizationToken: 500,
-    BatchCheckLayerAvailability: 1000,
-    BatchGetImage: 2000,
-    GetDownloadUrlForLayer: 3000,
-    InitiateLayerUpload: 100,
-    UploadLayerPart: 500,
-    CompleteLayerUpload: 100,
-    PutImage: 10,
-  }).map(([operation, perSecond]) => [operation, { perSecond, burst: perSecond }]),
+  Object.entries(ecrQuotas).map(([operation, perSecond]) => [operation, { perSecond, burst: perSecond }]),
 );
 
 /** The name of the rate of every operation that has none of its own. */

@@ -11,7 +11,7 @@ import {
 import { join } from "node:path";
 import { openFile } from "../../src/storage/blobs/disk.ts";
 import { ModelDisk } from "../../src/storage/blobs/test-disk.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 
 /** What a power cut leaves: of the blob store's disk, and of SQLite's files. */
 

@@ -1,9 +1,9 @@
 import { strayAfterMs } from "../../src/domain/registry/collection.ts";
+import { createRandom, type Random } from "../support/random.ts";
 import { blobs, imageAt, images, largeBlob, tags } from "./content.ts";
 import type { Fault, Moment } from "./faults.ts";
 import { apply, type Kind, type Operation, type SlotFacts, type State } from "./model.ts";
 import { graceMs } from "./perform.ts";
-import { createRandom, type Random } from "./random.ts";
 
 /**
  * What one run did, as plain data, so that it can be told again with parts left out: only names and digests are in it.

@@ -18,7 +18,7 @@ import type { BlobStore, Content, Metadata } from "../../src/domain/registry/por
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
-import { createRandom, type Random } from "./random.ts";
+import { createRandom, type Random } from "../support/random.ts";
 
 /**
  * Garbage collection against an oracle. Clients push, mount, retag, delete and pull the same few contents at random, and
@@ -127,7 +127,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     const middle = random.below(content.length);
     await layers.append(granted, name, upload.id, bytes(content.subarray(0, middle)));
     // Some clients go away in the middle.
-    if (random.once(10)) return digest;
+    if (random.chance(1 / 10)) return digest;
     await layers.complete(granted, name, upload.id, [digest], { bytes: bytes(content.subarray(middle)) });
     return told();
 
@@ -152,7 +152,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
         await images.put(granted, name, {
           manifest,
           mediaType: manifestType,
-          tags: random.once(3) ? [] : [random.pick(tags)],
+          tags: random.chance(1 / 3) ? [] : [random.pick(tags)],
         });
       } catch (error) {
         if (!(error instanceof Refusal) || !error.is("LayersNotFound")) throw error;
@@ -181,7 +181,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
       await deleting(keyOf(name, digest), () => layers.delete(granted, name, digest));
     },
     async deleteRepository(random, name) {
-      if (!random.once(4)) return;
+      if (!random.chance(1 / 4)) return;
       await deleting(keyOf(name), () => repositories.delete(granted, name, { force: true }));
       await repositories.create(granted, { name });
     },
@@ -214,7 +214,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     while (done < until) {
       done++;
       nowMs += random.below(tickMs);
-      const operation = random.once(3) ? random.pick(rare) : random.pick(frequent);
+      const operation = random.chance(1 / 3) ? random.pick(rare) : random.pick(frequent);
       operations.set(operation, (operations.get(operation) ?? 0) + 1);
       try {
         await operationsByName[operation]?.(random, random.pick(names));
@@ -293,9 +293,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   for (let round = 1; done < steps; round++) {
     const until = Math.min(steps, round * stepsBetweenComparisons);
     await Promise.all(
-      Array.from({ length: clients }, (_, index) =>
-        client(createRandom(seed * 1_000_003 + round * 101 + index), until),
-      ),
+      Array.from({ length: clients }, (_, index) => client(createRandom(`${seed}/${round}/${index}`), until)),
     );
     if (round % 5 === 0 || done >= steps) await compareWhenQuiet();
     else await compare();

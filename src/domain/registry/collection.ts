@@ -1,3 +1,4 @@
+import { eachOf } from "./each.ts";
 import type { BlobId, BlobStore, ListedBlob, Metadata, StagingId, StoredBlob } from "./ports.ts";
 
 /**
@@ -38,7 +39,6 @@ export interface CollectOptions {
 /** Rows in one transaction: some milliseconds, so that pushes hardly notice on a database with one writer. */
 const batchSize = 100;
 const repositoriesAtOnce = 100;
-const removalsAtOnce = 8;
 
 export async function collectGarbage({ metadata, blobs, clock }: Stores, options: CollectOptions): Promise<Collected> {
   const { graceMs, progress, failed, signal } = options;
@@ -93,7 +93,7 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
       const last = page.at(-1);
       if (!last) return;
       const removed: StoredBlob[] = [];
-      await eachOf(page, removalsAtOnce, async (blob) => {
+      await eachOf(page, async (blob) => {
         try {
           collected.bytes += await blobs.remove(blob);
           removed.push(blob);
@@ -198,16 +198,4 @@ async function inBatches<Item>(next: () => Promise<Item[]>, work: (items: Item[]
     before = now;
     await work(items);
   }
-}
-
-async function eachOf<Item>(
-  items: readonly Item[],
-  atOnce: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const rest = [...items];
-  const worker = async () => {
-    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
 }

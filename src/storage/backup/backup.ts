@@ -2,10 +2,10 @@ import { join } from "node:path";
 import type { Digest } from "../../domain/names.ts";
 import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
+import { eachOf } from "../../domain/registry/each.ts";
 import { createPace } from "../../domain/registry/pace.ts";
 import type { BlobId, BlobStore, ListedBlob, Metadata, StoredBlob } from "../../domain/registry/ports.ts";
 import { openSnapshot, type SnapshotBlobs, takeSnapshot } from "../metadata/snapshot.ts";
-import { eachOf } from "./each.ts";
 import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, nameOfSnapshot } from "./folder.ts";
 
 /**

@@ -2,13 +2,13 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
+import { eachOf } from "../../domain/registry/each.ts";
 import { createPace } from "../../domain/registry/pace.ts";
 import type { BlobRecord, BlobStore, ListedBlob } from "../../domain/registry/ports.ts";
 import { ifExists } from "../blobs/disk.ts";
 import { type Engine, metadata } from "../metadata/metadata.ts";
 import { loadSnapshot, occupant, takeSnapshot } from "../metadata/snapshot.ts";
 import { openSqliteEngine } from "../metadata/sqlite.ts";
-import { eachOf } from "./each.ts";
 import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, writeDurably } from "./folder.ts";
 
 /**
