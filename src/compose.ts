@@ -1,6 +1,7 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { Region } from "./domain/names.ts";
@@ -11,6 +12,7 @@ import { createLayers } from "./domain/registry/layers.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
+import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 
@@ -46,7 +48,8 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const access = createAccess();
+  const principals = createPrincipals();
+  const access = createAccess({ principals, resources: createRegistryResources(), clock });
   const credentials = createCredentials({ root, sealer, clock });
   const tokens = createRegistryTokens({ sealer, credentials, clock });
   const addresses = createAddresses(parts.publicUrl);

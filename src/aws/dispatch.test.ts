@@ -7,8 +7,9 @@ import {
   TagResourceCommand,
 } from "@aws-sdk/client-ecr";
 import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
-import { type Access, createAccess } from "../domain/access.ts";
+import type { Access } from "../domain/access.ts";
 import { refuse } from "../domain/errors.ts";
+import { rootAccess } from "../domain/testing.ts";
 import { createBusyControlPlane } from "./index.ts";
 import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "./test-signer.ts";
 import { account, inProcess, root } from "./testing.ts";
@@ -438,7 +439,7 @@ describe("signatures, as JSON services spell what is wrong with them", () => {
 
 describe("the gate", () => {
   const denied = { principal: "P", action: "ecr:X", resource: "R", because: "because it is so" };
-  const closed: Access = { ...createAccess(), grant: () => Promise.reject(refuse("AccessDenied", denied)) };
+  const closed: Access = { ...rootAccess(), grant: () => Promise.reject(refuse("AccessDenied", denied)) };
 
   test("its refusal is the client's answer", async () => {
     const shut = await inProcess({ access: closed });
@@ -452,7 +453,7 @@ describe("the gate", () => {
 
   test("is asked for what each operation needs, in the region of the signature", async () => {
     const asked: unknown[] = [];
-    const open = createAccess();
+    const open = rootAccess();
     const access: Access = {
       ...open,
       grant(caller, registry, needs) {
@@ -507,7 +508,7 @@ describe("what is written down", () => {
 
   test("of a fault of our own: all in the log, nothing in the answer", async () => {
     const cause = new Error("the disk at /secret/path is on fire");
-    const broken = await inProcess({ access: { ...createAccess(), grant: () => Promise.reject(cause) } });
+    const broken = await inProcess({ access: { ...rootAccess(), grant: () => Promise.reject(cause) } });
     const headers = { host: "api.test:5080", "x-amz-target": target("DescribeRegistry") };
     const signed = await signDraft({ method: "POST", path: "/", query: {}, headers, body: "{}" }, { key: root });
     const { status, text, headers: answered, facts } = await broken.send(toRequest(signed));

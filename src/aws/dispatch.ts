@@ -1,12 +1,14 @@
-import type { Access, Arrival, Caller, Granted } from "../domain/access.ts";
+import type { Access, Arrival, Caller, Granted, Principal } from "../domain/access.ts";
 import { Refusal } from "../domain/errors.ts";
+import type { SigningKey } from "../domain/identity/credentials.ts";
+import type { Region } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type BodyMemory, type BodyShare, readBody } from "./body.ts";
 import { CallRefused, type WireError } from "./errors.ts";
 import { checkInput } from "./input.ts";
 import { defaultBodyBytes } from "./operation.ts";
 import type { Call, Protocol } from "./protocols/protocol.ts";
-import type { Signed, Verifier } from "./sigv4.ts";
+import type { Verifier } from "./sigv4.ts";
 
 /** Where faults of our own are told. */
 export interface Log {
@@ -18,6 +20,8 @@ export interface DispatchParts {
   readonly verifier: Verifier;
   readonly access: Access;
   readonly bodies: BodyMemory;
+  /** The region of calls that are not signed, and so name none. */
+  readonly defaultRegion: Region;
   /** Left out: nobody is too fast. */
   readonly rates?: Rates;
   readonly clock: () => Date;
@@ -28,7 +32,7 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Every API call's life, whatever its service and protocol. */
 export function createDispatch(parts: DispatchParts): Surface {
-  const { protocolOf, verifier, access, bodies, rates, clock, log } = parts;
+  const { protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log } = parts;
 
   async function answer(request: Request, arrival: Arrival): Promise<Response> {
     const protocol = protocolOf(request);
@@ -38,11 +42,12 @@ export function createDispatch(parts: DispatchParts): Surface {
     try {
       const body = await read(protocol, request, share, arrival);
       call = find(protocol, request, body, arrival);
-      const signed = await verify(protocol, call, request, body, arrival);
-      throttle(call, signed);
+      const signed = call.operation.caller ? undefined : await verify(protocol, call, request, body, arrival);
+      if (signed) throttle(call, signed.key.principal, signed.region);
       const input = parse(call);
-      const granted = await grant(call, input, signed, arrival);
-      const output = await call.operation.run(input, granted, call.service.parts, signed.key);
+      const { principal, region } = signed ? { ...signed, ...signed.key } : await prove(call, input, arrival);
+      const granted = await grant(call, input, principal, region, arrival);
+      const output = await call.operation.run(input, granted, call.service.parts, signed?.key as SigningKey);
       return protocol.encode(output, call, arrival.requestId);
     } catch (thrown) {
       const error = spell(thrown, protocol, call, arrival);
@@ -71,8 +76,16 @@ export function createDispatch(parts: DispatchParts): Surface {
     return signed;
   }
 
-  function throttle({ operation }: Call, { key, region }: Signed): void {
-    rates?.take(key.principal, region, [operation.name]);
+  /** Nobody signed: what the input proves is who calls. */
+  async function prove({ operation, service }: Call, input: unknown, arrival: Arrival) {
+    const principal = await operation.caller?.(input, service.parts, arrival);
+    if (!principal) throw new Error(`${operation.name} does not say who calls`);
+    arrival.note({ principal: principal.arn });
+    return { principal, region: defaultRegion };
+  }
+
+  function throttle({ operation }: Call, principal: Principal, region: Region): void {
+    rates?.take(principal, region, [operation.name]);
   }
 
   function parse({ service, operation, decode }: Call): unknown {
@@ -81,11 +94,16 @@ export function createDispatch(parts: DispatchParts): Surface {
     return input.value;
   }
 
-  function grant({ operation }: Call, input: unknown, { key, region }: Signed, arrival: Arrival): Promise<Granted> {
-    const { principal } = key;
+  async function grant(
+    { operation, service: { parts } }: Call,
+    input: unknown,
+    principal: Principal,
+    region: Region,
+    arrival: Arrival,
+  ): Promise<Granted> {
     const caller: Caller = { ...arrival, principal };
     const registry = { account: operation.account(input) ?? principal.account, region };
-    return access.grant(caller, registry, operation.needs(input, registry));
+    return access.grant(caller, registry, await operation.needs(input, registry, { principal, parts }));
   }
 
   function spell(thrown: unknown, protocol: Protocol, call: Call | undefined, arrival: Arrival): WireError {

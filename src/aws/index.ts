@@ -13,6 +13,7 @@ import { createBodyMemory } from "./body.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
+import { createIam, operations as iamOperations } from "./iam/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -31,6 +32,7 @@ export interface ControlPlaneParts {
   readonly sealer: Sealer;
   readonly clock: () => Date;
   readonly log: Log;
+  readonly defaultRegion: Region;
   /** The regions that are served; left out: every well-formed one. */
   readonly regions?: readonly Region[];
   readonly rates?: Rates;
@@ -40,17 +42,17 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, regions, rates } = parts;
+  const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
   const { repositories, layers, images, settings, registryTokens, addresses } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials });
   const json11 = createJson11([ecr]);
-  const query = createQuery([sts]);
+  const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, rates, clock, log });
+  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */
@@ -67,7 +69,11 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
 }
 
 /** Every operation of every service, as AWS names it. */
-export const operationNames: readonly string[] = [...ecrOperations.keys(), ...stsOperations.keys()];
+export const operationNames: readonly string[] = [
+  ...ecrOperations.keys(),
+  ...stsOperations.keys(),
+  ...iamOperations.keys(),
+];
 
 function isQuery({ method, headers }: Request): boolean {
   if (headers.has("x-amz-target")) return false;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Granted, Need } from "../domain/access.ts";
+import type { Arrival, Granted, Need, Principal } from "../domain/access.ts";
 import type { RefusalCode } from "../domain/errors.ts";
 import type { SigningKey } from "../domain/identity/credentials.ts";
 import { type AccountId, type Registry, type RepositoryName, repositoryArn } from "../domain/names.ts";
@@ -12,11 +12,21 @@ export interface Definition<Shape extends z.ZodRawShape, Output, Code extends Re
   readonly input: Shape;
   /** The account whose registry is meant. Left out: the input's `registryId`, else the caller's account. */
   account?(input: Parsed<Shape>): AccountId | undefined;
+  /**
+   * Who calls, for an operation that is not signed because its input proves it: a token of somebody else's.
+   * @throws a refusal for input that proves nothing
+   */
+  caller?(input: Parsed<Shape>, parts: Parts, arrival: Arrival): Promise<Principal>;
   /** What the caller must be allowed to do. An empty list means that a good signature is enough. */
-  needs(input: Parsed<Shape>, registry: Registry): readonly Need[];
+  needs(
+    input: Parsed<Shape>,
+    registry: Registry,
+    from: { readonly principal: Principal; readonly parts: Parts },
+  ): readonly Need[] | Promise<readonly Need[]>;
   readonly throws: readonly Code[];
   /** The longest request body, as encoded. Left out: `defaultBodyBytes`. */
   readonly maxBodyBytes?: number;
+  /** `key` is absent only where there is a `caller`. */
   run(input: Parsed<Shape>, granted: Granted, parts: Parts, key: SigningKey): Promise<Output>;
 }
 
@@ -27,7 +37,12 @@ export interface Operation<Parts = unknown> {
   readonly throws: readonly RefusalCode[];
   readonly maxBodyBytes: number;
   account(input: unknown): AccountId | undefined;
-  needs(input: unknown, registry: Registry): readonly Need[];
+  caller?(input: unknown, parts: Parts, arrival: Arrival): Promise<Principal>;
+  needs(
+    input: unknown,
+    registry: Registry,
+    from: { readonly principal: Principal; readonly parts: Parts },
+  ): readonly Need[] | Promise<readonly Need[]>;
   run(input: unknown, granted: Granted, parts: Parts, key: SigningKey): Promise<unknown>;
 }
 
@@ -45,12 +60,13 @@ export function operationsOf<Sdk, Code extends RefusalCode, Parts>() {
     const {
       input,
       account = registryOf,
+      caller,
       needs,
       throws,
       maxBodyBytes = defaultBodyBytes,
       run,
     } = definition as Definition<z.ZodRawShape, unknown, Code, Parts>;
-    return { name, schema: z.object(input), throws, maxBodyBytes, account, needs, run } as Operation<Parts>;
+    return { name, schema: z.object(input), throws, maxBodyBytes, account, caller, needs, run } as Operation<Parts>;
   };
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as stsSdk from "@aws-sdk/client-sts";
-import { type Access, type Arrival, createAccess } from "../domain/access.ts";
+import type { Access, Arrival } from "../domain/access.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
 import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
-import type { AccountId } from "../domain/names.ts";
+import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
 import { createLayers } from "../domain/registry/layers.ts";
@@ -13,6 +13,7 @@ import { mediaTypes } from "../domain/registry/manifests.ts";
 import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
+import { rootAccess } from "../domain/testing.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
@@ -45,7 +46,7 @@ interface SdkRequest {
 export async function inProcess(
   options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> = {},
 ) {
-  const { access = createAccess(), rates, maxBodiesBytes } = options;
+  const { access = rootAccess(), rates, maxBodiesBytes } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
@@ -66,6 +67,7 @@ export async function inProcess(
     registryTokens,
     sealer,
     clock,
+    defaultRegion: "us-east-1" as Region,
     rates,
     maxBodiesBytes,
     log: { error: (facts, message) => void problems.push({ ...facts, message }) },

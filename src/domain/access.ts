@@ -1,15 +1,40 @@
-import { type Decision, decide } from "../policy/decide.ts";
+import type { CompiledPolicy } from "../policy/compile.ts";
+import { decide, explain } from "../policy/decide.ts";
+import type { Asker, Context, Decision, Explanation, Policies, Question } from "../policy/question.ts";
 import { refuse } from "./errors.ts";
-import type { AccountId, Arn, Registry } from "./names.ts";
+import type { AccountId, Arn, Digest, Registry, RepositoryName, Tag } from "./names.ts";
 
 /** Who signed a request, after the signature was found good. */
 export interface Principal {
-  readonly kind: "root" | "user" | "role";
+  readonly kind: "root" | "user" | "role" | "federated" | "web-identity" | "anonymous";
+  /** Empty for the anonymous principal, and for a web identity, which belong to none. */
   readonly account: AccountId;
-  /** As AWS writes it: `arn:aws:iam::123456789012:root`. */
+  /** As AWS writes it: `arn:aws:iam::123456789012:user/ci`; a role's session has the session's ARN. */
   readonly arn: string;
-  /** `aws:userid`: the account id for the root user. */
+  /** `aws:userid`: `AIDA…` for a user, `AROA…:session` for a role, the account id for the root user. */
   readonly userId: string;
+  /** The unique id of the user or role behind it, `AIDA…` or `AROA…`. */
+  readonly identityId?: string;
+  /** The role's ARN for its sessions. Absent where it is `arn`. */
+  readonly identityArn?: string;
+  /** What a session carries along; absent for long-term keys. */
+  readonly session?: Session;
+}
+
+/** Frozen when the session was made (STS API reference, AssumeRole). */
+export interface Session {
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number;
+  readonly name?: string;
+  /** Inline session policies, as they were sent. Absent together with `policyArns`: the session has no policies. */
+  readonly policies?: readonly string[];
+  readonly policyArns?: readonly string[];
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly transitiveTagKeys?: readonly string[];
+  readonly sourceIdentity?: string;
+  /** The ARN of the OIDC provider that vouched for the bearer, and what its token said. */
+  readonly provider?: string;
+  readonly claims?: Facts;
 }
 
 /** What is known of a request before anybody is authenticated. */
@@ -29,10 +54,17 @@ export interface Caller extends Arrival {
   readonly principal: Principal;
 }
 
+/** Values of condition keys, by key in lower case. */
+export type Facts = Readonly<Record<string, string | readonly string[] | undefined>>;
+
 /** One thing that a request needs: an IAM action on a resource (service authorization reference). */
 export interface Need {
   readonly action: `${string}:${string}`;
   readonly resource: Arn | "*";
+  /** Condition keys that only this request has, such as `aws:requesttag/team`. */
+  readonly facts?: Facts;
+  /** The image that is meant. What it is, is looked up only where a policy asks. */
+  readonly image?: { readonly repository: RepositoryName; readonly digest?: Digest; readonly tag?: Tag };
 }
 
 declare const granted: unique symbol;
@@ -46,6 +78,14 @@ export interface Granted {
   readonly caller: Caller;
   readonly registry: Registry;
   readonly needs: readonly Need[];
+  /** What was decided for each need. */
+  readonly decisions: readonly Decision[];
+  /**
+   * Decides all needs once more with what became known since, such as that a tag would be overwritten. Asks no database:
+   * it may be called inside a transaction, and counts on the policies of the moment of the grant.
+   * @throws AccessDenied
+   */
+  confirm(facts: Facts): void;
 }
 
 export interface Access {
@@ -53,37 +93,190 @@ export interface Access {
   grant(caller: Caller, registry: Registry, needs: readonly Need[]): Promise<Granted>;
   /** The same decision as an answer, for lists that show only what their reader may see. */
   allows(caller: Caller, registry: Registry, need: Need): Promise<boolean>;
+  /** The decision with its reasons, for those who ask why. */
+  explain(caller: Caller, registry: Registry, need: Need): Promise<Explanation>;
 }
 
+// ── What the gate needs to know ─────────────────────────────────────────────────────────────────────────────────────
+
+/** The side of whoever asks. Identity keeps it. */
+export interface PrincipalPolicies {
+  /** `undefined` for a principal that is gone or suspended: nothing is allowed then. */
+  of(principal: Principal): Promise<PoliciesOfPrincipal | undefined>;
+}
+
+export interface PoliciesOfPrincipal
+  extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl" | "resourceControl"> {
+  /** Condition keys such as `aws:username`, `aws:principaltag/team`, `aws:principalorgid`. */
+  readonly facts: Facts;
+}
+
+/** The side of what is asked for. The registry keeps repositories, identity keeps roles. */
+export interface ResourcePolicies {
+  of(registry: Registry, need: Need): Promise<PoliciesOfResource>;
+}
+
+export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow"> {
+  /** `aws:resourcetag/…` and `ecr:resourcetag/…`. Nothing for what does not exist. */
+  readonly facts: Facts;
+  /** What the need's image is, for policies that ask about it. */
+  readonly imageFacts?: () => Promise<Facts>;
+}
+
+export interface AccessParts {
+  readonly principals: PrincipalPolicies;
+  readonly resources: ResourcePolicies;
+  readonly clock: () => Date;
+}
+
+/** Condition keys that are looked up in the image that is meant. */
+const imageKeys = "berth:";
+
 /** The one gate. Gathers what the policy engine needs to know and turns its decision into a grant or a refusal. */
-export function createAccess(): Access {
-  async function judge(caller: Caller, registry: Registry, need: Need): Promise<Decision> {
+export function createAccess({ principals, resources, clock }: AccessParts): Access {
+  /** Asks everybody who must be asked, so that more facts can come later without asking again. */
+  async function prepare(caller: Caller, registry: Registry, need: Need): Promise<Prepared> {
     const { principal } = caller;
-    return decide({
+    const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
+    if (!own) return nobody(need);
+    const policies: Policies = { ...own, resource: theirs.resource, resourceMustAllow: theirs.resourceMustAllow };
+    const image = theirs.imageFacts && asksAbout(policies, imageKeys) ? await theirs.imageFacts() : undefined;
+    const now = clock();
+    const questionWith = (more?: Facts): Question => ({
       action: need.action,
       resource: need.resource,
-      principal: { arn: principal.arn, account: principal.account, isRoot: principal.kind === "root" },
       resourceAccount: registry.account,
+      principal: askerOf(principal),
+      context: contextOf(caller, registry, now, [more, need.facts, image, theirs.facts, own.facts]),
     });
+    return {
+      need,
+      decide: (more) => decide(questionWith(more), policies),
+      explain: () => explain(questionWith(), policies),
+    };
   }
+
+  function denied({ principal }: Caller, { action, resource }: Need, { because, statement }: Decision) {
+    return refuse("AccessDenied", { principal: principal.arn, action, resource, because, statement });
+  }
+
   return {
     async grant(caller, registry, needs) {
+      const prepared: Prepared[] = [];
+      const decisions: Decision[] = [];
       for (const need of needs) {
-        const decision = await judge(caller, registry, need);
-        if (!decision.allowed) {
-          const { action, resource } = need;
-          throw refuse("AccessDenied", {
-            principal: caller.principal.arn,
-            action,
-            resource,
-            because: decision.because,
-          });
-        }
+        const ready = await prepare(caller, registry, need);
+        const decision = ready.decide();
+        if (!decision.allowed) throw denied(caller, need, decision);
+        prepared.push(ready);
+        decisions.push(decision);
       }
-      return { caller, registry, needs } as unknown as Granted;
+      const confirm = (facts: Facts) => {
+        for (const ready of prepared) {
+          const decision = ready.decide(facts);
+          if (!decision.allowed) throw denied(caller, ready.need, decision);
+        }
+      };
+      return { caller, registry, needs, decisions, confirm } as unknown as Granted;
     },
     async allows(caller, registry, need) {
-      return (await judge(caller, registry, need)).allowed;
+      return (await prepare(caller, registry, need)).decide().allowed;
+    },
+    async explain(caller, registry, need) {
+      return (await prepare(caller, registry, need)).explain();
+    },
+  };
+}
+
+interface Prepared {
+  readonly need: Need;
+  decide(more?: Facts): Decision;
+  explain(): Explanation;
+}
+
+/** Of a principal that is gone. */
+function nobody(need: Need): Prepared {
+  const because = `because no identity-based policy allows the ${need.action} action`;
+  const decision: Decision = { allowed: false, because };
+  return { need, decide: () => decision, explain: () => ({ ...decision, layers: [], missingKeys: [] }) };
+}
+
+function asksAbout({ identity, boundary, session, serviceControl, resourceControl, resource }: Policies, keys: string) {
+  const asks = (policies: readonly CompiledPolicy[] = []) =>
+    policies.some((policy) => {
+      for (const key of policy.keys) if (key.startsWith(keys)) return true;
+      return false;
+    });
+  const levels = [...(serviceControl ?? []), ...(resourceControl ?? [])];
+  return [identity, boundary, session, resource, ...levels].some(asks);
+}
+
+function askerOf({ kind, account, arn, identityArn, identityId, session }: Principal): Asker {
+  return { kind, account, arn, identityArn: identityArn ?? arn, uniqueId: identityId, provider: session?.provider };
+}
+
+const principalTypes: Record<Principal["kind"], string> = {
+  root: "Account",
+  user: "User",
+  role: "AssumedRole",
+  federated: "FederatedUser",
+  "web-identity": "WebIdentityUser",
+  anonymous: "Anonymous",
+};
+
+/** What every request has (IAM user guide, "Global condition context keys"), and what `facts` add; the first wins. */
+function contextOf(
+  { principal, sourceIp, secureTransport, userAgent }: Caller,
+  registry: Registry,
+  now: Date,
+  facts: readonly (Facts | undefined)[],
+): Context {
+  function own(key: string): string | readonly string[] | undefined {
+    switch (key) {
+      case "aws:principalarn":
+        return principal.identityArn ?? principal.arn;
+      case "aws:principalaccount":
+        return principal.account || undefined;
+      case "aws:principaltype":
+        return principalTypes[principal.kind];
+      case "aws:principalisawsservice":
+        return "false";
+      case "aws:userid":
+        return principal.userId;
+      case "aws:sourceip":
+        return sourceIp;
+      case "aws:securetransport":
+        return String(secureTransport);
+      case "aws:useragent":
+        return userAgent;
+      case "aws:currenttime":
+        return now.toISOString();
+      case "aws:epochtime":
+        return String(Math.floor(now.getTime() / 1000));
+      case "aws:tokenissuetime":
+        return principal.session && new Date(principal.session.issuedAt).toISOString();
+      case "aws:multifactorauthpresent":
+        return principal.session && "false";
+      case "aws:sourceidentity":
+        return principal.session?.sourceIdentity;
+      case "aws:federatedprovider":
+        return principal.session?.provider;
+      case "aws:requestedregion":
+        return registry.region;
+      case "aws:resourceaccount":
+        return registry.account;
+      case "aws:viaawsservice":
+        return "false";
+      default:
+        return undefined;
+    }
+  }
+  return {
+    get(key) {
+      for (const some of facts) {
+        if (some && Object.hasOwn(some, key)) return some[key];
+      }
+      return own(key);
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { DecidingStatement } from "../policy/question.ts";
 import type { AccountId, Digest, Registry, RepositoryName, Tag, UploadId } from "./names.ts";
 
 /**
@@ -10,7 +11,8 @@ interface In {
   registry: Registry;
 }
 
-export const sentences = {
+/** What the registry refuses, and what everybody may. */
+const registrySentences = {
   RepositoryNotFound: ({ repository, registry }: In) =>
     `The repository with name '${repository}' does not exist in the registry with id '${registry.account}'`,
   RepositoryAlreadyExists: ({ repository, registry }: In) =>
@@ -82,6 +84,22 @@ export const sentences = {
     `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
 } satisfies Record<string, (facts: never) => string>;
 
+/** What identity refuses, worded as IAM and STS word it. These meanings never reach the data plane. */
+const identitySentences = {
+  NoSuchEntity: ({ reason }: { reason: string }) => reason,
+  EntityAlreadyExists: ({ reason }: { reason: string }) => reason,
+  DeleteConflict: ({ reason }: { reason: string }) => reason,
+  MalformedPolicy: ({ reason }: { reason: string }) => reason,
+  InvalidInput: ({ reason }: { reason: string }) => reason,
+  /** Of AWS-managed policies and the like. */
+  Unmodifiable: ({ reason }: { reason: string }) => reason,
+} satisfies Record<string, (facts: never) => string>;
+
+export const sentences = { ...registrySentences, ...identitySentences };
+
+export type RegistryRefusalCode = keyof typeof registrySentences;
+export type IdentityRefusalCode = keyof typeof identitySentences;
+
 export interface UploadPosition {
   given: number;
   expected: number;
@@ -95,6 +113,8 @@ export interface Denial {
   action: string;
   resource: string;
   because: string;
+  /** The statement that denied it, for the audit trail; never shown to the caller. */
+  statement?: DecidingStatement;
 }
 
 export type RefusalCode = keyof typeof sentences;

@@ -84,6 +84,20 @@ export function repositoryArn({ account, region }: Registry, name: RepositoryNam
   return `arn:aws:ecr:${region}:${account}:repository/${name}` as Arn;
 }
 
+/** Paths begin and end with a slash. Root users have neither path nor name. */
+export function iamArn(
+  account: AccountId | "aws",
+  kind: "user" | "group" | "role" | "policy",
+  path: string,
+  name: string,
+): Arn {
+  return `arn:aws:iam::${account}:${kind}${path}${name}` as Arn;
+}
+
+export function rootArn(account: AccountId): Arn {
+  return `arn:aws:iam::${account}:root` as Arn;
+}
+
 /** The registry and repository that an ARN names, or `undefined` when it is not the ARN of a repository. */
 export function parseRepositoryArn(text: string): { registry: Registry; name: RepositoryName } | undefined {
   const [arn, partition, service, regionText = "", accountText = "", ...rest] = text.split(":");

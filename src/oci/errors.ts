@@ -1,4 +1,4 @@
-import { Refusal, type RefusalCode } from "../domain/errors.ts";
+import { Refusal, type RegistryRefusalCode } from "../domain/errors.ts";
 
 /** The specification's codes ("Error Codes"), and three that clients know from ECR and Distribution. */
 export type OciCode =
@@ -76,7 +76,7 @@ export const wire = {
   UploadInterrupted: [400, "BLOB_UPLOAD_INVALID"],
   StorageFull: [507, "UNKNOWN"],
   AccessDenied: [403, "DENIED"],
-} satisfies Record<RefusalCode, [status: number, code: OciCode]>;
+} satisfies Record<RegistryRefusalCode, [status: number, code: OciCode]>;
 
 export interface ErrorLog {
   error(facts: { requestId: string; error: unknown }, message: string): void;
@@ -94,8 +94,8 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
     });
   }
   if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
-  if (error instanceof Refusal) {
-    const [status, code] = wire[error.code as RefusalCode];
+  if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
+    const [status, code] = wire[error.code as RegistryRefusalCode];
     return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");

@@ -1,10 +1,18 @@
 import { parseStrictJson } from "./json.ts";
 
-/** Where a policy is attached. More kinds follow; each has its own list of what must and must not be in a statement. */
-export type PolicyKind = "repository";
+/** Where a policy is attached. Each kind has its own list of what must and must not be in a statement. */
+export type PolicyKind =
+  | "identity"
+  | "boundary"
+  | "session"
+  | "service-control"
+  | "resource-control"
+  | "trust"
+  | "repository"
+  | "registry";
 
 const maxDepth = 16;
-const maxLength: Record<PolicyKind, number> = { repository: 10_240 };
+const maxLength: Partial<Record<PolicyKind, number>> = { repository: 10_240 };
 const versions = ["2012-10-17", "2008-10-17"];
 
 /**
@@ -26,7 +34,7 @@ class Problem extends Error {}
 type Json = Readonly<Record<string, unknown>>;
 
 function checkDocument(text: string, kind: PolicyKind): void {
-  if (text.length > maxLength[kind]) throw new Problem(`longer than ${maxLength[kind]} characters`);
+  if (text.length > (maxLength[kind] ?? 0)) throw new Problem(`longer than ${maxLength[kind]} characters`);
   const parsed = parseStrictJson(text, { maxDepth });
   if ("problem" in parsed) throw new Problem(parsed.problem);
   const policy = objectAt(parsed.value, "the policy");

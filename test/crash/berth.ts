@@ -1,5 +1,5 @@
 import { sql } from "kysely";
-import { type Access, createAccess, type Granted } from "../../src/domain/access.ts";
+import type { Access, Granted } from "../../src/domain/access.ts";
 import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
 import type { AccountId, Region, Registry } from "../../src/domain/names.ts";
 import { createImages, type ImageService } from "../../src/domain/registry/images.ts";
@@ -7,6 +7,7 @@ import { createLayers, type LayerService } from "../../src/domain/registry/layer
 import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { createPullTimes, type PullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories, type RepositoryService } from "../../src/domain/registry/repositories.ts";
+import { rootAccess } from "../../src/domain/testing.ts";
 import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
@@ -76,7 +77,7 @@ async function overEngine(engine: Engine, place: Place, { faults, clock, sabotag
   const metadata = database(metadataOver(faults ? faultyEngine(engine, faults) : engine));
   const pullTimes = createPullTimes({ metadata, clock });
   return {
-    granted: await rootGrant(createAccess()),
+    granted: await rootGrant(rootAccess()),
     repositories: createRepositories({ metadata, clock }),
     layers: createLayers({ metadata, blobs, clock }),
     images: createImages({ metadata, pullTimes, clock }),

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { createAccess, type Granted } from "../../src/domain/access.ts";
+import type { Granted } from "../../src/domain/access.ts";
 import { Refusal } from "../../src/domain/errors.ts";
 import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
 import {
@@ -18,6 +18,7 @@ import type { BlobStore, Content, Metadata } from "../../src/domain/registry/por
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
+import { rootAccess } from "../../src/domain/testing.ts";
 import { createRandom, type Random } from "../support/random.ts";
 
 /**
@@ -333,5 +334,5 @@ function grantedToAll(): Promise<Granted> {
     secureTransport: true,
     note() {},
   };
-  return createAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  return rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
 }

@@ -1,4 +1,4 @@
-import type { Refusal, RefusalCode } from "../../domain/errors.ts";
+import type { Refusal, RegistryRefusalCode } from "../../domain/errors.ts";
 import type { Spelling, WireError } from "../errors.ts";
 
 /** What ECR calls each meaning (ECR API reference, "Errors" of each operation). */
@@ -44,7 +44,7 @@ export const errors = {
   StorageFull: ["ServerException", 500],
 
   AccessDenied: ["AccessDeniedException", 400],
-} satisfies Record<RefusalCode, Spelling>;
+} satisfies Record<RegistryRefusalCode, Spelling>;
 
 export type EcrCode = keyof typeof errors;
 

@@ -1,6 +1,6 @@
 import { refuse } from "../../domain/errors.ts";
-import type { Problem } from "../input.ts";
 import { operationMap, type QueryService } from "../service.ts";
+import { validationText } from "../validation.ts";
 import { errors } from "./errors.ts";
 import { GetCallerIdentity } from "./GetCallerIdentity.ts";
 import { GetSessionToken } from "./GetSessionToken.ts";
@@ -21,12 +21,3 @@ export function createSts(parts: StsParts): QueryService {
 }
 
 export const operations = operationMap<StsParts>([GetCallerIdentity, GetSessionToken]);
-
-function validationText(problems: readonly Problem[]): string {
-  const texts = problems.map(({ member, constraint, value }) => {
-    const name = member.charAt(0).toLowerCase() + member.slice(1);
-    return `Value '${value ?? null}' at '${name}' failed to satisfy constraint: ${constraint}`;
-  });
-  const count = problems.length === 1 ? "1 validation error" : `${problems.length} validation errors`;
-  return `${count} detected: ${texts.join("; ")}`;
-}

@@ -278,7 +278,7 @@ describe("copies that nothing names", () => {
       },
     };
     await change(
-      `insert into upload (id, repository_id, owner_account, owner_arn, staging, algorithm, staged_bytes, parts, last_part_bytes, created_at, updated_at) values ('u', ${repository.id}, '', '', '${staged[1]}', 'sha256', 0, 0, 0, 0, 0)`,
+      `insert into upload (id, repository_id, owner_account, owner_arn, owner_id, staging, algorithm, staged_bytes, parts, last_part_bytes, created_at, updated_at) values ('u', ${repository.id}, '', '', '', '${staged[1]}', 'sha256', 0, 0, 0, 0, 0)`,
     );
     expect((await run({}, { metadata, blobs: uploads })).told).toEqual(["AbandonedUpload remains"]);
     expect((await run({ repair: true }, { metadata, blobs: uploads })).told).toEqual(["AbandonedUpload repaired"]);

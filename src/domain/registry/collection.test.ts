@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
-import { createAccess } from "../access.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
+import { rootAccess } from "../testing.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "./collection.ts";
 import { createLayers } from "./layers.ts";
 import type { BlobStore, Metadata } from "./ports.ts";
@@ -36,7 +36,7 @@ async function world() {
   };
   const principal = rootPrincipal(registry.account);
   const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
-  const granted = await createAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
   await createRepositories({ metadata, clock }).create(granted, { name });
   return {
     granted,

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
-import { createAccess } from "../access.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
+import { rootAccess } from "../testing.ts";
 import { collectGarbage } from "./collection.ts";
 import { createLayers } from "./layers.ts";
 import type { Metadata } from "./ports.ts";
@@ -39,7 +39,7 @@ test("a layer that is collected while somebody asks for it is not there", async 
   };
   const principal = rootPrincipal(registry.account);
   const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
-  const granted = await createAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
   const layers = createLayers({ metadata, blobs, clock });
   await createRepositories({ metadata, clock }).create(granted, { name });
   const pushAndWait = async () => {

@@ -162,9 +162,9 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
   async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
     const repository = await repositoryOf(granted, name);
     const upload = await metadata.read.uploads.find(id);
-    const { account, arn } = granted.caller.principal;
+    const { account, userId } = granted.caller.principal;
     const isOwn =
-      upload?.repositoryId === repository.id && upload.owner.arn === arn && upload.owner.account === account;
+      upload?.repositoryId === repository.id && upload.owner.id === userId && upload.owner.account === account;
     if (!upload || !isOwn) throw refuse("UploadNotFound", { upload: id, repository: name });
     return upload;
   }
@@ -379,13 +379,13 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     },
 
     async begin(granted, name, algorithm = "sha256") {
-      const { account, arn } = granted.caller.principal;
+      const { account, arn, userId: id } = granted.caller.principal;
       const staging = await blobs.begin();
       return metadata.transact(async ({ repositories, uploads }) => {
         const repository = await existing(repositories, granted.registry, name);
         if (
           maxOpenUploads !== undefined &&
-          (await uploads.countOf({ account, arn }, maxOpenUploads)) >= maxOpenUploads
+          (await uploads.countOf({ account, id }, maxOpenUploads)) >= maxOpenUploads
         ) {
           throw refuse("TooManyUploads", { limit: maxOpenUploads });
         }
@@ -393,7 +393,7 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
         const upload: Upload = {
           id: randomUUID() as string as UploadId,
           repositoryId: repository.id,
-          owner: { account, arn },
+          owner: { account, arn, id },
           staging,
           algorithm,
           staged: { sizeBytes: 0 },

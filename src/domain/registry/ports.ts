@@ -142,6 +142,7 @@ export interface Nouns {
   readonly images: Images;
   readonly tags: Tags;
   readonly settings: AccountSettings;
+  readonly registryPolicies: RegistryPolicies;
   readonly blobs: BlobRecords;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
@@ -158,6 +159,8 @@ export interface RepositorySettings {
   readonly scanOnPush: boolean;
   /** The repository policy exactly as it was sent. */
   readonly policy?: string;
+  /** Whom its ARNs meant; there when the policy is. */
+  readonly policyBindings?: PrincipalBindings;
 }
 
 export interface Repository extends RepositorySettings {
@@ -231,7 +234,7 @@ export interface Linked {
 export interface Upload {
   readonly id: UploadId;
   readonly repositoryId: number;
-  readonly owner: { readonly account: AccountId; readonly arn: string };
+  readonly owner: UploadOwner;
   readonly staging: StagingId;
   readonly algorithm: DigestAlgorithm;
   readonly staged: Staged;
@@ -244,6 +247,13 @@ export interface Upload {
   readonly updatedAt: Date;
   /** Whether somebody writes to it, or did so and never let go. */
   readonly isClaimed: boolean;
+}
+
+/** A re-created user or role has another `id` (`aws:userid`) under the same ARN. */
+export interface UploadOwner {
+  readonly account: AccountId;
+  readonly arn: string;
+  readonly id: string;
 }
 
 export interface UploadProgress {
@@ -275,7 +285,7 @@ export interface Uploads {
   /** Answers whether it was there. */
   delete(id: UploadId): Promise<boolean>;
   /** How many sessions the principal has, counted up to `limit`. */
-  countOf(owner: Upload["owner"], limit: number): Promise<number>;
+  countOf(owner: Pick<UploadOwner, "account" | "id">, limit: number): Promise<number>;
   /** Sessions not touched since `before`, at most `limit`, oldest first. */
   stale(before: Date, limit: number): Promise<Upload[]>;
   /** Whether any session owns these staged bytes. */
@@ -403,6 +413,23 @@ export interface Tags {
   record(move: TagMove): Promise<void>;
   /** Newest first. Kept until the repository is deleted. */
   history(repositoryId: number, tag: Tag, limit: number): Promise<TagMove[]>;
+}
+
+/** Of a user's or role's ARN in a policy, the unique id that it meant when the policy was written. */
+export type PrincipalBindings = ReadonlyMap<string, string>;
+
+export interface StoredPolicy {
+  /** Exactly as it was sent. */
+  readonly policy: string;
+  readonly bindings: PrincipalBindings;
+}
+
+export interface RegistryPolicies {
+  get(registry: Registry): Promise<StoredPolicy | undefined>;
+  /** Creates or replaces. */
+  put(registry: Registry, policy: StoredPolicy): Promise<void>;
+  /** Answers whether it was there. */
+  delete(registry: Registry): Promise<boolean>;
 }
 
 export interface AccountSettings {

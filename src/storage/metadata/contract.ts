@@ -93,7 +93,7 @@ function newUpload(repositoryId: number, facts: Partial<Upload> = {}): Upload {
   return {
     id: `upload-${next()}` as UploadId,
     repositoryId,
-    owner: { account: "000000000001" as AccountId, arn: "arn:aws:iam::000000000001:user/u" },
+    owner: { account: "000000000001" as AccountId, arn: "arn:aws:iam::000000000001:user/u", id: "AIDAU" },
     staging: `staging-${next()}` as StagingId,
     algorithm: "sha256",
     staged: { sizeBytes: 0, digest: undefined },
@@ -543,13 +543,13 @@ function uploadsContract(opened: () => Metadata): void {
     const metadata = opened();
     const [one, other] = [await newRepository(metadata), await newRepository(metadata)];
     const account = newRegistry().account;
-    const owner = { account, arn: `arn:aws:iam::${account}:user/counted` };
+    const owner = { account, arn: `arn:aws:iam::${account}:user/counted`, id: `AIDA${account}` };
     const count = (of: Upload["owner"], limit: number) => metadata.read.uploads.countOf(of, limit);
     expect(await count(owner, 10)).toBe(0);
     const upload = await begin(metadata, one.id, { owner });
     await begin(metadata, one.id, { owner });
     await begin(metadata, other.id, { owner });
-    await begin(metadata, one.id, { owner: { ...owner, arn: `${owner.arn}-too` } });
+    await begin(metadata, one.id, { owner: { ...owner, id: `${owner.id}TOO` } });
     await begin(metadata, one.id, { owner: { ...owner, account: newRegistry().account } });
     expect(await count(owner, 10)).toBe(3);
     expect(await count(owner, 2)).toBe(2);

@@ -45,6 +45,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0001_registry": { up: (db) => createRegistry(db, flavour) },
     "0002_garbage": { up: (db) => addGarbage(db, flavour) },
     "0003_upload_owner": { up: indexUploadsByOwner },
+    "0004_identity": { up: (db) => createIdentity(db, flavour) },
   };
 }
 
@@ -224,4 +225,157 @@ async function addGarbage(db: Kysely<unknown>, { types }: Flavour): Promise<void
 /** Each upload that begins counts those that its principal has not finished. */
 async function indexUploadsByOwner(db: Kysely<unknown>): Promise<void> {
   await sql`create index upload_by_owner on upload (owner_arn, owner_account)`.execute(db);
+}
+
+/** Accounts, users, groups, roles and what they may do; repository and registry policies with whom they mean. */
+async function createIdentity(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
+  const { id, integer, text, table, orderedTable } = types;
+  const identityId = sql`identity_id ${integer} not null references identity (id) on delete restrict`;
+  const statements = [
+    sql`create table account (
+      id ${text} not null primary key,
+      name ${text} not null,
+      email ${text} not null,
+      status ${text} not null,
+      created_at ${integer} not null,
+      alias ${text} unique,
+      root_key_id ${text} unique,
+      root_sealed_secret ${text},
+      parent_id ${text}
+    ) ${orderedTable}`,
+    sql`create index account_by_parent on account (parent_id, id)`,
+
+    sql`create table identity (
+      id ${id},
+      account ${text} not null,
+      kind ${text} not null,
+      path ${text} not null,
+      name ${text} not null,
+      name_key ${text} not null,
+      unique_id ${text} not null unique,
+      created_at ${integer} not null,
+      description ${text},
+      boundary ${text},
+      tags ${text} not null,
+      trust_policy ${text},
+      trust_bindings ${text},
+      max_session_seconds ${integer},
+      last_used_at ${integer},
+      last_used_region ${text},
+      unique (account, kind, name_key)
+    ) ${table}`,
+    sql`create index identity_by_boundary on identity (boundary, account, kind, id) where boundary is not null`,
+
+    sql`create table group_member (
+      group_id ${integer} not null references identity (id) on delete restrict,
+      user_id ${integer} not null references identity (id) on delete restrict,
+      primary key (group_id, user_id)
+    ) ${orderedTable}`,
+    sql`create index group_member_by_user on group_member (user_id, group_id)`,
+
+    sql`create table identity_policy (
+      ${identityId},
+      name ${text} not null,
+      document ${text} not null,
+      primary key (identity_id, name)
+    ) ${orderedTable}`,
+
+    sql`create table identity_attachment (
+      ${identityId},
+      policy ${text} not null,
+      primary key (identity_id, policy)
+    ) ${orderedTable}`,
+    sql`create index identity_attachment_by_policy on identity_attachment (policy, identity_id)`,
+
+    sql`create table access_key (
+      id ${text} not null primary key,
+      account ${text} not null,
+      ${identityId},
+      sealed_secret ${text} not null,
+      status ${text} not null,
+      created_at ${integer} not null,
+      last_used_at ${integer},
+      last_used_service ${text},
+      last_used_region ${text}
+    ) ${orderedTable}`,
+    sql`create index access_key_by_user on access_key (identity_id, created_at, id)`,
+
+    sql`create table managed_policy (
+      id ${id},
+      account ${text} not null,
+      arn ${text} not null unique,
+      path ${text} not null,
+      name ${text} not null,
+      name_key ${text} not null,
+      unique_id ${text} not null,
+      description ${text},
+      default_version ${text} not null,
+      next_version ${integer} not null,
+      created_at ${integer} not null,
+      updated_at ${integer} not null,
+      tags ${text} not null,
+      unique (account, name_key)
+    ) ${table}`,
+    sql`create table managed_policy_version (
+      policy_id ${integer} not null references managed_policy (id) on delete restrict,
+      version ${text} not null,
+      document ${text} not null,
+      created_at ${integer} not null,
+      primary key (policy_id, version)
+    ) ${orderedTable}`,
+
+    sql`create table oidc_provider (
+      arn ${text} not null primary key,
+      account ${text} not null,
+      url ${text} not null,
+      client_ids ${text} not null,
+      thumbprints ${text} not null,
+      created_at ${integer} not null,
+      tags ${text} not null
+    ) ${orderedTable}`,
+    sql`create index oidc_provider_by_account on oidc_provider (account, arn)`,
+
+    sql`create table organization (
+      id ${text} not null primary key,
+      root_id ${text} not null,
+      management_account ${text} not null,
+      created_at ${integer} not null,
+      policy_types ${text} not null
+    ) ${orderedTable}`,
+    sql`create table organizational_unit (
+      id ${text} not null primary key,
+      parent_id ${text} not null,
+      name ${text} not null
+    ) ${orderedTable}`,
+    sql`create index organizational_unit_by_parent on organizational_unit (parent_id, id)`,
+    sql`create table organization_policy (
+      id ${text} not null primary key,
+      type ${text} not null,
+      name ${text} not null,
+      description ${text} not null,
+      document ${text} not null
+    ) ${orderedTable}`,
+    sql`create table organization_attachment (
+      policy_id ${text} not null,
+      target_id ${text} not null,
+      primary key (target_id, policy_id)
+    ) ${orderedTable}`,
+    sql`create index organization_attachment_by_policy on organization_attachment (policy_id, target_id)`,
+
+    sql`create table registry_policy (
+      account ${text} not null,
+      region ${text} not null,
+      policy ${text} not null,
+      bindings ${text} not null,
+      primary key (account, region)
+    ) ${orderedTable}`,
+    sql`alter table repository add column policy_bindings ${text}`,
+
+    // Until now there was nobody but root users, whose unique id is their account's.
+    sql`alter table upload add column owner_id ${text} not null default ''`,
+    sql`update upload set owner_id = owner_account`,
+    sql`drop index upload_by_owner`,
+    sql`create index upload_by_owner on upload (owner_id, owner_account)`,
+  ];
+  for (const statement of statements) await statement.execute(db);
 }

@@ -6,6 +6,7 @@ import { garbage } from "./garbage.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
 import { layers } from "./layers.ts";
+import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { settings } from "./settings.ts";
@@ -21,6 +22,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
     images: images(db, flavour),
     tags: tags(db, flavour),
     settings: settings(db, flavour),
+    registryPolicies: registryPolicies(db, flavour),
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),

@@ -1,6 +1,12 @@
 import { type Kysely, sql } from "kysely";
 import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
-import type { Repositories, Repository, RepositorySettings, TagMutability } from "../../domain/registry/ports.ts";
+import type {
+  PrincipalBindings,
+  Repositories,
+  Repository,
+  RepositorySettings,
+  TagMutability,
+} from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -18,6 +24,7 @@ export const repositoryColumns = [
   "repository.exclusion_filters",
   "repository.scan_on_push",
   "repository.policy",
+  "repository.policy_bindings",
   "repository.created_at",
 ] as const;
 
@@ -30,6 +37,7 @@ interface RepositoryRow {
   readonly exclusion_filters: string;
   readonly scan_on_push: number;
   readonly policy: string | null;
+  readonly policy_bindings: string | null;
   readonly created_at: number;
 }
 
@@ -42,6 +50,7 @@ export function toRepository(row: RepositoryRow): Repository {
     exclusionFilters: JSON.parse(row.exclusion_filters) as string[],
     scanOnPush: row.scan_on_push === 1,
     policy: row.policy ?? undefined,
+    policyBindings: row.policy_bindings === null ? undefined : toBindings(row.policy_bindings),
     createdAt: new Date(row.created_at),
   };
 }
@@ -52,7 +61,16 @@ function toSettingsRow(settings: RepositorySettings) {
     exclusion_filters: JSON.stringify(settings.exclusionFilters),
     scan_on_push: settings.scanOnPush ? 1 : 0,
     policy: settings.policy ?? null,
+    policy_bindings: settings.policyBindings ? fromBindings(settings.policyBindings) : null,
   };
+}
+
+export function toBindings(json: string): PrincipalBindings {
+  return new Map(Object.entries(JSON.parse(json) as Record<string, string>));
+}
+
+export function fromBindings(bindings: PrincipalBindings): string {
+  return JSON.stringify(Object.fromEntries(bindings));
 }
 
 const findByName = statement((db, value: Registry & { name: RepositoryName }) =>

@@ -1,5 +1,15 @@
 import type { Generated } from "kysely";
-import type { AccountId, Digest, DigestAlgorithm, Region, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import type { AccessKey, Account, IdentityKind, OrganizationPolicyType } from "../../domain/identity/ports.ts";
+import type {
+  AccountId,
+  Arn,
+  Digest,
+  DigestAlgorithm,
+  Region,
+  RepositoryName,
+  Tag,
+  UploadId,
+} from "../../domain/names.ts";
 import type { Generation, StagingId, TagMutability } from "../../domain/registry/ports.ts";
 
 /**
@@ -20,6 +30,21 @@ export interface Schema {
   tag: TagTable;
   tag_move: TagMoveTable;
   account_setting: AccountSettingTable;
+  registry_policy: RegistryPolicyTable;
+
+  account: AccountTable;
+  identity: IdentityTable;
+  group_member: GroupMemberTable;
+  identity_policy: IdentityPolicyTable;
+  identity_attachment: IdentityAttachmentTable;
+  access_key: AccessKeyTable;
+  managed_policy: ManagedPolicyTable;
+  managed_policy_version: ManagedPolicyVersionTable;
+  oidc_provider: OidcProviderTable;
+  organization: OrganizationTable;
+  organizational_unit: OrganizationalUnitTable;
+  organization_policy: OrganizationPolicyTable;
+  organization_attachment: OrganizationAttachmentTable;
 }
 
 interface RepositoryTable {
@@ -33,6 +58,8 @@ interface RepositoryTable {
   exclusion_filters: string;
   scan_on_push: number;
   policy: string | null;
+  /** JSON object: ARNs in the policy, and the unique ids of the users and roles that they meant. */
+  policy_bindings: string | null;
   created_at: number;
 }
 
@@ -73,6 +100,8 @@ interface UploadTable {
   repository_id: number;
   owner_account: AccountId;
   owner_arn: string;
+  /** The principal's `aws:userid`: a re-created user is another one. */
+  owner_id: string;
   staging: StagingId;
   algorithm: DigestAlgorithm;
   staged_bytes: number;
@@ -147,4 +176,144 @@ interface AccountSettingTable {
   region: Region;
   name: string;
   value: string;
+}
+
+interface RegistryPolicyTable {
+  account: AccountId;
+  region: Region;
+  policy: string;
+  /** As in `repository`. */
+  bindings: string;
+}
+
+interface AccountTable {
+  id: AccountId;
+  name: string;
+  email: string;
+  status: Account["status"];
+  created_at: number;
+  alias: string | null;
+  root_key_id: string | null;
+  root_sealed_secret: string | null;
+  parent_id: string | null;
+}
+
+/** Users, groups and roles. */
+interface IdentityTable {
+  id: Generated<number>;
+  account: AccountId;
+  kind: IdentityKind;
+  path: string;
+  name: string;
+  /** The name in lower case: names that differ in case only are the same name. */
+  name_key: string;
+  unique_id: string;
+  created_at: number;
+  description: string | null;
+  /** The ARN of a managed policy. */
+  boundary: Arn | null;
+  /** JSON object. */
+  tags: string;
+  trust_policy: string | null;
+  /** JSON object: ARNs in the trust policy, and the unique ids of the users and roles that they meant. */
+  trust_bindings: string | null;
+  max_session_seconds: number | null;
+  last_used_at: number | null;
+  last_used_region: Region | null;
+}
+
+interface GroupMemberTable {
+  group_id: number;
+  user_id: number;
+}
+
+/** Inline policies. */
+interface IdentityPolicyTable {
+  identity_id: number;
+  name: string;
+  document: string;
+}
+
+interface IdentityAttachmentTable {
+  identity_id: number;
+  /** The ARN of a managed policy, perhaps an AWS-managed one, which has no row. */
+  policy: Arn;
+}
+
+interface AccessKeyTable {
+  id: string;
+  account: AccountId;
+  identity_id: number;
+  sealed_secret: string;
+  status: AccessKey["status"];
+  created_at: number;
+  last_used_at: number | null;
+  last_used_service: string | null;
+  last_used_region: string | null;
+}
+
+interface ManagedPolicyTable {
+  id: Generated<number>;
+  account: AccountId;
+  arn: Arn;
+  path: string;
+  name: string;
+  name_key: string;
+  unique_id: string;
+  description: string | null;
+  default_version: string;
+  next_version: number;
+  created_at: number;
+  updated_at: number;
+  /** JSON object. */
+  tags: string;
+}
+
+interface ManagedPolicyVersionTable {
+  policy_id: number;
+  version: string;
+  document: string;
+  created_at: number;
+}
+
+interface OidcProviderTable {
+  arn: Arn;
+  account: AccountId;
+  url: string;
+  /** JSON array. */
+  client_ids: string;
+  /** JSON array. */
+  thumbprints: string;
+  created_at: number;
+  /** JSON object. */
+  tags: string;
+}
+
+interface OrganizationTable {
+  id: string;
+  root_id: string;
+  management_account: AccountId;
+  created_at: number;
+  /** JSON array. */
+  policy_types: string;
+}
+
+interface OrganizationalUnitTable {
+  id: string;
+  parent_id: string;
+  name: string;
+}
+
+interface OrganizationPolicyTable {
+  id: string;
+  type: OrganizationPolicyType;
+  name: string;
+  description: string;
+  document: string;
+}
+
+interface OrganizationAttachmentTable {
+  policy_id: string;
+  /** A root, a unit or an account. */
+  target_id: string;
 }

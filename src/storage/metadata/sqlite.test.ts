@@ -76,7 +76,7 @@ const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
     uploads.create({
       id: uploadId,
       repositoryId: 1,
-      owner: { account: registry.account, arn: "arn" },
+      owner: { account: registry.account, arn: "arn", id: "id" },
       staging,
       algorithm: "sha256",
       staged: { sizeBytes: 0 },

@@ -12,6 +12,7 @@ const uploadColumns = [
   "repository_id",
   "owner_account",
   "owner_arn",
+  "owner_id",
   "staging",
   "algorithm",
   "staged_bytes",
@@ -28,7 +29,7 @@ function toUpload(row: Pick<UploadRow, (typeof uploadColumns)[number]>): Upload 
   return {
     id: row.id,
     repositoryId: row.repository_id,
-    owner: { account: row.owner_account, arn: row.owner_arn },
+    owner: { account: row.owner_account, arn: row.owner_arn, id: row.owner_id },
     staging: row.staging,
     algorithm: row.algorithm,
     staged: { sizeBytes: row.staged_bytes, digest: row.staged_digest ?? undefined },
@@ -66,6 +67,7 @@ const addUpload = statement((db, value: Omit<UploadRow, "writer" | "claimed_unti
     repository_id: value.repository_id,
     owner_account: value.owner_account,
     owner_arn: value.owner_arn,
+    owner_id: value.owner_id,
     staging: value.staging,
     algorithm: value.algorithm,
     staged_bytes: value.staged_bytes,
@@ -132,13 +134,13 @@ const deleteUpload = statement((db, value: { id: UploadId }) =>
   db.deleteFrom("upload").where("id", "=", value.id).returning("id"),
 );
 
-const countOfOwner = statement((db, value: { account: AccountId; arn: string; limit: number }) =>
+const countOfOwner = statement((db, value: { account: AccountId; id: string; limit: number }) =>
   db
     .selectFrom((owned) =>
       owned
         .selectFrom("upload")
         .select("id")
-        .where("owner_arn", "=", value.arn)
+        .where("owner_id", "=", value.id)
         .where("owner_account", "=", value.account)
         .limit(value.limit)
         .as("owned"),
@@ -175,6 +177,7 @@ export function uploads(db: Kysely<Schema>, flavour: Flavour): Uploads {
         repository_id: upload.repositoryId,
         owner_account: upload.owner.account,
         owner_arn: upload.owner.arn,
+        owner_id: upload.owner.id,
         algorithm: upload.algorithm,
         created_at: upload.createdAt.getTime(),
         ...toProgressRow(upload, upload.updatedAt),
@@ -205,8 +208,8 @@ export function uploads(db: Kysely<Schema>, flavour: Flavour): Uploads {
       return deleted.length > 0;
     },
 
-    async countOf({ account, arn }, limit) {
-      const [row] = await countOfOwner(db, flavour, { account, arn, limit });
+    async countOf({ account, id }, limit) {
+      const [row] = await countOfOwner(db, flavour, { account, id, limit });
       return Number(row?.count ?? 0);
     },
 

@@ -1,0 +1,21 @@
+import { refuse } from "../../domain/errors.ts";
+import { operationMap, type QueryService } from "../service.ts";
+import { validationText } from "../validation.ts";
+import { errors } from "./errors.ts";
+import type { IamParts } from "./operation.ts";
+
+/** AWS Identity and Access Management, API version 2010-05-08. */
+export function createIam(parts: IamParts): QueryService {
+  return {
+    name: "iam",
+    version: "2010-05-08",
+    namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    operations,
+    parts,
+    errors,
+    internal: ["ServiceFailure", 500],
+    invalidInput: (problems) => refuse("Validation", { reason: validationText(problems) }),
+  };
+}
+
+export const operations = operationMap<IamParts>([]);
