@@ -1,6 +1,7 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
@@ -17,7 +18,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 
 export interface Parts {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & IdentityMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
