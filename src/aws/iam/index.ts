@@ -8,6 +8,7 @@ import type { IamParts } from "./operation.ts";
 export function createIam(parts: IamParts): QueryService {
   return {
     name: "iam",
+    isGlobal: true,
     version: "2010-05-08",
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     operations,
