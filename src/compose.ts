@@ -17,7 +17,7 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
-import { compilePolicy } from "./policy/compile.ts";
+import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
   readonly metadata: Metadata & IdentityMetadata;
@@ -48,15 +48,19 @@ export interface Limits {
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
+/** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
+const maxCompiledPolicies = 10_000;
+
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
-    compile: compilePolicy,
+    compile,
     managedDocument: () => undefined,
     organization: noOrganization,
     issuerKeys: parts.issuerKeys,
@@ -64,7 +68,7 @@ export function compose(parts: Parts) {
   });
   const resources = resourcesByService({
     ecr: createRegistryResources(),
-    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+    iam: createRoleResources({ read: metadata.read, compile }),
   });
   const access = createAccess({ principals, resources, clock });
   const addresses = createAddresses(parts.publicUrl);
