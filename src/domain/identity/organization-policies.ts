@@ -44,6 +44,8 @@ export interface OrganizationPolicyService {
   ): Promise<Described<readonly OrganizationPolicy[]>>;
   /** By id. @throws OrganizationPolicyNotFound */
   targetsOf(granted: Granted, id: string): Promise<Described<readonly PolicyTarget[]>>;
+  /** Of a root, unit, account or policy. @throws TargetNotFound */
+  checkResource(granted: Granted, id: string): Promise<void>;
 }
 
 /** Organizations user guide, "Quotas". */
@@ -155,6 +157,10 @@ export function createOrganizationPolicyService(desk: Desk): OrganizationPolicyS
         await policyOf(nouns, id);
         const targets = (await nouns.organizations.targetsOf(id)).toSorted();
         return { organization, thing: await Promise.all(targets.map((target) => named(nouns, target))) };
+      }),
+    checkResource: (granted, id) =>
+      desk.view(granted, async (nouns, organization) => {
+        if (!(await nouns.organizations.policy(id))) await checkTarget(nouns, organization, id);
       }),
   };
 }
