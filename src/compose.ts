@@ -1,6 +1,9 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
+import { createAccounts } from "./domain/identity/accounts.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
@@ -53,6 +56,14 @@ export function compose(parts: Parts) {
   const access = createAccess({ principals, resources: createRegistryResources(), clock });
   const credentials = createCredentials({ root, sealer, clock });
   const tokens = createRegistryTokens({ sealer, credentials, clock });
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  const organizationPolicies = createOrganizationPolicies({ metadata });
+  const organizations = createOrganizations({
+    metadata,
+    configured: root.account,
+    clock,
+    changed: () => organizationPolicies.changed(),
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -71,13 +82,14 @@ export function compose(parts: Parts) {
     ...common,
     registryTokens: tokens,
     settings,
+    organizations,
     addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes };
+  return { registry, api, busy, pullTimes, accounts };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -42,6 +42,7 @@ export function createOrganizationsApi(parts: OrganizationsParts): JsonService {
   return {
     name: "organizations",
     targetPrefix: "AWSOrganizationsV20161128",
+    messageMember: "Message",
     operations,
     parts,
     errors,

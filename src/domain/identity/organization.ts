@@ -1,4 +1,4 @@
-import type { CompiledPolicy, PolicySource } from "../../policy/compile.ts";
+import { type CompiledPolicy, compilePolicy, type PolicySource } from "../../policy/compile.ts";
 import { createFresh } from "../fresh.ts";
 import type { AccountId } from "../names.ts";
 import { organizationPolicyArn } from "./organization-names.ts";
@@ -28,15 +28,18 @@ export interface OrganizationPolicies {
 
 export interface OrganizationPolicyParts {
   readonly metadata: Pick<IdentityMetadata, "read">;
-  /** May answer with what it made of the same text before. */
-  readonly compile: (text: string, source: PolicySource) => CompiledPolicy;
+  /** May answer with what it made of the same text before. Left out: makes everything anew. */
+  readonly compile?: (text: string, source: PolicySource) => CompiledPolicy;
 }
 
 const outside: OrganizationStanding = { serviceControl: [], resourceControl: [] };
 
 const maxAccounts = 10_000;
 
-export function createOrganizationPolicies({ metadata, compile }: OrganizationPolicyParts): OrganizationPolicies {
+export function createOrganizationPolicies({
+  metadata,
+  compile = compilePolicy,
+}: OrganizationPolicyParts): OrganizationPolicies {
   async function standingOf(account: AccountId): Promise<OrganizationStanding> {
     const { accounts, organizations } = metadata.read;
     const organization = await organizations.get();
