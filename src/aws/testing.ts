@@ -258,7 +258,7 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
   if (commonErrors.has(name) && !schemas[`${name}$`])
     fail(
       name,
-      Object.keys(members).filter((member) => member !== "message"),
+      Object.keys(members).filter((member) => member.toLowerCase() !== "message"),
     );
   else
     fail(name, schemas[`${name}$`] ? deviations(schemas[`${name}$`], members) : ["an error that is not in the model"]);
