@@ -8,7 +8,8 @@ import { type AccountService, createAccounts } from "./domain/identity/accounts.
 import { createSealer } from "./domain/identity/sealer.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
+import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
@@ -73,13 +74,8 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
-        config,
-        server.port,
-        opened,
-        log,
-      );
-      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, metrics, log)];
+      const { rootKey, publicUrl, stores, notes, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
@@ -125,11 +121,17 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, accounts } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: config.oidc.allowPrivateIssuers,
+      allowInsecure: config.oidc.allowInsecureIssuers,
+      clock,
+      log,
+    }),
     publicUrl,
     defaultRegion: config.region,
     regions: config.regions,
@@ -140,7 +142,8 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     send: sendContent,
   });
   await accounts.ensureConfigured();
-  return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -162,8 +165,8 @@ export interface RunningWorker {
 export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, pullTimes, registry, api, busy } = await openRegistry(config, port, opened, log);
-    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };

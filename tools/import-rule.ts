@@ -31,7 +31,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/compose.ts",
-    ours: ["src/domain/**", "src/oci/**", "src/aws/**"],
+    ours: ["src/domain/**", "src/policy/**", "src/oci/**", "src/aws/**"],
     because: "it puts domain and surfaces together over stores that others have opened",
   },
   {
@@ -158,6 +158,7 @@ export const rooms: readonly Room[] = [
   {
     room: "src/remotes/**",
     ours: ["src/domain/**", "src/jobs/ports.ts", "src/events/ports.ts"],
+    packages: ["jose"],
     outside: "all",
     because: "who needs a port declares it, and remotes keep it; they know nothing of who asks",
   },

@@ -2,13 +2,14 @@ import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
-import type { Access, Arrival } from "../domain/access.ts";
+import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
-import { createCredentials } from "../domain/identity/credentials.ts";
 import { createOrganizationPolicies } from "../domain/identity/organization.ts";
 import { createOrganizations } from "../domain/identity/organizations.ts";
-import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
+import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import type { IssuerKeys } from "../domain/identity/web-identity.ts";
+import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
@@ -18,6 +19,7 @@ import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
 import { rootAccess } from "../domain/testing.ts";
+import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors as ecrErrors } from "./ecr/errors.ts";
@@ -49,21 +51,42 @@ interface SdkRequest {
   body?: string | Uint8Array;
 }
 
-export async function inProcess(
-  options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> = {},
-) {
-  const { access = rootAccess(), rates, maxBodiesBytes } = options;
+export interface InProcessOptions extends Pick<ControlPlaneParts, "rates" | "maxBodiesBytes" | "regions"> {
+  readonly access?: Access;
+  /** Lets policies decide, where no `access` does. Else root users may do all, and nobody else anything. */
+  readonly enforced?: boolean;
+  readonly issuerKeys?: IssuerKeys;
+}
+
+const noIssuers: IssuerKeys = { verify: async () => ({ state: "unreachable" }) };
+
+export async function inProcess(options: InProcessOptions = {}) {
+  const { rates, maxBodiesBytes, issuerKeys = noIssuers, regions } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
-  const credentials = createCredentials({ root, sealer, clock });
-  const registryTokens = createRegistryTokens({ sealer, credentials, clock });
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+    metadata,
+    root,
+    sealer,
+    compile: compilePolicy,
+    managedDocument: () => undefined,
+    organization: organizationPolicies,
+    issuerKeys,
+    clock,
+  });
+  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const access =
+    options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   await accounts.ensureConfigured();
-  const organizationPolicies = createOrganizationPolicies({ metadata });
-  const changed = () => organizationPolicies.changed();
+  const changed = () => {
+    organizationPolicies.changed();
+    principals.changed();
+  };
   const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
@@ -76,10 +99,13 @@ export async function inProcess(
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,
-    registryTokens,
+    registryTokens: tokens,
+    sessions,
+    webIdentities,
     sealer,
     clock,
     defaultRegion: "us-east-1" as Region,
+    regions,
     rates,
     maxBodiesBytes,
     log: { error: (facts, message) => void problems.push({ ...facts, message }) },
@@ -132,7 +158,6 @@ export async function inProcess(
     organizationsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
     accounts,
-    metadata,
     organizationPolicies,
     sts: new stsSdk.STSClient(config("us-east-1")),
     stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
@@ -143,7 +168,11 @@ export async function inProcess(
     /** What was logged as our own fault. */
     problems,
     pullTimes,
-    registryTokens,
+    registryTokens: tokens,
+    credentials,
+    principals,
+    keyUses,
+    metadata,
     sealer,
     now: clock,
     pass: (seconds: number) => {
