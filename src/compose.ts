@@ -1,11 +1,14 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
+import { createAccounts } from "./domain/identity/accounts.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
+import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
-import { createWhoIsWho, noOrganization } from "./domain/identity/who-is-who.ts";
+import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -56,13 +59,14 @@ export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
     compile,
     managedDocument: () => undefined,
-    organization: noOrganization,
+    organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
   });
@@ -71,6 +75,16 @@ export function compose(parts: Parts) {
     iam: createRoleResources({ read: metadata.read, compile }),
   });
   const access = createAccess({ principals, resources, clock });
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  const organizations = createOrganizations({
+    metadata,
+    configured: root.account,
+    clock,
+    changed() {
+      organizationPolicies.changed();
+      principals.changed();
+    },
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -91,13 +105,14 @@ export function compose(parts: Parts) {
     sessions,
     webIdentities,
     settings,
+    organizations,
     addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses };
+  return { registry, api, busy, pullTimes, keyUses, accounts };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -1,5 +1,6 @@
 import type { Access } from "../domain/access.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
+import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
@@ -16,6 +17,7 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -27,6 +29,7 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
+  readonly organizations: OrganizationService;
   readonly addresses: Addresses;
   readonly access: Access;
   readonly credentials: Credentials;
@@ -47,11 +50,11 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses, organizations } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
-  const json11 = createJson11([ecr]);
+  const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging })]);
   const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
@@ -87,6 +90,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...organizationsOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {
