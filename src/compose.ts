@@ -1,14 +1,22 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess } from "./domain/access.ts";
-import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import {
+  type Arrival,
+  createAccess,
+  type PrincipalDirectory,
+  type PrincipalPolicies,
+  type ResourcePolicies,
+} from "./domain/access.ts";
+import { type Credentials, createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
@@ -30,6 +38,15 @@ export interface Parts {
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
+  /** Left out: nobody but the root user. */
+  readonly people?: People;
+}
+
+/** Whoever can be somebody here. */
+export interface People {
+  readonly credentials: Credentials;
+  readonly principals: PrincipalPolicies;
+  readonly directory: PrincipalDirectory;
 }
 
 export interface Limits {
@@ -48,16 +65,23 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const principals = createPrincipals();
-  const access = createAccess({ principals, resources: createRegistryResources(), clock });
-  const credentials = createCredentials({ root, sealer, clock });
+  const { credentials, principals, directory } = parts.people ?? {
+    credentials: createCredentials({ root, sealer, clock }),
+    principals: createPrincipals(),
+    directory: { resolve: async () => new Map(), nameOf: async () => undefined },
+  };
+  const imageFacts = createImageFacts(metadata.read);
+  const resources = createRegistryResources({ metadata, imageFacts });
+  const accessOver = (some: ResourcePolicies) => createAccess({ principals, resources: some, clock });
+  const access = accessOver(resources);
   const tokens = createRegistryTokens({ sealer, credentials, clock });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
-  const repositories = createRepositories({ metadata, clock });
+  const repositories = createRepositories({ metadata, imageFacts, resources, clock });
+  const policies = createPolicies({ metadata, directory, resources, accessOver });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
-  const images = createImages({ metadata, pullTimes, clock });
-  const settings = createSettings({ metadata });
+  const images = createImages({ metadata, imageFacts, pullTimes, clock });
+  const settings = createSettings({ metadata, resources });
   const rates = limits && ratesOf(limits, clock);
   const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
   const registry: Surface = createDataPlane({
@@ -69,6 +93,7 @@ export function compose(parts: Parts) {
   const api: Surface = createControlPlane({
     ...common,
     registryTokens: tokens,
+    policies,
     settings,
     addresses,
     sealer,

@@ -20,7 +20,7 @@ interface Room {
 
 const computation = ["node:crypto"];
 /** Where the areas of the domain meet. */
-const meetingPlaces = ["names", "errors", "access", "bindings"].map((name) => `src/domain/${name}.ts`);
+const meetingPlaces = ["names", "errors", "access", "bindings", "fresh"].map((name) => `src/domain/${name}.ts`);
 
 export const rooms: readonly Room[] = [
   {

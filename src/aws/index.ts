@@ -7,6 +7,7 @@ import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
+import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { createBodyMemory } from "./body.ts";
@@ -22,6 +23,7 @@ import { createSts, operations as stsOperations } from "./sts/index.ts";
 
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
+  readonly policies: PolicyService;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
@@ -43,9 +45,19 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { repositories, policies, layers, images, settings, registryTokens, addresses } = parts;
   const paging = createPaging(parts.sealer);
-  const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
+  const ecr = createEcr({
+    repositories,
+    policies,
+    layers,
+    images,
+    settings,
+    registryTokens,
+    addresses,
+    paging,
+    access,
+  });
   const sts = createSts({ credentials });
   const json11 = createJson11([ecr]);
   const query = createQuery([sts, createIam({})]);

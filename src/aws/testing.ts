@@ -10,10 +10,11 @@ import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
 import { createLayers } from "../domain/registry/layers.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
+import { createPolicies } from "../domain/registry/policies.ts";
 import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
-import { rootAccess } from "../domain/testing.ts";
+import { decisionParts, rootAccess } from "../domain/testing.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
@@ -54,13 +55,16 @@ export async function inProcess(
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const credentials = createCredentials({ root, sealer, clock });
   const registryTokens = createRegistryTokens({ sealer, credentials, clock });
+  const decision = decisionParts(metadata);
+  const directory = { resolve: async () => new Map(), nameOf: async () => undefined };
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
-    repositories: createRepositories({ metadata, clock }),
+    repositories: createRepositories({ metadata, ...decision, clock }),
+    policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
     layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, pullTimes, clock }),
-    settings: createSettings({ metadata }),
+    images: createImages({ metadata, ...decision, pullTimes, clock }),
+    settings: createSettings({ metadata, ...decision }),
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,

@@ -44,6 +44,7 @@ export const wire = {
   RepositoryAlreadyExists: [409, "NAME_INVALID"],
   RepositoryNotEmpty: [409, "UNSUPPORTED"],
   RepositoryPolicyNotFound: [404, "UNSUPPORTED"],
+  RegistryPolicyNotFound: [404, "UNSUPPORTED"],
   InvalidTag: [400, "UNSUPPORTED"],
   TooManyTags: [400, "UNSUPPORTED"],
   InvalidParameter: [400, "UNSUPPORTED"],

@@ -16,7 +16,9 @@ import {
   cancelUpload,
   commitUpload,
   mountBlob,
+  type PushedManifest,
   pushBlob,
+  pushedManifest,
   uploadStatus,
   writeManifest,
   writeUpload,
@@ -46,9 +48,9 @@ export function createDataPlane(plane: DataPlane) {
     const url = new URL(request.url);
     let response: Response;
     try {
-      const { asked, granted } = await admit(request, url, arrival, plane);
+      const { asked, granted, manifest } = await admit(request, url, arrival, plane);
       arrival.note({ operation: asked.kind });
-      response = await handle(asked, request, granted, plane);
+      response = await handle(asked, request, manifest, granted, plane);
     } catch (error) {
       response = encodeError(error, url.origin, arrival.requestId, plane.log);
     }
@@ -74,12 +76,19 @@ async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPl
     : await authenticate(request, arrival, plane);
   const asked = parseRequest(request.method, url);
   if (scope) checkDownload(asked, scope);
-  const needs = permissionsFor(asked, registry);
+  const manifest = pushedManifest(request, caller);
+  const needs = permissionsFor(asked, registry, manifest);
   plane.rates?.take(caller.principal, registry.region, operationsOf(asked, needs));
-  return { asked, granted: await plane.access.grant(caller, registry, needs) };
+  return { asked, manifest, granted: await plane.access.grant(caller, registry, needs) };
 }
 
-function handle(asked: OciRequest, request: Request, granted: Granted, plane: DataPlane): Promise<Response> {
+function handle(
+  asked: OciRequest,
+  request: Request,
+  manifest: PushedManifest,
+  granted: Granted,
+  plane: DataPlane,
+): Promise<Response> {
   switch (asked.kind) {
     case "base":
       return Promise.resolve(Response.json({}));
@@ -92,7 +101,7 @@ function handle(asked: OciRequest, request: Request, granted: Granted, plane: Da
     case "manifest.read":
       return readManifest(asked, granted, plane);
     case "manifest.write":
-      return writeManifest(asked, request, granted, plane);
+      return writeManifest(asked, manifest, granted, plane);
     case "manifest.delete":
       return deleteManifest(asked, granted, plane);
     case "upload.begin":
