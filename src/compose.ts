@@ -7,6 +7,7 @@ import {
   type ResourcePolicies,
 } from "./domain/access.ts";
 import { type Credentials, createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
@@ -33,6 +34,8 @@ export interface Parts {
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
   readonly createOnPush: boolean;
+  /** Whether policies can let in whoever has not signed in. Left out: no. */
+  readonly publicAccess?: boolean;
   readonly clock: () => Date;
   readonly log: DataPlane["log"];
   readonly send: DataPlane["send"];
@@ -83,9 +86,13 @@ export function compose(parts: Parts) {
   const images = createImages({ metadata, imageFacts, pullTimes, clock });
   const settings = createSettings({ metadata, resources });
   const rates = limits && ratesOf(limits, clock);
-  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
+  const publicAccess = parts.publicAccess
+    ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
+    : undefined;
+  const common = { access, resources, addresses, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
   const registry: Surface = createDataPlane({
     ...common,
+    publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
@@ -95,7 +102,6 @@ export function compose(parts: Parts) {
     registryTokens: tokens,
     policies,
     settings,
-    addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,

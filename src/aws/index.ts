@@ -9,6 +9,7 @@ import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { createBodyMemory } from "./body.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
@@ -24,6 +25,7 @@ import { createSts, operations as stsOperations } from "./sts/index.ts";
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
   readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
@@ -45,11 +47,12 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, policies, layers, images, settings, registryTokens, addresses } = parts;
+  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({
     repositories,
     policies,
+    resources,
     layers,
     images,
     settings,

@@ -6,6 +6,7 @@ import type { ImageService } from "../../domain/registry/images.ts";
 import type { LayerService } from "../../domain/registry/layers.ts";
 import type { PolicyService } from "../../domain/registry/policies.ts";
 import type { RepositoryService } from "../../domain/registry/repositories.ts";
+import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
@@ -15,6 +16,7 @@ import type { EcrCode } from "./errors.ts";
 export interface EcrParts {
   readonly repositories: RepositoryService;
   readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
   /** For lists that show only what their reader may see. */
   readonly access: Access;
   readonly layers: LayerService;

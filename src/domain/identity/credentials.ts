@@ -58,6 +58,14 @@ export function rootPrincipal(account: AccountId): Principal {
   return { kind: "root", account, arn: `arn:aws:iam::${account}:root`, userId: account };
 }
 
+/** Whoever has not signed in. */
+export const anonymous: Principal = {
+  kind: "anonymous",
+  account: "" as AccountId,
+  arn: "anonymous",
+  userId: "anonymous",
+};
+
 /** The account's root key pair and the sessions made from it. */
 export function createCredentials(parts: { root: RootKey; sealer: Sealer; clock: () => Date }): Credentials {
   const { root, sealer, clock } = parts;

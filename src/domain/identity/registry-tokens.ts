@@ -7,11 +7,19 @@ import type { Sealer } from "./sealer.ts";
 export interface LayerScope {
   readonly registry: Registry;
   readonly repository: RepositoryName;
+  /** Which life of the repository's name is meant. */
+  readonly incarnation: string;
   readonly digest: Digest;
 }
 
 export type OpenedToken<Scope = undefined> =
-  | { readonly state: "active"; readonly principal: Principal; readonly scope: Scope }
+  | {
+      readonly state: "active";
+      readonly principal: Principal;
+      /** What the token descends from. */
+      readonly longTermKeyId: string;
+      readonly scope: Scope;
+    }
   | { readonly state: "unknown" }
   | { readonly state: "expired" }
   /** A good token that was made for another region's registries. */
@@ -68,7 +76,7 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, principal: token.principal, scope: undefined };
+      return { state, principal: token.principal, longTermKeyId: token.longTermKeyId, scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
       const expiresAt = clock().getTime() + layerSeconds * 1000;
@@ -79,7 +87,9 @@ export function createRegistryTokens(parts: {
       const token = sealer.open("layer", text) as SealedLayer | undefined;
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
-      return state === "active" ? { state, principal: token.principal, scope: token.layer } : { state };
+      if (state !== "active") return { state };
+      const { principal, longTermKeyId, layer: scope } = token;
+      return { state, principal, longTermKeyId, scope };
     },
   };
 }
