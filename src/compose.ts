@@ -6,8 +6,8 @@ import {
   type PrincipalPolicies,
   type ResourcePolicies,
 } from "./domain/access.ts";
-import { type Credentials, createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
+import { type Credentials, createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
@@ -89,7 +89,20 @@ export function compose(parts: Parts) {
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
-  const common = { access, resources, addresses, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
+  const common = {
+    access,
+    resources,
+    addresses,
+    credentials,
+    tokens,
+    repositories,
+    layers,
+    images,
+    defaultRegion,
+    regions,
+    log,
+    rates,
+  };
   const registry: Surface = createDataPlane({
     ...common,
     publicAccess,

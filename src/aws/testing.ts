@@ -61,6 +61,7 @@ export async function inProcess(
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
     repositories: createRepositories({ metadata, ...decision, clock }),
+    resources: decision.resources,
     policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
     layers: createLayers({ metadata, blobs, clock }),
     images: createImages({ metadata, ...decision, pullTimes, clock }),

@@ -88,7 +88,8 @@ export async function authenticateDownload(url: URL, arrival: Arrival, how: Auth
     caller: { ...arrival, principal },
     registry: scope.registry,
     async narrow(asked) {
-      const isMeant = asked.kind === "blob.read" && asked.repository === scope.repository && asked.digest === scope.digest;
+      const isMeant =
+        asked.kind === "blob.read" && asked.repository === scope.repository && asked.digest === scope.digest;
       const incarnation = await how.resources.incarnation(scope.registry, scope.repository);
       if (!isMeant || incarnation !== scope.incarnation) throw new NotAuthenticated();
       return asked;

@@ -8,7 +8,12 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, layerDigest: DigestText },
   needs: onRepository("ecr:GetDownloadUrlForLayer"),
   throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible", "LayerDamaged"],
-  async run({ repositoryName, layerDigest }, granted, { repositories, layers, registryTokens, addresses, resources }, key) {
+  async run(
+    { repositoryName, layerDigest },
+    granted,
+    { repositories, layers, registryTokens, addresses, resources },
+    key,
+  ) {
     const { caller, registry } = granted;
     const digest = parseDigest(layerDigest);
     if (!digest) {
