@@ -5,7 +5,7 @@ import { refuse } from "../errors.ts";
 import { type RepositoryName, repositoryArn } from "../names.ts";
 import type { Metadata, Nouns, StoredPolicy } from "./ports.ts";
 import { existing, settingsOf } from "./repositories.ts";
-import { compiled, type Instead, type RegistryResources } from "./resource-policies.ts";
+import type { Instead, RegistryResources } from "./resource-policies.ts";
 
 /** Repository policies, and the policy of a registry. Each method acts in the registry that the grant is for. */
 export interface PolicyService {
@@ -73,8 +73,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       const { registry } = granted;
       const { policy, bindings } = await checked(text, "repository");
       const need = { action: "ecr:SetRepositoryPolicy", resource: repositoryArn(registry, name) } as const;
-      const repository = compiled({ policy, bindings }, "repository", registry, name);
-      if (!force && !(await couldRepeat(granted, need, { repository }))) {
+      if (!force && !(await couldRepeat(granted, need, { repository: { policy, bindings } }))) {
         const constraint = "The policy would keep you from setting another one. Set force to true if you want that";
         throw refuse("InvalidParameter", { member: "PolicyText", constraint });
       }
@@ -103,7 +102,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       if (scope === "V1" && !isOfFirstScope(text)) throw invalid("registry");
       const need = { action: "ecr:PutRegistryPolicy", resource: "*" } as const;
       // Nothing else could open the registry again: unlike a repository, it cannot be deleted.
-      if (!(await couldRepeat(granted, need, { registry: compiled(stored, "registry", registry) }))) {
+      if (!(await couldRepeat(granted, need, { registry: stored }))) {
         throw refuse("Validation", { reason: "The policy would keep you from setting another registry policy" });
       }
       await metadata.transact(({ registryPolicies }) => registryPolicies.put(registry, stored));

@@ -1,4 +1,5 @@
-import { type CompiledPolicy, compilePolicy } from "../../policy/compile.ts";
+import type { CompiledPolicy } from "../../policy/compile.ts";
+import { createPolicyCompiler } from "../../policy/compiler.ts";
 import type { Facts, Need, PoliciesOfResource, ResourcePolicies } from "../access.ts";
 import { createFresh } from "../fresh.ts";
 import { parseRepositoryArn, type Registry, type RepositoryName, repositoryArn } from "../names.ts";
@@ -14,14 +15,14 @@ export interface RegistryResources extends ResourcePolicies {
    * not exist as for what does, so that a sealed token tells nothing by its length.
    */
   incarnation(registry: Registry, name: RepositoryName): Promise<string>;
-  /** The same, if other policies were stored. */
+  /** The same, if other policies were stored: that of the repository that is asked for, and that of the registry. */
   supposing(instead: Instead): ResourcePolicies;
 }
 
 /** Policies in the place of those that are stored, for those who want to know what would be decided. */
 export interface Instead {
-  readonly repository?: CompiledPolicy;
-  readonly registry?: CompiledPolicy;
+  readonly repository?: StoredPolicy;
+  readonly registry?: StoredPolicy;
 }
 
 export interface RegistryResourcesParts {
@@ -44,6 +45,7 @@ interface KnownRegistry {
 
 const maxRepositories = 10_000;
 const maxRegistries = 1_000;
+const maxCompiled = 2_000;
 
 /** Actions that registry policies were made for (ECR user guide, "Registry policy scope"). */
 const firstScope = new Set(["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]);
@@ -54,6 +56,16 @@ const incarnationLength = 16;
 
 export function createRegistryResources({ metadata, imageFacts }: RegistryResourcesParts): RegistryResources {
   const { read } = metadata;
+  const compiler = createPolicyCompiler(maxCompiled);
+
+  const ofRepository = ({ policy, bindings }: StoredPolicy, arn: string) =>
+    compiler.compile(policy, { kind: "repository", name: `policy of ${arn}` }, { bindings });
+  const ofRegistry = ({ policy, bindings }: StoredPolicy, { account, region }: Registry) =>
+    compiler.compile(
+      policy,
+      { kind: "registry", name: `policy of the registry ${account} in ${region}` },
+      { bindings },
+    );
 
   const repositories = createFresh<KnownRepository>({
     async read(key) {
@@ -62,7 +74,7 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
       const tags = await read.repositories.resourceTags(repository?.id ?? nowhere);
       if (!repository) return { policies: [], facts: {} };
       const { id, policy, policyBindings: bindings = new Map() } = repository;
-      const policies = policy === undefined ? [] : [compiled({ policy, bindings }, "repository", registry, name)];
+      const policies = policy === undefined ? [] : [ofRepository({ policy, bindings }, repositoryArn(registry, name))];
       return { id, policies, facts: tagFacts(tags) };
     },
     maxEntries: maxRepositories,
@@ -73,7 +85,7 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
       const [registry] = parseKey(key);
       const stored = await read.registryPolicies.get(registry);
       const scope = await read.settings.get(registry, "REGISTRY_POLICY_SCOPE");
-      const policies = stored ? [compiled(stored, "registry", registry)] : [];
+      const policies = stored ? [ofRegistry(stored, registry)] : [];
       return { policies, scope: scope === "V1" ? "V1" : "V2" };
     },
     maxEntries: maxRegistries,
@@ -84,7 +96,7 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
     if (action === "ecr:GetAuthorizationToken") return [];
     const { policies, scope } = await registries.get(keyOf(registry));
     if (scope === "V1" && !firstScope.has(action)) return [];
-    return instead ? [instead] : policies;
+    return instead ? [ofRegistry(instead, registry)] : policies;
   }
 
   async function gather(registry: Registry, need: Need, instead: Instead): Promise<PoliciesOfResource> {
@@ -96,7 +108,7 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
     ]);
     if (!known) return { resource: shared, facts: {} };
     const { id = nowhere, facts } = known;
-    const own = instead.repository ? [instead.repository] : known.policies;
+    const own = instead.repository ? [ofRepository(instead.repository, need.resource)] : known.policies;
     const { image } = need;
     return {
       resource: shared.length === 0 ? own : [...own, ...shared],
@@ -117,17 +129,6 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
       return String(id).padStart(incarnationLength, "0");
     },
   };
-}
-
-/** The policies as they are decided from; also of one that is not stored yet. */
-export function compiled(
-  { policy, bindings }: StoredPolicy,
-  kind: "repository" | "registry",
-  registry: Registry,
-  name?: RepositoryName,
-): CompiledPolicy {
-  const of = kind === "repository" ? repositoryArn(registry, name as RepositoryName) : `registry ${registry.account}`;
-  return compilePolicy(policy, { kind, name: `${kind} policy of ${of}` }, { bindings });
 }
 
 function tagFacts(tags: ReadonlyMap<string, string>): Facts {
