@@ -1,16 +1,16 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import {
-  type Arrival,
-  createAccess,
-  type PrincipalDirectory,
-  type PrincipalPolicies,
-  type ResourcePolicies,
-} from "./domain/access.ts";
+import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
+import { createAccounts } from "./domain/identity/accounts.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
-import { type Credentials, createCredentials, type RootKey } from "./domain/identity/credentials.ts";
-import { createPrincipals } from "./domain/identity/principals.ts";
-import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
+import type { RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
+import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizations } from "./domain/identity/organizations.ts";
+import type { IdentityMetadata } from "./domain/identity/ports.ts";
+import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -24,12 +24,14 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
+import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & IdentityMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
+  readonly issuerKeys: IssuerKeys;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -41,15 +43,6 @@ export interface Parts {
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
-  /** Left out: nobody but the root user. */
-  readonly people?: People;
-}
-
-/** Whoever can be somebody here. */
-export interface People {
-  readonly credentials: Credentials;
-  readonly principals: PrincipalPolicies;
-  readonly directory: PrincipalDirectory;
 }
 
 export interface Limits {
@@ -64,24 +57,50 @@ export interface Limits {
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
+/** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
+const maxCompiledPolicies = 10_000;
+
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const { credentials, principals, directory } = parts.people ?? {
-    credentials: createCredentials({ root, sealer, clock }),
-    principals: createPrincipals(),
-    directory: { resolve: async () => new Map(), nameOf: async () => undefined },
-  };
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+    metadata,
+    root,
+    sealer,
+    compile,
+    managedDocument: () => undefined,
+    organization: organizationPolicies,
+    issuerKeys: parts.issuerKeys,
+    clock,
+  });
   const imageFacts = createImageFacts(metadata.read);
-  const resources = createRegistryResources({ metadata, imageFacts });
-  const accessOver = (some: ResourcePolicies) => createAccess({ principals, resources: some, clock });
+  const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const roles = createRoleResources({ read: metadata.read, compile });
+  const accessOver = (ecr: ResourcePolicies) =>
+    createAccess({ principals, resources: resourcesByService({ ecr, iam: roles }), clock });
   const access = accessOver(resources);
-  const tokens = createRegistryTokens({ sealer, credentials, clock });
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  const organizations = createOrganizations({
+    metadata,
+    configured: root.account,
+    clock,
+    changed() {
+      organizationPolicies.changed();
+      principals.changed();
+    },
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });
-  const policies = createPolicies({ metadata, directory, resources, accessOver });
+  const policies = createPolicies({
+    metadata,
+    directory: createPrincipalDirectory({ metadata }),
+    resources,
+    accessOver,
+  });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
   const images = createImages({ metadata, imageFacts, pullTimes, clock });
   const settings = createSettings({ metadata, resources });
@@ -114,13 +133,16 @@ export function compose(parts: Parts) {
     ...common,
     registryTokens: tokens,
     policies,
+    sessions,
+    webIdentities,
     settings,
+    organizations,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes };
+  return { registry, api, busy, pullTimes, keyUses, accounts };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -6,7 +6,7 @@ import {
   SetRepositoryPolicyCommand,
 } from "@aws-sdk/client-ecr";
 import { account, basic, digestOf, host, type InProcess, inProcess, keyPair } from "./support/berth.ts";
-import { allow } from "./support/people.ts";
+import { allow, noticed } from "./support/people.ts";
 
 const toPull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"];
 const forEverybody = (actions: string | string[], more: object = {}) =>
@@ -207,11 +207,12 @@ describe("with public access", () => {
   });
 
   test("a token dies with the key it was made with, and after a quarter of an hour", async () => {
-    const person = berth.crowd.user(account, "leaver", allow(toPull));
+    const person = await berth.crowd.user(account, "leaver", allow(toPull));
     const authorization = basic(person.accessKeyId, person.secretAccessKey);
     const token = await tokenFor("repository:closed:pull", { authorization });
     expect(await pull(token, "closed")).toEqual([200, 200]);
-    berth.crowd.remove(person);
+    await berth.crowd.remove(person);
+    await noticed();
     expect(await pull(token, "closed")).toEqual([401, 401]);
     const anonymous = await tokenFor("repository:open:pull");
     const before = berth.now;

@@ -19,7 +19,7 @@ import {
   UploadLayerPartCommand,
 } from "@aws-sdk/client-ecr";
 import { account, digestOf, host, type InProcess, inProcess, mediaTypes, region } from "./support/berth.ts";
-import { allow, type Person } from "./support/people.ts";
+import { allow, noticed, type Person } from "./support/people.ts";
 
 const other = "111111111111";
 const registryHost = `${account}.dkr.ecr.${region}.${host}`;
@@ -74,8 +74,8 @@ describe("another account", () => {
   test("pulls when its own policies and the repository's allow it, and not with either of them alone", async () => {
     const open = await repository(grant({ AWS: other }, toPull));
     const closed = await repository();
-    const puller = berth.crowd.user(other, "puller", allow(["ecr:GetAuthorizationToken", ...toPull]));
-    const nobody = berth.crowd.user(other, "nobody");
+    const puller = await berth.crowd.user(other, "puller", allow(["ecr:GetAuthorizationToken", ...toPull]));
+    const nobody = await berth.crowd.user(other, "nobody");
     expect(await pull(puller, open, onRegistryHost)).toEqual([200, 200]);
     expect(await pull(puller, closed, onRegistryHost)).toEqual([403, 403]);
     expect(await pull(nobody, open, onRegistryHost)).toEqual([403, 403]);
@@ -83,13 +83,13 @@ describe("another account", () => {
 
   test("means its own registry on a plain host", async () => {
     const open = await repository(grant({ AWS: other }, toPull));
-    const puller = berth.crowd.user(other, "plain", allow(toPull));
+    const puller = await berth.crowd.user(other, "plain", allow(toPull));
     expect(await pull(puller, open)).toEqual([404, 404]);
   });
 
   test("names the registry in the API", async () => {
     const repositoryName = await repository(grant({ AWS: other }, "ecr:BatchGetImage"));
-    const person = berth.crowd.user(other, "api", allow("ecr:BatchGetImage"));
+    const person = await berth.crowd.user(other, "api", allow("ecr:BatchGetImage"));
     const input = { registryId: account, repositoryName, imageIds: [{ imageTag: "1" }] };
     const { images } = await berth.ecrAs(person).send(new BatchGetImageCommand(input));
     expect(images).toHaveLength(1);
@@ -98,13 +98,13 @@ describe("another account", () => {
 
 describe("a repository policy", () => {
   test("lets in a user of its account who has no policies", async () => {
-    const user = berth.crowd.user(account, "plain");
+    const user = await berth.crowd.user(account, "plain");
     const name = await repository(grant({ AWS: user.principal.arn }, "ecr:BatchGetImage"));
     expect(await pull(user, name)).toEqual([200, 403]);
   });
 
   test("denies what identity policies allow, and root users too", async () => {
-    const user = berth.crowd.user(account, "denied", allow("ecr:*"));
+    const user = await berth.crowd.user(account, "denied", allow("ecr:*"));
     const name = await repository(deny({ AWS: user.principal.arn }, "ecr:BatchGetImage"));
     expect(await pull(user, name)).toEqual([403, 200]);
     await setPolicy(name, deny("*", "ecr:GetDownloadUrlForLayer"));
@@ -112,7 +112,7 @@ describe("a repository policy", () => {
   });
 
   test("is obeyed from the moment at which it is set or deleted", async () => {
-    const user = berth.crowd.user(account, "moment");
+    const user = await berth.crowd.user(account, "moment");
     const name = await repository();
     expect(await pull(user, name)).toEqual([403, 403]);
     await setPolicy(name, grant({ AWS: user.principal.arn }, toPull));
@@ -136,7 +136,7 @@ describe("setting a policy", () => {
   });
 
   test("that would lock its author out needs force", async () => {
-    const author = berth.crowd.user(account, "author", allow("ecr:SetRepositoryPolicy"));
+    const author = await berth.crowd.user(account, "author", allow("ecr:SetRepositoryPolicy"));
     const repositoryName = await repository();
     const policyText = policyOf(deny({ AWS: author.principal.arn }, "ecr:*"));
     const set = (force?: boolean) =>
@@ -147,10 +147,10 @@ describe("setting a policy", () => {
   });
 
   test("binds users to who they are: a later user of the name inherits nothing, and the policy shows the id", async () => {
-    const first = berth.crowd.user(account, "leaver");
+    const first = await berth.crowd.user(account, "leaver");
     const repositoryName = await repository(grant({ AWS: first.principal.arn }, toPull));
-    berth.crowd.remove(first);
-    const second = berth.crowd.user(account, "leaver");
+    await berth.crowd.remove(first);
+    const second = await berth.crowd.user(account, "leaver");
     expect(await pull(second, repositoryName)).toEqual([403, 403]);
     const { policyText } = await berth.ecr().send(new GetRepositoryPolicyCommand({ repositoryName }));
     expect(JSON.parse(policyText ?? "").Statement[0].Principal).toEqual({ AWS: first.principal.identityId });
@@ -172,7 +172,7 @@ describe("the registry policy", () => {
   });
 
   test("speaks of every request in scope V2, and of three actions in scope V1", async () => {
-    const user = berth.crowd.user(account, "scoped");
+    const user = await berth.crowd.user(account, "scoped");
     const name = await repository();
     const setScope = (value: string) =>
       berth.ecr().send(new PutAccountSettingCommand({ name: "REGISTRY_POLICY_SCOPE", value }));
@@ -192,7 +192,7 @@ describe("the registry policy", () => {
   });
 
   test("never lets anybody have a token, and cannot lock its author out", async () => {
-    const user = berth.crowd.user(account, "tokenless");
+    const user = await berth.crowd.user(account, "tokenless");
     await setRegistryPolicy(grant({ AWS: user.principal.arn }, "ecr:*", { Resource: "*" }));
     await expect(berth.ecrAs(user).send(new GetAuthorizationTokenCommand({}))).rejects.toMatchObject({
       name: "AccessDeniedException",
@@ -204,7 +204,7 @@ describe("the registry policy", () => {
   });
 
   test("is the only policy of a list across repositories, which shows what its reader may see", async () => {
-    const user = berth.crowd.user(account, "lister", allow("ecr:DescribeRepositories"));
+    const user = await berth.crowd.user(account, "lister", allow("ecr:DescribeRepositories"));
     const [shown, hidden] = [await repository(), await repository()];
     await setPolicy(hidden, deny({ AWS: user.principal.arn }, "ecr:DescribeRepositories"));
     const { repositories = [] } = await berth.ecrAs(user).send(new DescribeRepositoriesCommand({ maxResults: 1000 }));
@@ -219,7 +219,7 @@ describe("the registry policy", () => {
 
 test("tags of a repository decide, from the moment at which they are set", async () => {
   const condition = { StringEquals: { "aws:ResourceTag/team": "blue", "ecr:ResourceTag/team": "blue" } };
-  const user = berth.crowd.user(account, "blue", allow(toPull, "*", condition));
+  const user = await berth.crowd.user(account, "blue", allow(toPull, "*", condition));
   const name = await repository();
   expect(await pull(user, name)).toEqual([403, 403]);
   const tag = { resourceArn: arnOf(name), tags: [{ Key: "team", Value: "blue" }] };
@@ -244,7 +244,7 @@ describe("conditions on images", () => {
   test("who may push but not overwrite a tag cannot move it", async () => {
     const keep = deny("*", "ecr:PutImage", { Condition: { Bool: { "berth:OverwritesTag": "true" } } });
     const name = await repository(keep);
-    const user = berth.crowd.user(account, "pusher", allow(toPush));
+    const user = await berth.crowd.user(account, "pusher", allow(toPush));
     expect((await pushAs(user, name, "new", "one")).status).toBe(201);
     expect((await pushAs(user, name, "new", "one")).status).toBe(201);
     expect((await pushAs(user, name, "new", "two")).status).toBe(403);
@@ -258,7 +258,7 @@ describe("conditions on images", () => {
 
   test("a right to push new tags only is enough for a new tag", async () => {
     const condition = { Bool: { "berth:OverwritesTag": "false" }, StringLike: { "berth:ImageTag": "ci-*" } };
-    const user = berth.crowd.user(account, "careful", allow("ecr:PutImage", "*", condition));
+    const user = await berth.crowd.user(account, "careful", allow("ecr:PutImage", "*", condition));
     const name = await repository();
     expect((await pushAs(user, name, "ci-1", "one")).status).toBe(201);
     expect((await pushAs(user, name, "ci-1", "two")).status).toBe(403);
@@ -268,21 +268,21 @@ describe("conditions on images", () => {
   test("two pushes of a new tag at once: one of them overwrites it and may not", async () => {
     const keep = deny("*", "ecr:PutImage", { Condition: { Bool: { "berth:OverwritesTag": "true" } } });
     const name = await repository(keep);
-    const user = berth.crowd.user(account, "racer", allow(toPush));
+    const user = await berth.crowd.user(account, "racer", allow(toPush));
     const pushes = await Promise.all(["a", "b", "c", "d"].map((content) => pushAs(user, name, "race", content)));
     expect(pushes.map(({ status }) => status).sort()).toEqual([201, 403, 403, 403]);
   });
 
   test("what kind of artifact may be pushed is decided from its manifest", async () => {
     const charts = { StringEquals: { "berth:ArtifactType": "application/vnd.test.chart" } };
-    const user = berth.crowd.user(account, "charts", allow("ecr:PutImage", "*", charts));
+    const user = await berth.crowd.user(account, "charts", allow("ecr:PutImage", "*", charts));
     const name = await repository();
     expect((await pushAs(user, name, "chart", "x", { artifactType: "application/vnd.test.chart" })).status).toBe(201);
     expect((await pushAs(user, name, "image", "y")).status).toBe(403);
   });
 
   test("a tag that may be read, and one that may not, by tag and by digest", async () => {
-    const user = berth.crowd.user(account, "reader", allow("ecr:BatchGetImage"));
+    const user = await berth.crowd.user(account, "reader", allow("ecr:BatchGetImage"));
     const secret = { StringLike: { "berth:ImageTag": "secret*" } };
     const name = await repository(deny({ AWS: user.principal.arn }, "ecr:BatchGetImage", { Condition: secret }));
     const { digest } = await berth.pushImage(name, "secret-1", "hidden");
@@ -296,7 +296,7 @@ describe("conditions on images", () => {
   });
 
   test("every way to delete passes the policy: by tag, by digest, in a batch, with the repository", async () => {
-    const user = berth.crowd.user(account, "cleaner", allow(["ecr:BatchDeleteImage", "ecr:DeleteRepository"]));
+    const user = await berth.crowd.user(account, "cleaner", allow(["ecr:BatchDeleteImage", "ecr:DeleteRepository"]));
     const keep = { StringLike: { "berth:ImageTag": "prod*" } };
     const name = await repository(deny("*", "ecr:BatchDeleteImage", { Condition: keep }));
     const { digest } = await berth.pushImage(name, "prod-1", "kept");
@@ -317,7 +317,7 @@ describe("conditions on images", () => {
   });
 
   test("a repository goes with all it has where no policy keeps an image", async () => {
-    const user = berth.crowd.user(account, "owner", allow("ecr:DeleteRepository"));
+    const user = await berth.crowd.user(account, "owner", allow("ecr:DeleteRepository"));
     const name = await repository();
     await berth.ecrAs(user).send(new DeleteRepositoryCommand({ repositoryName: name, force: true }));
     const kept = await repository(deny({ AWS: user.principal.arn }, "ecr:BatchDeleteImage"));
@@ -330,7 +330,10 @@ describe("an upload", () => {
   test("is there for nobody but the principal who began it, on every verb", async () => {
     const name = await repository();
     const all = allow("ecr:*");
-    const [owner, stranger] = [berth.crowd.user(account, "uploader", all), berth.crowd.user(account, "stranger", all)];
+    const [owner, stranger] = [
+      await berth.crowd.user(account, "uploader", all),
+      await berth.crowd.user(account, "stranger", all),
+    ];
     const begun = await berth.ociAs(owner, "POST", `/v2/${name}/blobs/uploads/`);
     const upload = begun.headers.get("location") ?? "";
     const missing = upload.replace(/[0-9a-f-]{36}$/, crypto.randomUUID());
@@ -370,11 +373,11 @@ describe("a mount", () => {
   test("from a repository that is unknown, forbidden or without the layer begins an upload, and asks equally much", async () => {
     const [target, forbidden, without] = [await repository(), await repository(), await repository()];
     const reads = allow("ecr:GetDownloadUrlForLayer", [arnOf(without), arnOf("unknown-*")]);
-    const user = berth.crowd.user(account, "mounter", allow(toPush), reads);
+    const user = await berth.crowd.user(account, "mounter", allow(toPush), reads);
     const digest = digestOf(`layer of ${forbidden}`);
     const mount = async (from: string) => {
       // What is known already is asked for again.
-      await new Promise((resolve) => setTimeout(resolve, 550));
+      await noticed();
       const before = berth.queries;
       const answer = await berth.ociAs(user, "POST", `/v2/${target}/blobs/uploads/?mount=${digest}&from=${from}`);
       return { status: answer.status, queries: berth.queries - before };
@@ -388,7 +391,7 @@ describe("a mount", () => {
 
   test("without a source takes the layer only from repositories that may be read", async () => {
     const [target, source] = [await repository(), await repository()];
-    const user = berth.crowd.user(account, "finder", allow(toPush));
+    const user = await berth.crowd.user(account, "finder", allow(toPush));
     const digest = digestOf(`layer of ${source}`);
     const mount = async () => (await berth.ociAs(user, "POST", `/v2/${target}/blobs/uploads/?mount=${digest}`)).status;
     expect(await mount()).toBe(202);
@@ -400,7 +403,7 @@ describe("a mount", () => {
 
   test("nor does asking whether a layer is there tell of other repositories", async () => {
     const [asked, holder] = [await repository(), await repository()];
-    const user = berth.crowd.user(account, "asker", allow("ecr:BatchCheckLayerAvailability", arnOf(asked)));
+    const user = await berth.crowd.user(account, "asker", allow("ecr:BatchCheckLayerAvailability", arnOf(asked)));
     const digest = digestOf(`layer of ${holder}`);
     expect((await berth.ociAs(user, "HEAD", `/v2/${asked}/blobs/${digest}`)).status).toBe(404);
     const input = { repositoryName: asked, layerDigests: [digest] };
@@ -430,9 +433,9 @@ describe("who may not", () => {
   test("is told the same of what is there and of what is not, on every route", async () => {
     const [name, digest] = [await repository(), digestOf("{}")];
     for (const [person, because] of [
-      [berth.crowd.user(account, "nothing"), "no identity-based policy"],
-      [berth.crowd.user(other, "nothing"), "no identity-based policy"],
-      [berth.crowd.user(other, "everything", allow("ecr:*")), "no resource-based policy"],
+      [await berth.crowd.user(account, "nothing"), "no identity-based policy"],
+      [await berth.crowd.user(other, "nothing"), "no identity-based policy"],
+      [await berth.crowd.user(other, "everything", allow("ecr:*")), "no resource-based policy"],
     ] as const) {
       for (const at of [name, "nowhere"]) {
         for (const [method, path, action] of routes(at, digest)) {
@@ -448,9 +451,9 @@ describe("who may not", () => {
 
   test("costs as many questions for what is there as for what is not", async () => {
     const name = await repository(grant({ AWS: other }, "ecr:BatchGetImage"));
-    const person = berth.crowd.user(account, "timing");
+    const person = await berth.crowd.user(account, "timing");
     const cost = async (at: string) => {
-      await new Promise((resolve) => setTimeout(resolve, 550));
+      await noticed();
       const before = berth.queries;
       await berth.ociAs(person, "GET", `/v2/${at}/manifests/1`);
       return berth.queries - before;

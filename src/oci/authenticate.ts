@@ -62,7 +62,7 @@ export function registryOf(url: URL, principal: Principal, how: Authenticator): 
 export async function signIn(request: Request, how: Authenticator): Promise<SignedIn> {
   const region = registryOfHost(new URL(request.url).host)?.region ?? how.defaultRegion;
   const { user, password } = basic(request.headers.get("authorization"));
-  return user === "AWS" ? byToken(password, region, how) : byKey(user, password, how);
+  return user === "AWS" ? byToken(password, region, how) : byKey(user, password, region, how);
 }
 
 interface SignedIn {
@@ -118,11 +118,17 @@ function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
   }
 }
 
-async function byKey(user: string, password: string, { credentials }: Authenticator): Promise<SignedIn> {
+async function byKey(
+  user: string,
+  password: string,
+  region: Region,
+  { credentials }: Authenticator,
+): Promise<SignedIn> {
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
   if (key.state !== "active" || !matches) throw new NotAuthenticated();
+  credentials.used(key, "ecr", region);
   return key;
 }
 

@@ -7,9 +7,11 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
 import { type Crowd, createCrowd, type Person } from "./people.ts";
@@ -78,7 +80,7 @@ export interface InProcess {
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
@@ -102,16 +104,20 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
-  const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
-  const crowd = createCrowd(rootKey, sealingKey, () => state.now);
+  const crowd = createCrowd(metadata, sealingKey);
   const { registry, api, busy, pullTimes } = compose({
     metadata,
     blobs,
-    root: rootKey,
-    people: crowd,
-    publicAccess: options.publicAccess,
+    root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
     sealingKey,
+    publicAccess: options.publicAccess,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: false,
+      allowInsecure: true,
+      clock: () => state.now,
+      log: { warn: () => {} },
+    }),
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
@@ -213,7 +219,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
 }
 
 /** Counts what is read from the database. */
-function counting(metadata: Metadata): { metadata: Metadata; questions(): number } {
+function counting(metadata: AllMetadata): { metadata: AllMetadata; questions(): number } {
   let count = 0;
   const counted = <Noun extends object>(noun: Noun): Noun =>
     new Proxy(noun, {

@@ -44,7 +44,7 @@ interface SealedBearer extends Bearer {
 
 export function createBearerTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isActive">;
+  credentials: Pick<Credentials, "isAlive">;
   clock: () => Date;
 }): BearerTokens {
   const { sealer, credentials, clock } = parts;
@@ -59,7 +59,7 @@ export function createBearerTokens(parts: {
       const bearer = sealer.open(purpose, token) as SealedBearer | undefined;
       if (!bearer || bearer.expiresAt <= clock().getTime()) return undefined;
       if (bearer.principal.kind === "anonymous") return bearer;
-      return (await credentials.isActive(bearer.longTermKeyId ?? "")) ? bearer : undefined;
+      return (await credentials.isAlive(bearer.principal, bearer.longTermKeyId)) ? bearer : undefined;
     },
   };
 }

@@ -16,8 +16,9 @@ export type OpenedToken<Scope = undefined> =
   | {
       readonly state: "active";
       readonly principal: Principal;
-      /** What the token descends from. */
-      readonly longTermKeyId: string;
+      /** What the token descends from; a role's session has none. */
+      readonly longTermKeyId?: string;
+      readonly issuedAt: Date;
       readonly scope: Scope;
     }
   | { readonly state: "unknown" }
@@ -30,9 +31,10 @@ export type OpenedToken<Scope = undefined> =
  * A token says who its bearer is, not what it may do: that is decided at each request.
  */
 export interface RegistryTokens {
-  issue(principal: Principal, longTermKeyId: string, region: Region): { password: string; expiresAt: Date };
+  /** @param longTermKeyId what the principal's key descends from; a role's session has none */
+  issue(principal: Principal, longTermKeyId: string | undefined, region: Region): { password: string; expiresAt: Date };
   open(password: string, region: Region): Promise<OpenedToken>;
-  issueLayer(principal: Principal, longTermKeyId: string, layer: LayerScope): string;
+  issueLayer(principal: Principal, longTermKeyId: string | undefined, layer: LayerScope): string;
   openLayer(token: string): Promise<OpenedToken<LayerScope>>;
 }
 
@@ -42,8 +44,9 @@ const layerSeconds = 3600;
 
 interface SealedToken {
   readonly principal: Principal;
-  readonly longTermKeyId: string;
+  readonly longTermKeyId?: string;
   readonly region: Region;
+  readonly issuedAt: number;
   readonly expiresAt: number;
 }
 
@@ -53,21 +56,22 @@ interface SealedLayer extends SealedToken {
 
 export function createRegistryTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isActive">;
+  credentials: Pick<Credentials, "isAlive">;
   clock: () => Date;
 }): RegistryTokens {
   const { sealer, credentials, clock } = parts;
 
-  /** A token dies early when the key it was made with is taken away. */
+  /** A token dies early when the key, user or role behind it is taken away. */
   async function stateOf(token: SealedToken): Promise<"active" | "expired" | "unknown"> {
     if (token.expiresAt <= clock().getTime()) return "expired";
-    return (await credentials.isActive(token.longTermKeyId)) ? "active" : "unknown";
+    return (await credentials.isAlive(token.principal, token.longTermKeyId)) ? "active" : "unknown";
   }
 
   return {
     issue(principal, longTermKeyId, region) {
-      const expiresAt = clock().getTime() + loginSeconds * 1000;
-      const token: SealedToken = { principal, longTermKeyId, region, expiresAt };
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + loginSeconds * 1000;
+      const token: SealedToken = { principal, longTermKeyId, region, issuedAt, expiresAt };
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
@@ -76,11 +80,13 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, principal: token.principal, longTermKeyId: token.longTermKeyId, scope: undefined };
+      return { ...activeOf(token), scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
-      const expiresAt = clock().getTime() + layerSeconds * 1000;
-      const token: SealedLayer = { principal, longTermKeyId, region: layer.registry.region, expiresAt, layer };
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + layerSeconds * 1000;
+      const { region } = layer.registry;
+      const token: SealedLayer = { principal, longTermKeyId, region, issuedAt, expiresAt, layer };
       return sealer.seal("layer", token);
     },
     async openLayer(text) {
@@ -88,8 +94,11 @@ export function createRegistryTokens(parts: {
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
       if (state !== "active") return { state };
-      const { principal, longTermKeyId, layer: scope } = token;
-      return { state, principal, longTermKeyId, scope };
+      return { ...activeOf(token), scope: token.layer };
     },
   };
+}
+
+function activeOf({ principal, longTermKeyId, issuedAt }: SealedToken) {
+  return { state: "active", principal, longTermKeyId, issuedAt: new Date(issuedAt) } as const;
 }
