@@ -1,0 +1,13 @@
+import { onProvider, tagKeyFacts } from "./needs.ts";
+import { operation } from "./operation.ts";
+import { ProviderArn, TagKeys } from "./policy-shapes.ts";
+
+export const UntagOpenIDConnectProvider = operation("UntagOpenIDConnectProvider", {
+  input: { OpenIDConnectProviderArn: ProviderArn, TagKeys },
+  needs: onProvider("iam:UntagOpenIDConnectProvider", ({ TagKeys }) => tagKeyFacts(TagKeys)),
+  throws: ["NoSuchEntity"],
+  async run({ OpenIDConnectProviderArn, TagKeys }, granted, { oidcProviders }) {
+    await oidcProviders.untag(granted, OpenIDConnectProviderArn, TagKeys);
+    return {};
+  },
+});

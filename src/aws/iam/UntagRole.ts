@@ -1,0 +1,13 @@
+import { onRole, tagKeyFacts } from "./needs.ts";
+import { operation } from "./operation.ts";
+import { RoleName, TagKeys } from "./policy-shapes.ts";
+
+export const UntagRole = operation("UntagRole", {
+  input: { RoleName, TagKeys },
+  needs: onRole("iam:UntagRole", ({ TagKeys }) => tagKeyFacts(TagKeys)),
+  throws: ["NoSuchEntity", "ProtectedRole"],
+  async run({ RoleName, TagKeys }, granted, { roles }) {
+    await roles.untag(granted, RoleName, TagKeys);
+    return {};
+  },
+});
