@@ -24,7 +24,7 @@ import {
   type RootKeyPair,
   readRootKey,
 } from "./storage/keys.ts";
-import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
 /** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
@@ -186,7 +186,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
 }
 
 export interface Stores {
-  readonly metadata: Metadata;
+  readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
 }
 
@@ -398,7 +398,7 @@ async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
   return { ...rootKey, file };
 }
 
-async function openDatabase(config: Config): Promise<Metadata> {
+async function openDatabase(config: Config): Promise<AllMetadata> {
   try {
     return await openMetadata(config.databaseUrl);
   } catch (cause) {

@@ -1,8 +1,11 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
+import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
@@ -17,7 +20,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 
 export interface Parts {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & IdentityMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -52,6 +55,13 @@ export function compose(parts: Parts) {
   const access = createAccess({ principals, resources: createRegistryResources(), clock });
   const credentials = createCredentials({ root, sealer, clock });
   const tokens = createRegistryTokens({ sealer, credentials, clock });
+  const iam = createRoleServices({
+    metadata,
+    directory: createPrincipalDirectory({ metadata }),
+    clock,
+    allowInsecureIssuers: false,
+    changed: () => {},
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -70,6 +80,7 @@ export function compose(parts: Parts) {
     ...common,
     registryTokens: tokens,
     settings,
+    iam,
     addresses,
     sealer,
     clock,

@@ -3,7 +3,9 @@ import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as stsSdk from "@aws-sdk/client-sts";
 import type { Access, Arrival } from "../domain/access.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "../domain/identity/directory.ts";
 import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
+import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
@@ -61,6 +63,13 @@ export async function inProcess(
     layers: createLayers({ metadata, blobs, clock }),
     images: createImages({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata }),
+    iam: createRoleServices({
+      metadata,
+      directory: createPrincipalDirectory({ metadata }),
+      clock,
+      allowInsecureIssuers: true,
+      changed: () => {},
+    }),
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,

@@ -7,9 +7,10 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
 /** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
@@ -64,7 +65,7 @@ export interface InProcess {
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-import { onGroup } from "./needs.ts";
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { GroupName, PolicyArn } from "./policy-shapes.ts";
 

@@ -1,4 +1,4 @@
-import { onRole } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyArn, RoleName } from "./policy-shapes.ts";
 

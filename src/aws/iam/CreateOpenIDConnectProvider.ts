@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { providerArn } from "../../domain/identity/oidc-providers.ts";
-import { toCreate } from "./needs.ts";
+import { newTags } from "./needs.ts";
+import { toCreate } from "./on-resource.ts";
 import { operation } from "./operation.ts";
-import { ClientId, Tags, Thumbprints, tagsOf } from "./policy-shapes.ts";
-import { tagsView } from "./role-views.ts";
+import { ClientId, Tags, Thumbprints } from "./policy-shapes.ts";
+import { tagsView } from "./views.ts";
 
 export const CreateOpenIDConnectProvider = operation("CreateOpenIDConnectProvider", {
   input: {
@@ -22,7 +23,7 @@ export const CreateOpenIDConnectProvider = operation("CreateOpenIDConnectProvide
       url: Url,
       clientIds: ClientIDList,
       thumbprints: ThumbprintList,
-      tags: tagsOf(Tags),
+      tags: newTags(Tags),
     });
     return { OpenIDConnectProviderArn: arn, Tags: tagsView(tags) };
   },

@@ -1,7 +1,8 @@
 import { iamArn } from "../../domain/names.ts";
-import { toCreate } from "./needs.ts";
+import { newTags } from "./needs.ts";
+import { toCreate } from "./on-resource.ts";
 import { operation } from "./operation.ts";
-import { Path, PolicyDescription, PolicyDocument, PolicyName, Tags, tagsOf } from "./policy-shapes.ts";
+import { Path, PolicyDescription, PolicyDocument, PolicyName, Tags } from "./policy-shapes.ts";
 import { policyView } from "./policy-views.ts";
 
 export const CreatePolicy = operation("CreatePolicy", {
@@ -22,7 +23,7 @@ export const CreatePolicy = operation("CreatePolicy", {
       path: Path,
       document: PolicyDocument,
       description: Description || undefined,
-      tags: tagsOf(Tags),
+      tags: newTags(Tags),
     });
     return { Policy: policyView(policy) };
   },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { onPolicy } from "./needs.ts";
+import { onPolicy } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyArn, PolicyDocument } from "./policy-shapes.ts";
 import { listedVersion } from "./policy-views.ts";

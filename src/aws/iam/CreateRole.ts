@@ -1,5 +1,6 @@
 import { iamArn } from "../../domain/names.ts";
-import { toCreate } from "./needs.ts";
+import { newTags } from "./needs.ts";
+import { toCreate } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import {
   MaxSessionDuration,
@@ -9,7 +10,6 @@ import {
   RoleDescription,
   RoleName,
   Tags,
-  tagsOf,
 } from "./policy-shapes.ts";
 import { roleView } from "./role-views.ts";
 
@@ -45,7 +45,7 @@ export const CreateRole = operation("CreateRole", {
       description: input.Description || undefined,
       maxSessionSeconds: input.MaxSessionDuration,
       boundary: input.PermissionsBoundary,
-      tags: tagsOf(input.Tags),
+      tags: newTags(input.Tags),
     });
     return { Role: roleView(role) };
   },

@@ -1,4 +1,4 @@
-import { onProvider } from "./needs.ts";
+import { onProvider } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ProviderArn } from "./policy-shapes.ts";
 

@@ -1,4 +1,4 @@
-import { onPolicy } from "./needs.ts";
+import { onPolicy } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyArn } from "./policy-shapes.ts";
 

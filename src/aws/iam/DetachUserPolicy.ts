@@ -1,4 +1,4 @@
-import { onUser } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyArn, UserName } from "./policy-shapes.ts";
 

@@ -1,5 +1,5 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onGroup } from "./needs.ts";
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { GroupName, PolicyName } from "./policy-shapes.ts";
 

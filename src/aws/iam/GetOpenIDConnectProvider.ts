@@ -1,7 +1,7 @@
-import { onProvider } from "./needs.ts";
+import { onProvider } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ProviderArn } from "./policy-shapes.ts";
-import { tagsView } from "./role-views.ts";
+import { tagsView } from "./views.ts";
 
 export const GetOpenIDConnectProvider = operation("GetOpenIDConnectProvider", {
   input: { OpenIDConnectProviderArn: ProviderArn },

@@ -1,4 +1,4 @@
-import { onRole } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { RoleName } from "./policy-shapes.ts";
 import { roleView } from "./role-views.ts";

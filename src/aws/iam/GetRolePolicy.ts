@@ -1,5 +1,5 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onRole } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyName, RoleName } from "./policy-shapes.ts";
 

@@ -12,6 +12,6 @@ export const GetServiceLinkedRoleDeletionStatus = operation("GetServiceLinkedRol
   throws: [],
   async run() {
     // A task's id is told when the role is gone.
-    return { Status: "SUCCEEDED" };
+    return { Status: "SUCCEEDED" as const };
   },
 });

@@ -1,5 +1,5 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onUser } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { PolicyName, UserName } from "./policy-shapes.ts";
 

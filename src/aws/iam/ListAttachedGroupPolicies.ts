@@ -1,6 +1,6 @@
-import { pageOf } from "./lists.ts";
-import { onGroup } from "./needs.ts";
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { GroupName, PathPrefix, paged } from "./policy-shapes.ts";
 import { attachedView, pathOf } from "./policy-views.ts";
 
@@ -12,8 +12,13 @@ export const ListAttachedGroupPolicies = operation("ListAttachedGroupPolicies", 
     const { GroupName, PathPrefix = "/" } = input;
     const attached = await attachments.list(granted, "group", GroupName);
     const inPath = attached.filter((arn) => pathOf(arn).startsWith(PathPrefix));
-    const of = ["ListAttachedGroupPolicies", GroupName, PathPrefix];
-    const { items, ...page } = await pageOf(paging, inPath, { granted, of, input });
-    return { AttachedPolicies: items.map(attachedView), ...page };
+    const keyOf = (arn: string) => arn;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListAttachedGroupPolicies", granted.registry.account, GroupName, PathPrefix],
+      input,
+      read: inPages(inPath, keyOf),
+      keyOf,
+    });
+    return { AttachedPolicies: items.map(attachedView), ...rest };
   },
 });

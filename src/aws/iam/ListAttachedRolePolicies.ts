@@ -1,6 +1,6 @@
-import { pageOf } from "./lists.ts";
-import { onRole } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { PathPrefix, paged, RoleName } from "./policy-shapes.ts";
 import { attachedView, pathOf } from "./policy-views.ts";
 
@@ -12,8 +12,13 @@ export const ListAttachedRolePolicies = operation("ListAttachedRolePolicies", {
     const { RoleName, PathPrefix = "/" } = input;
     const attached = await attachments.list(granted, "role", RoleName);
     const inPath = attached.filter((arn) => pathOf(arn).startsWith(PathPrefix));
-    const of = ["ListAttachedRolePolicies", RoleName, PathPrefix];
-    const { items, ...page } = await pageOf(paging, inPath, { granted, of, input });
-    return { AttachedPolicies: items.map(attachedView), ...page };
+    const keyOf = (arn: string) => arn;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListAttachedRolePolicies", granted.registry.account, RoleName, PathPrefix],
+      input,
+      read: inPages(inPath, keyOf),
+      keyOf,
+    });
+    return { AttachedPolicies: items.map(attachedView), ...rest };
   },
 });

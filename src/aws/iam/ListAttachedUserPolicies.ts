@@ -1,6 +1,6 @@
-import { pageOf } from "./lists.ts";
-import { onUser } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { PathPrefix, paged, UserName } from "./policy-shapes.ts";
 import { attachedView, pathOf } from "./policy-views.ts";
 
@@ -12,8 +12,13 @@ export const ListAttachedUserPolicies = operation("ListAttachedUserPolicies", {
     const { UserName, PathPrefix = "/" } = input;
     const attached = await attachments.list(granted, "user", UserName);
     const inPath = attached.filter((arn) => pathOf(arn).startsWith(PathPrefix));
-    const of = ["ListAttachedUserPolicies", UserName, PathPrefix];
-    const { items, ...page } = await pageOf(paging, inPath, { granted, of, input });
-    return { AttachedPolicies: items.map(attachedView), ...page };
+    const keyOf = (arn: string) => arn;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListAttachedUserPolicies", granted.registry.account, UserName, PathPrefix],
+      input,
+      read: inPages(inPath, keyOf),
+      keyOf,
+    });
+    return { AttachedPolicies: items.map(attachedView), ...rest };
   },
 });

@@ -1,8 +1,8 @@
 import { z } from "zod";
-import type { Identity, IdentityKind } from "../../domain/identity/ports.ts";
-import { listPage } from "./lists.ts";
-import { onPolicy } from "./needs.ts";
+import type { Identity, IdentityKind, Paged } from "../../domain/identity/ports.ts";
+import { onPolicy } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { PathPrefix, PolicyArn, PolicyUsage, paged, usageOf } from "./policy-shapes.ts";
 
 const kinds: Record<string, IdentityKind | undefined> = { User: "user", Group: "group", Role: "role" };
@@ -22,11 +22,10 @@ export const ListEntitiesForPolicy = operation("ListEntitiesForPolicy", {
     // What attaches a policy is a user, a group or a role: of the other two kinds the filter finds none.
     const filter = { kind: EntityFilter && kinds[EntityFilter], pathPrefix, usage: usageOf(PolicyUsageFilter) };
     const hasNone = EntityFilter !== undefined && filter.kind === undefined;
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListEntitiesForPolicy", PolicyArn, EntityFilter, filter],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListEntitiesForPolicy", granted.registry.account, PolicyArn, EntityFilter, filter],
       input,
-      async read(more) {
+      async read(more: Paged<number>) {
         const entities = await managedPolicies.usedBy(granted, PolicyArn, filter, more);
         return hasNone ? [] : entities;
       },
@@ -37,7 +36,7 @@ export const ListEntitiesForPolicy = operation("ListEntitiesForPolicy", {
       PolicyGroups: of("group").map(({ name, uniqueId }) => ({ GroupName: name, GroupId: uniqueId })),
       PolicyUsers: of("user").map(({ name, uniqueId }) => ({ UserName: name, UserId: uniqueId })),
       PolicyRoles: of("role").map(({ name, uniqueId }) => ({ RoleName: name, RoleId: uniqueId })),
-      ...page,
+      ...rest,
     };
   },
 });

@@ -1,6 +1,7 @@
-import { listPage } from "./lists.ts";
-import { onGroup } from "./needs.ts";
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { GroupName, paged } from "./policy-shapes.ts";
 
 export const ListGroupPolicies = operation("ListGroupPolicies", {
@@ -9,13 +10,12 @@ export const ListGroupPolicies = operation("ListGroupPolicies", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { inlinePolicies, paging }) {
     const { GroupName } = input;
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListGroupPolicies", GroupName],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListGroupPolicies", granted.registry.account, GroupName],
       input,
-      read: (more) => inlinePolicies.names(granted, "group", GroupName, more),
+      read: (more: Paged<string>) => inlinePolicies.names(granted, "group", GroupName, more),
       keyOf: (name) => name,
     });
-    return { PolicyNames: [...items], ...page };
+    return { PolicyNames: [...items], ...rest };
   },
 });

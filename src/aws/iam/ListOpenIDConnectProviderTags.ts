@@ -1,8 +1,8 @@
-import { pageOf } from "./lists.ts";
-import { onProvider } from "./needs.ts";
+import { onProvider } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { ProviderArn, paged } from "./policy-shapes.ts";
-import { tagsView } from "./role-views.ts";
+import { sortedTags } from "./role-views.ts";
 
 export const ListOpenIDConnectProviderTags = operation("ListOpenIDConnectProviderTags", {
   input: { OpenIDConnectProviderArn: ProviderArn, ...paged },
@@ -10,8 +10,13 @@ export const ListOpenIDConnectProviderTags = operation("ListOpenIDConnectProvide
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { oidcProviders, paging }) {
     const { tags } = await oidcProviders.get(granted, input.OpenIDConnectProviderArn);
-    const of = ["ListOpenIDConnectProviderTags", input.OpenIDConnectProviderArn];
-    const { items, ...page } = await pageOf(paging, tagsView(tags), { granted, of, input });
-    return { Tags: [...items], ...page };
+    const keyOf = ({ Key }: { Key: string }) => Key;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListOpenIDConnectProviderTags", granted.registry.account, input.OpenIDConnectProviderArn],
+      input,
+      read: inPages(sortedTags(tags), keyOf),
+      keyOf,
+    });
+    return { Tags: [...items], ...rest };
   },
 });

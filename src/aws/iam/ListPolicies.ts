@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { policyKey } from "../../domain/identity/managed-policies.ts";
-import { listPage } from "./lists.ts";
-import { onPath } from "./needs.ts";
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onPath } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { PathPrefix, PolicyUsage, paged, usageOf } from "./policy-shapes.ts";
 import { listedPolicy } from "./policy-views.ts";
 
@@ -21,13 +22,12 @@ export const ListPolicies = operation("ListPolicies", {
   async run(input, granted, { managedPolicies, paging }) {
     const { Scope = "All", OnlyAttached: onlyAttached, PathPrefix: pathPrefix, PolicyUsageFilter } = input;
     const filter = { scope: scopes[Scope], onlyAttached, usage: usageOf(PolicyUsageFilter), pathPrefix };
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListPolicies", filter],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListPolicies", granted.registry.account, filter],
       input,
-      read: (more) => managedPolicies.list(granted, filter, more),
+      read: (more: Paged<string>) => managedPolicies.list(granted, filter, more),
       keyOf: policyKey,
     });
-    return { Policies: items.map(listedPolicy), ...page };
+    return { Policies: items.map(listedPolicy), ...rest };
   },
 });

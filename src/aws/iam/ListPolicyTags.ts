@@ -1,8 +1,8 @@
-import { pageOf } from "./lists.ts";
-import { onPolicy } from "./needs.ts";
+import { onPolicy } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { PolicyArn, paged } from "./policy-shapes.ts";
-import { tagsView } from "./role-views.ts";
+import { sortedTags } from "./role-views.ts";
 
 export const ListPolicyTags = operation("ListPolicyTags", {
   input: { PolicyArn, ...paged },
@@ -10,8 +10,13 @@ export const ListPolicyTags = operation("ListPolicyTags", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { managedPolicies, paging }) {
     const { tags } = await managedPolicies.get(granted, input.PolicyArn);
-    const of = ["ListPolicyTags", input.PolicyArn];
-    const { items, ...page } = await pageOf(paging, tagsView(tags), { granted, of, input });
-    return { Tags: [...items], ...page };
+    const keyOf = ({ Key }: { Key: string }) => Key;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListPolicyTags", granted.registry.account, input.PolicyArn],
+      input,
+      read: inPages(sortedTags(tags), keyOf),
+      keyOf,
+    });
+    return { Tags: [...items], ...rest };
   },
 });

@@ -1,8 +1,8 @@
-import { pageOf } from "./lists.ts";
-import { onPolicy } from "./needs.ts";
+import { onPolicy } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { PolicyArn, paged } from "./policy-shapes.ts";
-import { listedVersion } from "./policy-views.ts";
+import { listedVersion, versionKey } from "./policy-views.ts";
 
 export const ListPolicyVersions = operation("ListPolicyVersions", {
   input: { PolicyArn, ...paged },
@@ -10,8 +10,12 @@ export const ListPolicyVersions = operation("ListPolicyVersions", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { managedPolicies, paging }) {
     const versions = await managedPolicies.versions(granted, input.PolicyArn);
-    const of = ["ListPolicyVersions", input.PolicyArn];
-    const { items, ...page } = await pageOf(paging, versions, { granted, of, input });
-    return { Versions: items.map(listedVersion), ...page };
+    const { items, rest } = await listPage(paging, {
+      of: ["ListPolicyVersions", granted.registry.account, input.PolicyArn],
+      input,
+      read: inPages(versions, versionKey),
+      keyOf: versionKey,
+    });
+    return { Versions: items.map(listedVersion), ...rest };
   },
 });

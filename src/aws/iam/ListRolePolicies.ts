@@ -1,6 +1,7 @@
-import { listPage } from "./lists.ts";
-import { onRole } from "./needs.ts";
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { paged, RoleName } from "./policy-shapes.ts";
 
 export const ListRolePolicies = operation("ListRolePolicies", {
@@ -9,13 +10,12 @@ export const ListRolePolicies = operation("ListRolePolicies", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { inlinePolicies, paging }) {
     const { RoleName } = input;
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListRolePolicies", RoleName],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListRolePolicies", granted.registry.account, RoleName],
       input,
-      read: (more) => inlinePolicies.names(granted, "role", RoleName, more),
+      read: (more: Paged<string>) => inlinePolicies.names(granted, "role", RoleName, more),
       keyOf: (name) => name,
     });
-    return { PolicyNames: [...items], ...page };
+    return { PolicyNames: [...items], ...rest };
   },
 });

@@ -1,8 +1,8 @@
-import { pageOf } from "./lists.ts";
-import { onRole } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
 import { paged, RoleName } from "./policy-shapes.ts";
-import { tagsView } from "./role-views.ts";
+import { sortedTags } from "./role-views.ts";
 
 export const ListRoleTags = operation("ListRoleTags", {
   input: { RoleName, ...paged },
@@ -10,8 +10,13 @@ export const ListRoleTags = operation("ListRoleTags", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { roles, paging }) {
     const { tags } = await roles.get(granted, input.RoleName);
-    const of = ["ListRoleTags", input.RoleName];
-    const { items, ...page } = await pageOf(paging, tagsView(tags), { granted, of, input });
-    return { Tags: [...items], ...page };
+    const keyOf = ({ Key }: { Key: string }) => Key;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListRoleTags", granted.registry.account, input.RoleName],
+      input,
+      read: inPages(sortedTags(tags), keyOf),
+      keyOf,
+    });
+    return { Tags: [...items], ...rest };
   },
 });

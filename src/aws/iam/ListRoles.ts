@@ -1,6 +1,7 @@
-import { listPage } from "./lists.ts";
-import { onPath } from "./needs.ts";
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onPath } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { PathPrefix, paged } from "./policy-shapes.ts";
 import { listedRole } from "./role-views.ts";
 
@@ -10,13 +11,12 @@ export const ListRoles = operation("ListRoles", {
   throws: ["Validation"],
   async run(input, granted, { roles, paging }) {
     const { PathPrefix: pathPrefix } = input;
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListRoles", pathPrefix],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListRoles", granted.registry.account, pathPrefix],
       input,
-      read: (more) => roles.list(granted, { ...more, pathPrefix }),
+      read: (more: Paged<string>) => roles.list(granted, { ...more, pathPrefix }),
       keyOf: ({ name }) => name.toLowerCase(),
     });
-    return { Roles: items.map(listedRole), ...page };
+    return { Roles: items.map(listedRole), ...rest };
   },
 });

@@ -1,6 +1,7 @@
-import { listPage } from "./lists.ts";
-import { onUser } from "./needs.ts";
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
+import { listPage } from "./paging.ts";
 import { paged, UserName } from "./policy-shapes.ts";
 
 export const ListUserPolicies = operation("ListUserPolicies", {
@@ -9,13 +10,12 @@ export const ListUserPolicies = operation("ListUserPolicies", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { inlinePolicies, paging }) {
     const { UserName } = input;
-    const { items, ...page } = await listPage(paging, {
-      granted,
-      of: ["ListUserPolicies", UserName],
+    const { items, rest } = await listPage(paging, {
+      of: ["ListUserPolicies", granted.registry.account, UserName],
       input,
-      read: (more) => inlinePolicies.names(granted, "user", UserName, more),
+      read: (more: Paged<string>) => inlinePolicies.names(granted, "user", UserName, more),
       keyOf: (name) => name,
     });
-    return { PolicyNames: [...items], ...page };
+    return { PolicyNames: [...items], ...rest };
   },
 });

@@ -1,6 +1,5 @@
 import { refuse } from "../../domain/errors.ts";
 import { operationMap, type QueryService } from "../service.ts";
-import { validationText } from "../validation.ts";
 import { AddClientIDToOpenIDConnectProvider } from "./AddClientIDToOpenIDConnectProvider.ts";
 import { AttachGroupPolicy } from "./AttachGroupPolicy.ts";
 import { AttachRolePolicy } from "./AttachRolePolicy.ts";
@@ -53,6 +52,7 @@ import { PutRolePolicy } from "./PutRolePolicy.ts";
 import { PutUserPolicy } from "./PutUserPolicy.ts";
 import { RemoveClientIDFromOpenIDConnectProvider } from "./RemoveClientIDFromOpenIDConnectProvider.ts";
 import { SetDefaultPolicyVersion } from "./SetDefaultPolicyVersion.ts";
+import { invalidText } from "./shapes.ts";
 import { TagOpenIDConnectProvider } from "./TagOpenIDConnectProvider.ts";
 import { TagPolicy } from "./TagPolicy.ts";
 import { TagRole } from "./TagRole.ts";
@@ -74,7 +74,7 @@ export function createIam(parts: IamParts): QueryService {
     parts,
     errors,
     internal: ["ServiceFailure", 500],
-    invalidInput: (problems) => refuse("Validation", { reason: validationText(problems) }),
+    invalidInput: (problems) => refuse("Validation", { reason: invalidText(problems) }),
   };
 }
 

@@ -1,75 +1,54 @@
 import type { Facts, Need } from "../../domain/access.ts";
-import type { IamResources, Resource } from "../../domain/identity/entities.ts";
-import { type Arn, iamArn, type Registry } from "../../domain/names.ts";
+import type { Identity, IdentityKind, Tags } from "../../domain/identity/ports.ts";
+import { type AccountId, iamArn } from "../../domain/names.ts";
+import { arnOf } from "./views.ts";
 
-/** What IAM operations need, on what, and with which condition keys (service authorization reference, IAM). */
+/** What IAM's actions need, and the condition keys that they have (service authorization reference, "IAM"). */
 
-interface From {
-  readonly parts: { readonly resources: IamResources };
-}
 type Action = `iam:${string}`;
-type MoreFacts<Input> = (input: Input) => Facts;
 
-export function onRole<Input extends { RoleName: string }>(action: Action, more?: MoreFacts<Input>) {
-  return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "role", input.RoleName), more?.(input));
-}
-
-export function onUser<Input extends { UserName: string }>(action: Action, more?: MoreFacts<Input>) {
-  return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "user", input.UserName), more?.(input));
-}
-
-export function onGroup<Input extends { GroupName: string }>(action: Action, more?: MoreFacts<Input>) {
-  return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "group", input.GroupName), more?.(input));
-}
-
-export function onPolicy<Input extends { PolicyArn: Arn }>(action: Action, more?: MoreFacts<Input>) {
-  return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.policy(account, input.PolicyArn), more?.(input));
-}
-
-export function onProvider<Input extends { OpenIDConnectProviderArn: Arn }>(action: Action, more?: MoreFacts<Input>) {
-  return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.oidcProvider(account, input.OpenIDConnectProviderArn), more?.(input));
-}
-
-/** A list of what lies below a path. */
-export function onPath(action: Action, kind: "role" | "policy") {
-  return ({ PathPrefix = "/" }: { PathPrefix?: string }, { account }: Registry): Need[] => [
-    { action, resource: iamArn(account, kind, PathPrefix, "") },
-  ];
-}
-
-function needs(action: Action, { arn, facts }: Resource, more?: Facts): Need[] {
-  return [{ action, resource: arn, facts: { ...facts, ...more } }];
-}
-
-/** Something new, which needs the right to tag where it has tags from the start. */
-export function toCreate(
+/** An action on a user, group or role. One that is not there counts with the path `/`, so that nobody learns of it. */
+export function onIdentity(
   action: Action,
-  tagging: Action,
-  resource: Arn,
-  tags: readonly Tag[] = [],
-  more?: Facts,
-): Need[] {
-  const facts = { ...more, ...tagFacts(tags) };
-  const create: Need = { action, resource, facts };
-  return tags.length === 0 ? [create] : [create, { action: tagging, resource, facts }];
+  account: AccountId,
+  kind: IdentityKind,
+  name: string,
+  found: Identity | undefined,
+  facts: Facts = {},
+): Need {
+  if (!found) return { action, resource: iamArn(account, kind, "/", name), facts };
+  return { action, resource: arnOf(found), facts: { ...resourceTags(found.tags), ...facts } };
 }
 
-interface Tag {
-  readonly Key: string;
-  readonly Value: string;
+/** Tags of what is there. */
+export function resourceTags(tags: Tags): Facts {
+  const facts: Record<string, string> = {};
+  for (const [key, value] of tags) {
+    facts[`aws:resourcetag/${key.toLowerCase()}`] = value;
+    facts[`iam:resourcetag/${key.toLowerCase()}`] = value;
+  }
+  return facts;
 }
 
-/** `aws:RequestTag/…` and `aws:TagKeys` */
-export function tagFacts(tags: readonly Tag[]): Facts {
-  const entries = tags.map(({ Key, Value }) => [`aws:requesttag/${Key.toLowerCase()}`, Value] as const);
-  return { ...Object.fromEntries(entries), ...tagKeyFacts(tags.map(({ Key }) => Key)) };
+/** Tags that the request sends. */
+export function requestTags(tags: readonly { readonly Key: string; readonly Value: string }[] = []): Facts {
+  if (tags.length === 0) return {};
+  const facts: Record<string, string | readonly string[]> = { "aws:tagkeys": tags.map(({ Key }) => Key) };
+  for (const { Key, Value } of tags) facts[`aws:requesttag/${Key.toLowerCase()}`] = Value;
+  return facts;
 }
 
-export function tagKeyFacts(keys: readonly string[]): Facts {
-  return keys.length === 0 ? {} : { "aws:tagkeys": keys };
+/** Keys of tags that the request takes away. */
+export function tagKeys(keys: readonly string[]): Facts {
+  return { "aws:tagkeys": keys };
+}
+
+/** The boundary that the request sets, or that the identity has when it is to be taken away. */
+export function boundaryFact(boundary: string | undefined): Facts {
+  return boundary === undefined ? {} : { "iam:permissionsboundary": boundary };
+}
+
+/** The tags of a request, as the domain takes them. */
+export function newTags(tags: readonly { readonly Key: string; readonly Value: string }[] = []) {
+  return tags.map(({ Key, Value }) => ({ key: Key, value: Value }));
 }

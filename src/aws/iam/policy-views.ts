@@ -1,7 +1,7 @@
 import type { DescribedPolicy, ShownVersion } from "../../domain/identity/managed-policies.ts";
 import type { Arn } from "../../domain/names.ts";
 import { encodeStrictly } from "../urlencoded.ts";
-import { tagsView } from "./role-views.ts";
+import { tagsView } from "./views.ts";
 
 /** A policy as lists show it. */
 export function listedPolicy(policy: DescribedPolicy) {
@@ -39,4 +39,9 @@ export function attachedView(arn: Arn) {
 /** The path of a policy, which its ARN has. */
 export function pathOf(arn: Arn): string {
   return arn.slice(arn.indexOf("/"), arn.lastIndexOf("/") + 1);
+}
+
+/** Newest first: the keys of versions ascend. */
+export function versionKey({ version }: { readonly version: string }): string {
+  return String(1e9 - Number(version.slice(1)));
 }

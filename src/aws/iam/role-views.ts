@@ -1,8 +1,7 @@
-import { arnOf } from "../../domain/identity/directory.ts";
 import type { Tags } from "../../domain/identity/ports.ts";
 import type { Role } from "../../domain/identity/roles.ts";
-import type { Arn } from "../../domain/names.ts";
 import { encodeStrictly } from "../urlencoded.ts";
+import { arnOf, boundaryView, tagsView } from "./views.ts";
 
 /** A role as lists show it. */
 export function listedRole(role: Role) {
@@ -22,17 +21,13 @@ export function listedRole(role: Role) {
 export function roleView(role: Role) {
   return {
     ...listedRole(role),
-    PermissionsBoundary: boundaryView(role.boundary),
-    Tags: role.tags.size === 0 ? undefined : tagsView(role.tags),
+    PermissionsBoundary: boundaryView(role),
+    Tags: role.tags.size > 0 ? tagsView(role.tags) : undefined,
     RoleLastUsed: { LastUsedDate: role.lastUsedAt, Region: role.lastUsedRegion },
   };
 }
 
-export function boundaryView(boundary: Arn | undefined) {
-  if (boundary === undefined) return undefined;
-  return { PermissionsBoundaryType: "PermissionsBoundaryPolicy" as const, PermissionsBoundaryArn: boundary };
-}
-
-export function tagsView(tags: Tags) {
-  return [...tags].map(([Key, Value]) => ({ Key, Value }));
+/** By key, as pages of tags are. */
+export function sortedTags(tags: Tags) {
+  return tagsView(tags).sort((a, b) => (a.Key < b.Key ? -1 : 1));
 }

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { type Arn, iamArn } from "../names.ts";
-import { uniqueIdOf } from "./unique-ids.ts";
 
 /** A policy that every account can attach and nobody can change. The program knows it; no database holds it. */
 export interface AwsManagedPolicy {
@@ -197,7 +196,7 @@ function policy(path: string, name: string, description: string, ...statements: 
     arn,
     path,
     name,
-    uniqueId: uniqueIdOf("policy", createHash("sha256").update(arn).digest()),
+    uniqueId: `ANPA${createHash("sha256").update(arn).digest("hex").slice(0, 17).toUpperCase()}`,
     description,
     document: JSON.stringify({ Version: "2012-10-17", Statement: statements }, null, 2),
     createdAt,

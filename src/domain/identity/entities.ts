@@ -1,4 +1,3 @@
-import type { Facts } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, iamArn } from "../names.ts";
 import { arnOf } from "./directory.ts";
@@ -25,17 +24,18 @@ export function checkUnprotected({ kind, path, name }: Identity): void {
 }
 
 /** What a permission check wants to know of the thing that is meant. */
-export interface Resource {
+export interface IamResource {
   readonly arn: Arn;
-  /** `iam:resourcetag/…`, `aws:resourcetag/…`, `iam:permissionsboundary`. Nothing for what does not exist. */
-  readonly facts: Facts;
+  /** None for what does not exist. */
+  readonly tags: Tags;
+  readonly boundary?: Arn;
 }
 
 export interface IamResources {
   /** Whoever does not exist is taken for one without a path: what is allowed must not tell. */
-  entity(account: AccountId, kind: IdentityKind, name: string): Promise<Resource>;
-  policy(account: AccountId, arn: Arn): Promise<Resource>;
-  oidcProvider(account: AccountId, arn: Arn): Promise<Resource>;
+  entity(account: AccountId, kind: IdentityKind, name: string): Promise<IamResource>;
+  policy(account: AccountId, arn: Arn): Promise<IamResource>;
+  oidcProvider(account: AccountId, arn: Arn): Promise<IamResource>;
 }
 
 export function createIamResources(parts: {
@@ -45,28 +45,15 @@ export function createIamResources(parts: {
   return {
     async entity(account, kind, name) {
       const entity = await identities.find(account, kind, name);
-      if (!entity) return { arn: iamArn(account, kind, "/", name), facts: {} };
-      return { arn: arnOf(entity), facts: { "iam:permissionsboundary": entity.boundary, ...tagFacts(entity.tags) } };
+      if (!entity) return { arn: iamArn(account, kind, "/", name), tags: new Map() };
+      return { arn: arnOf(entity), tags: entity.tags, boundary: entity.boundary };
     },
-    async policy(account, arn) {
-      return { arn, facts: factsOf(account, await managedPolicies.find(arn)) };
-    },
-    async oidcProvider(account, arn) {
-      return { arn, facts: factsOf(account, await oidcProviders.find(arn)) };
-    },
+    policy: async (account, arn) => ({ arn, tags: tagsOf(account, await managedPolicies.find(arn)) }),
+    oidcProvider: async (account, arn) => ({ arn, tags: tagsOf(account, await oidcProviders.find(arn)) }),
   };
 }
 
 /** Of another account's things nothing is known. */
-function factsOf(account: AccountId, found: { account: AccountId; tags: Tags } | undefined): Facts {
-  return found?.account === account ? tagFacts(found.tags) : {};
-}
-
-function tagFacts(tags: Tags): Facts {
-  const facts: Record<string, string> = {};
-  for (const [key, value] of tags) {
-    facts[`iam:resourcetag/${key.toLowerCase()}`] = value;
-    facts[`aws:resourcetag/${key.toLowerCase()}`] = value;
-  }
-  return facts;
+function tagsOf(account: AccountId, found: { account: AccountId; tags: Tags } | undefined): Tags {
+  return found?.account === account ? found.tags : new Map();
 }

@@ -2,11 +2,11 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, iamArn } from "../names.ts";
 import { type AwsManagedPolicy, awsManagedPolicies, awsManagedPolicy, isAwsManaged } from "./aws-managed-policies.ts";
-import { addTags, removeTags } from "./entity-tags.ts";
 import { filled } from "./filled.ts";
+import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
+import { newUniqueId } from "./ids.ts";
 import { checkPolicy, policySize } from "./policy-text.ts";
-import type { Identity, IdentityMetadata, IdentityNouns, ManagedPolicy, Paged, PolicyVersion, Tags } from "./ports.ts";
-import { newUniqueId } from "./unique-ids.ts";
+import type { Identity, IdentityMetadata, IdentityNouns, ManagedPolicy, Paged, PolicyVersion } from "./ports.ts";
 
 /** A managed policy as its readers see it: an account's own, or one of AWS's. */
 export interface DescribedPolicy extends Omit<ManagedPolicy, "id" | "account" | "nextVersion"> {
@@ -31,7 +31,7 @@ export interface NewPolicy {
   readonly path?: string;
   readonly document: string;
   readonly description?: string;
-  readonly tags?: Tags;
+  readonly tags?: NewTags;
 }
 
 export interface EntityFilter {
@@ -52,7 +52,7 @@ export interface ManagedPolicyService {
   versions(granted: Granted, arn: Arn): Promise<ShownVersion[]>;
   deleteVersion(granted: Granted, arn: Arn, version: string): Promise<void>;
   setDefaultVersion(granted: Granted, arn: Arn, version: string): Promise<void>;
-  tag(granted: Granted, arn: Arn, tags: Tags): Promise<void>;
+  tag(granted: Granted, arn: Arn, tags: NewTags): Promise<void>;
   untag(granted: Granted, arn: Arn, keys: readonly string[]): Promise<void>;
   /** The account's users, groups and roles that use it, by id. */
   usedBy(granted: Granted, arn: Arn, filter: EntityFilter, page: Paged<number>): Promise<Identity[]>;
@@ -65,7 +65,6 @@ export interface ShownVersion extends PolicyVersion {
 /** Default quotas (IAM user guide, "IAM and AWS STS quotas"). */
 const maxPolicySize = 6144;
 const maxVersions = 5;
-const quota = "TagsPerPolicy";
 
 /** Where a policy stands in lists of policies. */
 export function policyKey({ arn, name }: Pick<DescribedPolicy, "arn" | "name">): string {
@@ -97,7 +96,7 @@ export function createManagedPolicies({ metadata, clock, changed }: ManagedPolic
   }
 
   return {
-    async create({ registry: { account } }, { name, path = "/", document, description, tags = new Map() }) {
+    async create({ registry: { account } }, { name, path = "/", document, description, tags = [] }) {
       checkDocument(document);
       const now = clock();
       const policy = await metadata.transact((nouns) =>
@@ -113,7 +112,7 @@ export function createManagedPolicies({ metadata, clock, changed }: ManagedPolic
             nextVersion: 2,
             createdAt: now,
             updatedAt: now,
-            tags: addTags(new Map(), tags, quota),
+            tags: tagsOf(tags),
           },
           { version: "v1", document, createdAt: now },
         ),
@@ -228,13 +227,13 @@ export function createManagedPolicies({ metadata, clock, changed }: ManagedPolic
 
     async tag(granted, arn, tags) {
       await change(granted, arn, (nouns, policy) =>
-        nouns.managedPolicies.update(policy.id, { tags: addTags(policy.tags, tags, quota) }),
+        nouns.managedPolicies.update(policy.id, { tags: withTags(policy.tags, tags) }),
       );
     },
 
     async untag(granted, arn, keys) {
       await change(granted, arn, (nouns, policy) =>
-        nouns.managedPolicies.update(policy.id, { tags: removeTags(policy.tags, keys) }),
+        nouns.managedPolicies.update(policy.id, { tags: withoutTags(policy.tags, keys) }),
       );
     },
 

@@ -1,14 +1,14 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { AccountId, Arn } from "../names.ts";
-import { addTags, removeTags } from "./entity-tags.ts";
-import type { IdentityMetadata, IdentityNouns, OidcProvider, Tags } from "./ports.ts";
+import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
+import type { IdentityMetadata, IdentityNouns, OidcProvider } from "./ports.ts";
 
 export interface NewOidcProvider {
   readonly url: string;
   readonly clientIds: readonly string[];
   readonly thumbprints: readonly string[];
-  readonly tags?: Tags;
+  readonly tags?: NewTags;
 }
 
 /** Issuers of tokens that an account trusts. */
@@ -23,7 +23,7 @@ export interface OidcProviderService {
   setThumbprints(granted: Granted, arn: Arn, thumbprints: readonly string[]): Promise<void>;
   /** Answers well for one that is not there. */
   delete(granted: Granted, arn: Arn): Promise<void>;
-  tag(granted: Granted, arn: Arn, tags: Tags): Promise<void>;
+  tag(granted: Granted, arn: Arn, tags: NewTags): Promise<void>;
   untag(granted: Granted, arn: Arn, keys: readonly string[]): Promise<void>;
 }
 
@@ -32,7 +32,6 @@ const maxProviders = 100;
 const maxClientIds = 100;
 const maxThumbprints = 5;
 const maxUrlLength = 255;
-const quota = "TagsPerOpenIdConnectProvider";
 
 export interface OidcProviderParts {
   readonly metadata: IdentityMetadata;
@@ -59,7 +58,7 @@ export function createOidcProviders(parts: OidcProviderParts): OidcProviderServi
   }
 
   return {
-    async create({ registry: { account } }, { url, clientIds, thumbprints, tags = new Map() }) {
+    async create({ registry: { account } }, { url, clientIds, thumbprints, tags = [] }) {
       const issuer = parseIssuer(url, allowInsecureIssuers);
       checkThumbprints(thumbprints);
       const provider: OidcProvider = {
@@ -69,7 +68,7 @@ export function createOidcProviders(parts: OidcProviderParts): OidcProviderServi
         clientIds: [...new Set(clientIds)],
         thumbprints: thumbprints.map((thumbprint) => thumbprint.toLowerCase()),
         createdAt: clock(),
-        tags: addTags(new Map(), tags, quota),
+        tags: tagsOf(tags),
       };
       checkClientIds(provider.clientIds);
       await metadata.transact(async ({ oidcProviders }) => {
@@ -101,8 +100,8 @@ export function createOidcProviders(parts: OidcProviderParts): OidcProviderServi
         checkThumbprints(thumbprints);
         return { thumbprints: thumbprints.map((thumbprint) => thumbprint.toLowerCase()) };
       }),
-    tag: (granted, arn, tags) => change(granted, arn, (provider) => ({ tags: addTags(provider.tags, tags, quota) })),
-    untag: (granted, arn, keys) => change(granted, arn, (provider) => ({ tags: removeTags(provider.tags, keys) })),
+    tag: (granted, arn, tags) => change(granted, arn, (provider) => ({ tags: withTags(provider.tags, tags) })),
+    untag: (granted, arn, keys) => change(granted, arn, (provider) => ({ tags: withoutTags(provider.tags, keys) })),
 
     async delete({ registry: { account } }, arn) {
       await metadata.transact(async ({ oidcProviders }) => {

@@ -3,11 +3,11 @@ import { bindPrincipals, showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
 import type { AccountId, Arn } from "../names.ts";
 import { checkUnprotected, findEntity, serviceRolePath } from "./entities.ts";
-import { addTags, removeTags } from "./entity-tags.ts";
+import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
+import { newUniqueId } from "./ids.ts";
 import { checkPolicy, policySize } from "./policy-text.ts";
 import { checkUsable } from "./policy-use.ts";
-import type { Identity, IdentityMetadata, IdentityNouns, Paged, Tags } from "./ports.ts";
-import { newUniqueId } from "./unique-ids.ts";
+import type { Identity, IdentityMetadata, IdentityNouns, Paged } from "./ports.ts";
 
 export interface NewRole {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface NewRole {
   readonly description?: string;
   readonly maxSessionSeconds?: number;
   readonly boundary?: Arn;
-  readonly tags?: Tags;
+  readonly tags?: NewTags;
 }
 
 /** A role as its readers see it: whoever its trust policy names is named as of today. */
@@ -29,7 +29,7 @@ export interface RoleService {
   update(granted: Granted, name: string, changes: RoleChanges): Promise<Role>;
   setTrustPolicy(granted: Granted, name: string, trustPolicy: string): Promise<void>;
   delete(granted: Granted, name: string): Promise<void>;
-  tag(granted: Granted, name: string, tags: Tags): Promise<void>;
+  tag(granted: Granted, name: string, tags: NewTags): Promise<void>;
   untag(granted: Granted, name: string, keys: readonly string[]): Promise<void>;
 }
 
@@ -42,7 +42,6 @@ export interface RoleChanges {
 const maxRoles = 1000;
 const maxTrustPolicySize = 2048;
 const defaultSessionSeconds = 3600;
-const quota = "TagsPerRole";
 
 export interface RoleParts {
   readonly metadata: IdentityMetadata;
@@ -93,7 +92,7 @@ export function createRoles({ metadata, directory, clock, changed }: RoleParts):
   return {
     async create({ registry: { account } }, wanted) {
       const { name, path = "/", description, maxSessionSeconds = defaultSessionSeconds, boundary } = wanted;
-      const tags = addTags(new Map(), wanted.tags ?? new Map(), quota);
+      const tags = tagsOf(wanted.tags ?? []);
       if (path.startsWith(serviceRolePath)) {
         throw refuse("Validation", { reason: `The path ${serviceRolePath} is reserved for service-linked roles` });
       }
@@ -173,7 +172,7 @@ export function createRoles({ metadata, directory, clock, changed }: RoleParts):
     async tag({ registry: { account } }, name, tags) {
       await metadata.transact(async (nouns) => {
         const role = await changeable(nouns, account, name);
-        await nouns.identities.update(role.id, { tags: addTags(role.tags, tags, quota) });
+        await nouns.identities.update(role.id, { tags: withTags(role.tags, tags) });
       });
       changed();
     },
@@ -181,7 +180,7 @@ export function createRoles({ metadata, directory, clock, changed }: RoleParts):
     async untag({ registry: { account } }, name, keys) {
       await metadata.transact(async (nouns) => {
         const role = await changeable(nouns, account, name);
-        await nouns.identities.update(role.id, { tags: removeTags(role.tags, keys) });
+        await nouns.identities.update(role.id, { tags: withoutTags(role.tags, keys) });
       });
       changed();
     },

@@ -2,9 +2,9 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type Arn, iamArn } from "../names.ts";
 import { findEntity, serviceRolePath } from "./entities.ts";
+import { newUniqueId } from "./ids.ts";
 import type { IdentityMetadata } from "./ports.ts";
 import type { Role } from "./roles.ts";
-import { newUniqueId } from "./unique-ids.ts";
 
 /** Roles of a registry's own services (ECR user guide, "Using service-linked roles for Amazon ECR"). */
 const services: Readonly<Record<string, { readonly role: string; readonly policy: string }>> = {
