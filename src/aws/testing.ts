@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
+import * as iamSdk from "@aws-sdk/client-iam";
 import * as stsSdk from "@aws-sdk/client-sts";
 import type { Access, Arrival } from "../domain/access.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
@@ -19,6 +20,8 @@ import { rootAccess } from "../domain/testing.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
+import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
+import { operations as iamOperations } from "./iam/index.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
 import { deviations } from "./schema-check.ts";
 
@@ -94,6 +97,7 @@ export async function inProcess(
     if (answer.headers.get("x-amzn-requestid") !== requestId) throw new Error("the answer has another request id");
     checkAgainstModel(answer);
     await checkDeclared(answer);
+    checkDeclaredByIam(answer);
     noted.push(answer);
     return answer;
   }
@@ -125,6 +129,9 @@ export async function inProcess(
     ecrIn: (region: string) => new ecrSdk.ECRClient(config(region)),
     ecrAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new ecrSdk.ECRClient({ ...config("us-east-1"), credentials }),
+    iam: new iamSdk.IAMClient(config("us-east-1")),
+    iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
     sts: new stsSdk.STSClient(config("us-east-1")),
     stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new stsSdk.STSClient({ ...config("us-east-1"), credentials }),
@@ -250,6 +257,25 @@ async function checkDeclared({ request, status, headers }: Noted): Promise<void>
   const declared: string[] = definition.throws.map((code) => errors[code][0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);
 }
+
+/** The same for IAM, which names its errors in XML. */
+function checkDeclaredByIam({ status, text, facts }: Noted): void {
+  const [, name = ""] = /<Code>(\w+)<\/Code>/.exec(text) ?? [];
+  if (status === 200 || facts.service !== "iam" || commonIamErrors.has(name)) return;
+  const operation = iamOperations.get(facts.operation as string);
+  const declared: string[] = operation?.throws.map((code) => iamErrors[code as IamCode][0]) ?? [];
+  if (!declared.includes(name)) throw new Error(`${facts.operation} does not declare ${name}`);
+}
+
+/** Errors of every operation: of the signature, of permissions, of the shape of the input. */
+const commonIamErrors = new Set([
+  "AccessDenied",
+  "ExpiredToken",
+  "InvalidClientTokenId",
+  "SignatureDoesNotMatch",
+  "Throttling",
+  "ValidationError",
+]);
 
 function fail(what: string, problems: string[]): void {
   if (problems.length > 0) throw new Error(`${what}: ${problems.join("; ")}`);
