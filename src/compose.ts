@@ -1,11 +1,14 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
+import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
 import { createOrganizationPolicies } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
@@ -28,6 +31,8 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly issuerKeys: IssuerKeys;
+  /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
+  readonly allowInsecureIssuers: boolean;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -65,7 +70,7 @@ export function compose(parts: Parts) {
     root,
     sealer,
     compile,
-    managedDocument: () => undefined,
+    managedDocument: awsManagedDocument,
     organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
@@ -84,6 +89,13 @@ export function compose(parts: Parts) {
       organizationPolicies.changed();
       principals.changed();
     },
+  });
+  const iam = createRoleServices({
+    metadata,
+    directory: createPrincipalDirectory({ metadata }),
+    clock,
+    allowInsecureIssuers: parts.allowInsecureIssuers,
+    changed: principals.changed,
   });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
@@ -106,6 +118,7 @@ export function compose(parts: Parts) {
     webIdentities,
     settings,
     organizations,
+    iam,
     addresses,
     sealer,
     clock,
