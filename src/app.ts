@@ -127,6 +127,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
       allowInsecure: config.oidc.allowInsecureIssuers,

@@ -1,6 +1,7 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
+import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipalDirectory } from "./domain/identity/directory.ts";
@@ -8,6 +9,7 @@ import { createOrganizationPolicies } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
@@ -32,6 +34,8 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly issuerKeys: IssuerKeys;
+  /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
+  readonly allowInsecureIssuers: boolean;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -71,11 +75,12 @@ export function compose(parts: Parts) {
     root,
     sealer,
     compile,
-    managedDocument: () => undefined,
+    managedDocument: awsManagedDocument,
     organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
   });
+  const directory = createPrincipalDirectory({ metadata });
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
   const roles = createRoleResources({ read: metadata.read, compile });
@@ -92,15 +97,17 @@ export function compose(parts: Parts) {
       principals.changed();
     },
   });
+  const iam = createRoleServices({
+    metadata,
+    directory,
+    clock,
+    allowInsecureIssuers: parts.allowInsecureIssuers,
+    changed: principals.changed,
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });
-  const policies = createPolicies({
-    metadata,
-    directory: createPrincipalDirectory({ metadata }),
-    resources,
-    accessOver,
-  });
+  const policies = createPolicies({ metadata, directory, resources, accessOver });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
   const images = createImages({ metadata, imageFacts, pullTimes, clock });
   const settings = createSettings({ metadata, resources });
@@ -132,11 +139,12 @@ export function compose(parts: Parts) {
   const api: Surface = createControlPlane({
     ...common,
     registryTokens: tokens,
-    policies,
     sessions,
     webIdentities,
     settings,
     organizations,
+    iam,
+    policies,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,

@@ -6,7 +6,7 @@ import {
   SetRepositoryPolicyCommand,
 } from "@aws-sdk/client-ecr";
 import { account, basic, digestOf, host, type InProcess, inProcess, keyPair } from "./support/berth.ts";
-import { allow, noticed } from "./support/people.ts";
+import { allow } from "./support/people.ts";
 
 const toPull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"];
 const forEverybody = (actions: string | string[], more: object = {}) =>
@@ -212,7 +212,6 @@ describe("with public access", () => {
     const token = await tokenFor("repository:closed:pull", { authorization });
     expect(await pull(token, "closed")).toEqual([200, 200]);
     await berth.crowd.remove(person);
-    await noticed();
     expect(await pull(token, "closed")).toEqual([401, 401]);
     const anonymous = await tokenFor("repository:open:pull");
     const before = berth.now;

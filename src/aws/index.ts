@@ -19,6 +19,7 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import type { IamParts } from "./iam/operation.ts";
 import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
@@ -35,6 +36,7 @@ export interface ControlPlaneParts {
   readonly settings: SettingsService;
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
+  readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
@@ -54,8 +56,8 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses } = parts;
-  const { organizations } = parts;
+  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
+    parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({
     repositories,
@@ -71,7 +73,7 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging })]);
-  const query = createQuery([sts, createIam({})]);
+  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);

@@ -94,6 +94,10 @@ const identitySentences = {
   InvalidInput: ({ reason }: { reason: string }) => reason,
   /** Of AWS-managed policies and the like. */
   Unmodifiable: ({ reason }: { reason: string }) => reason,
+  /** Of a role that belongs to a service. */
+  ProtectedRole: ({ name }: { name: string }) =>
+    `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+  PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
 /** What STS refuses beside that. */

@@ -6,6 +6,7 @@ import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
+import { createSealer } from "../../src/domain/identity/sealer.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
@@ -104,20 +105,22 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
+  const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
-  const crowd = createCrowd(metadata, sealingKey);
+  const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes } = compose({
     metadata,
     blobs,
-    root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
+    root: rootKey,
     sealingKey,
-    publicAccess: options.publicAccess,
+    allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
       allowInsecure: true,
       clock: () => state.now,
       log: { warn: () => {} },
     }),
+    publicAccess: options.publicAccess,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

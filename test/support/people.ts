@@ -1,98 +1,82 @@
 import type { Principal } from "../../src/domain/access.ts";
-import { rootPrincipal, userPrincipal } from "../../src/domain/identity/credentials.ts";
-import type { IdentityMetadata } from "../../src/domain/identity/ports.ts";
-import { createSealer } from "../../src/domain/identity/sealer.ts";
-import type { AccountId } from "../../src/domain/names.ts";
+import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
+import { newUniqueId } from "../../src/domain/identity/ids.ts";
+import type { Identity, IdentityMetadata } from "../../src/domain/identity/ports.ts";
+import type { Sealer } from "../../src/domain/identity/sealer.ts";
+import { type AccountId, iamArn } from "../../src/domain/names.ts";
 
-/** Somebody who can sign in with a key pair. */
+/** Somebody who can sign in. */
 export interface Person {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly principal: Principal;
 }
 
+/** Makes people as another process would: straight in the database, so that nobody here is told of it. */
 export interface Crowd {
-  /** Makes a user with inline policies, and its account if need be. */
+  /** A user with these identity policies, made at this moment. */
   user(account: string, name: string, ...policies: object[]): Promise<Person>;
-  /** Makes the account if need be, and a key pair of its root user. */
+  /** The root user of another account than the configured one. */
   root(account: string): Promise<Person>;
-  /** Deletes the user. Other processes, and what was known already, take half a second to notice: `noticed`. */
+  /** Resolves when nobody knows the person any more. */
   remove(person: Person): Promise<void>;
 }
-
-export const noticed = () => new Promise((resolve) => setTimeout(resolve, 550));
 
 export const allow = (actions: string | string[], resource: string | string[] = "*", condition?: object) => ({
   Version: "2012-10-17",
   Statement: { Effect: "Allow", Action: actions, Resource: resource, ...(condition && { Condition: condition }) },
 });
 
-/** Writes people where Berth reads them, with no API in between. */
-export function createCrowd(metadata: IdentityMetadata, sealingKey: Uint8Array): Crowd {
-  const sealer = createSealer(sealingKey);
-  let count = 0;
+/** Longer than anything about a principal is remembered. */
+const forgottenMs = 600;
 
-  function newKey() {
-    const accessKeyId = `AKIAPERSON${String(count++).padStart(10, "A")}`;
-    return { accessKeyId, secretAccessKey: `the secret of ${accessKeyId}` };
+export function createCrowd(metadata: IdentityMetadata, sealer: Sealer, clock: () => Date): Crowd {
+  let made = 0;
+  const keyOf = (purpose: string, principal: Principal) => {
+    const pair = { accessKeyId: `AKIA${String(++made).padStart(16, "A")}`, secret: `secret of ${principal.arn}` };
+    return { ...pair, sealed: sealer.seal(purpose, pair) };
+  };
+
+  async function ensureAccount(account: string) {
+    const details = { name: account, email: `${account}@berth.test`, status: "ACTIVE", createdAt: clock() } as const;
+    await metadata.transact(({ accounts }) => accounts.create({ id: account as AccountId, ...details }));
   }
-  const seal = (purpose: string, { accessKeyId, secretAccessKey: secret }: ReturnType<typeof newKey>) =>
-    sealer.seal(purpose, { accessKeyId, secret });
-
-  const ensureAccount = (id: AccountId) =>
-    metadata.transact(({ accounts }) =>
-      accounts.create({ id, name: id, email: `${id}@example.com`, status: "ACTIVE", createdAt: new Date() }),
-    );
 
   return {
-    async user(accountText, name, ...policies) {
-      const account = accountText as AccountId;
+    async user(account, name, ...policies) {
       await ensureAccount(account);
-      const key = newKey();
-      const createdAt = new Date();
-      const user = await metadata.transact(async ({ identities, accessKeys }) => {
-        const uniqueId = `AIDA${crypto.randomUUID().replaceAll("-", "").slice(0, 17).toUpperCase()}`;
-        const made = await identities.create({
-          account,
-          kind: "user",
-          path: "/",
-          name,
-          uniqueId,
-          createdAt,
-          tags: new Map(),
-        });
-        if (!made) throw new Error(`there is a user ${name} already`);
+      const uniqueId = newUniqueId("user");
+      const owner = { account: account as AccountId, kind: "user", path: "/", name, uniqueId } as const;
+      const arn = iamArn(owner.account, "user", "/", name);
+      const principal = { kind: "user", account: owner.account, arn, userId: uniqueId, identityId: uniqueId } as const;
+      const { accessKeyId, secret, sealed } = keyOf("access-key", principal);
+      await metadata.transact(async ({ identities, accessKeys }) => {
+        const user = await identities.create({ ...owner, createdAt: clock(), tags: new Map() });
+        const { id } = user as Identity;
         for (const [index, policy] of policies.entries()) {
-          await identities.putInlinePolicy(made.id, `policy-${index}`, JSON.stringify(policy));
+          await identities.putInlinePolicy(id, `p${index}`, JSON.stringify(policy));
         }
-        await accessKeys.create({
-          accessKeyId: key.accessKeyId,
-          account,
-          identityId: made.id,
-          sealedSecret: seal("access-key", key),
-          status: "Active",
-          createdAt,
-        });
-        return made;
+        const key = { accessKeyId, account: owner.account, identityId: id, sealedSecret: sealed } as const;
+        await accessKeys.create({ ...key, status: "Active", createdAt: clock() });
       });
-      return { ...key, principal: userPrincipal(user) };
+      return { accessKeyId, secretAccessKey: secret, principal };
     },
-    async root(accountText) {
-      const account = accountText as AccountId;
+    async root(account) {
       await ensureAccount(account);
-      const key = newKey();
-      const rootSealedSecret = seal("root-key", key);
+      const principal = rootPrincipal(account as AccountId);
+      const { accessKeyId, secret, sealed } = keyOf("root-key", principal);
       await metadata.transact(({ accounts }) =>
-        accounts.update(account, { rootKeyId: key.accessKeyId, rootSealedSecret }),
+        accounts.update(principal.account, { rootKeyId: accessKeyId, rootSealedSecret: sealed }),
       );
-      return { ...key, principal: rootPrincipal(account) };
+      return { accessKeyId, secretAccessKey: secret, principal };
     },
     async remove({ accessKeyId, principal }) {
       await metadata.transact(async ({ identities, accessKeys }) => {
-        const user = await identities.ofUniqueId(principal.identityId ?? "");
         await accessKeys.delete(accessKeyId);
+        const user = await identities.ofUniqueId(principal.userId);
         if (user) await identities.delete(user.id);
       });
+      await Bun.sleep(forgottenMs);
     },
   };
 }

@@ -58,8 +58,9 @@ export function createBearerTokens(parts: {
     async open(token) {
       const bearer = sealer.open(purpose, token) as SealedBearer | undefined;
       if (!bearer || bearer.expiresAt <= clock().getTime()) return undefined;
-      if (bearer.principal.kind === "anonymous") return bearer;
-      return (await credentials.isAlive(bearer.principal, bearer.longTermKeyId)) ? bearer : undefined;
+      const { principal, longTermKeyId } = bearer;
+      if (principal.kind === "anonymous") return bearer;
+      return (await credentials.isAlive(principal, longTermKeyId)) ? bearer : undefined;
     },
   };
 }

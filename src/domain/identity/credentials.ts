@@ -79,6 +79,14 @@ interface SealedSession {
   readonly expiresAt: number;
 }
 
+/** Whoever has not signed in. */
+export const anonymous: Principal = {
+  kind: "anonymous",
+  account: "" as AccountId,
+  arn: "anonymous",
+  userId: "anonymous",
+};
+
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);
@@ -157,14 +165,6 @@ function isOf(principal: Principal, holder: Principal): boolean {
 }
 
 // ── Principals, as AWS writes them ──────────────────────────────────────────────────────────────────────────────────
-
-/** Whoever has not signed in. */
-export const anonymous: Principal = {
-  kind: "anonymous",
-  account: "" as AccountId,
-  arn: "anonymous",
-  userId: "anonymous",
-};
 
 export function rootPrincipal(account: AccountId): Principal {
   return { kind: "root", account, arn: rootArn(account), userId: account };

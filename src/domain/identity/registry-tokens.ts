@@ -16,9 +16,9 @@ export type OpenedToken<Scope = undefined> =
   | {
       readonly state: "active";
       readonly principal: Principal;
-      /** What the token descends from; a role's session has none. */
-      readonly longTermKeyId?: string;
       readonly issuedAt: Date;
+      /** What the token descends from. */
+      readonly longTermKeyId?: string;
       readonly scope: Scope;
     }
   | { readonly state: "unknown" }
@@ -80,7 +80,8 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { ...activeOf(token), scope: undefined };
+      const { principal, longTermKeyId } = token;
+      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
       const issuedAt = clock().getTime();
@@ -94,11 +95,8 @@ export function createRegistryTokens(parts: {
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
       if (state !== "active") return { state };
-      return { ...activeOf(token), scope: token.layer };
+      const { principal, longTermKeyId, layer: scope } = token;
+      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope };
     },
   };
-}
-
-function activeOf({ principal, longTermKeyId, issuedAt }: SealedToken) {
-  return { state: "active", principal, longTermKeyId, issuedAt: new Date(issuedAt) } as const;
 }
