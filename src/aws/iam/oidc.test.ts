@@ -101,7 +101,7 @@ describe("an OIDC provider", () => {
       thumbprints: [],
     });
     await expect(strict).rejects.toMatchObject({ code: "InvalidInput" });
-    metadata.close();
+    await metadata.close();
   });
 
   test("has up to five thumbprints of 40 hexadecimal digits", async () => {

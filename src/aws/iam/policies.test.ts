@@ -363,7 +363,7 @@ describe("whoever manages roles", () => {
           } as never,
           ...rest,
         );
-    berth.close();
+    await berth.close();
     berth = await inProcess({
       access: { grant: as(gate.grant), allows: as(gate.allows), explain: as(gate.explain) } as never,
     });
