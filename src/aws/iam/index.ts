@@ -68,6 +68,7 @@ import { UpdateRoleDescription } from "./UpdateRoleDescription.ts";
 export function createIam(parts: IamParts): QueryService {
   return {
     name: "iam",
+    isGlobal: true,
     version: "2010-05-08",
     namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
     operations,

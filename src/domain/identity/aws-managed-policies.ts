@@ -180,6 +180,10 @@ export function awsManagedPolicy(arn: string): AwsManagedPolicy | undefined {
   return byArn.get(arn);
 }
 
+export function awsManagedDocument(arn: string): string | undefined {
+  return byArn.get(arn)?.document;
+}
+
 /** By lower-case name. */
 export const awsManagedPolicies: readonly AwsManagedPolicy[] = [...policies].sort((a, b) =>
   a.name.toLowerCase() < b.name.toLowerCase() ? -1 : 1,
