@@ -80,6 +80,7 @@ describe("what AWS says is wrong with an identity policy", () => {
     ["a network that is none", { Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/33" } } }, legacy],
     ["a truth that is none", { Condition: { Bool: { "aws:SecureTransport": "yes" } } }, legacy],
     ["bytes that are none", { Condition: { BinaryEquals: { "aws:x": "?" } } }, legacy],
+    ["a number that JSON rounds", { Condition: { StringEquals: { "aws:x": 2 ** 53 } } }, syntax],
     ["a Null that is neither", { Condition: { Null: { "aws:x": "x" } } }, legacy],
     [
       "a Sid with a blank",
@@ -150,6 +151,14 @@ describe("a trust policy", () => {
   for (const [name, change, message] of bad) {
     test(`is refused ${name}`, () => expect(check("trust", change).message).toBe(message));
   }
+  test("may ask about an issuer's claims", () => {
+    const StringEquals = {
+      "token.actions.githubusercontent.com:sub": "repo:acme/app:ref:refs/heads/main",
+      "oidc.eks.eu-west-1.amazonaws.com/id/0123ABC:aud": "sts.amazonaws.com",
+      "gitlab.example.com:8443/a_b:sub": "x",
+    };
+    expect(check("trust", { Action: "sts:AssumeRoleWithWebIdentity", Condition: { StringEquals } })).toEqual({});
+  });
   test("may name services, providers, everybody of AWS and the old version", () => {
     const Principal = {
       AWS: ["*", "arn:aws:iam::111122223333:role/a/b"],
