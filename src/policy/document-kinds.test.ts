@@ -64,6 +64,8 @@ describe("what AWS says is wrong with an identity policy", () => {
       "Resource vendor must be fully qualified and cannot contain regexes.",
     ],
     ["an ARN that is cut short", { Resource: "arn:aws:s3::bucket" }, legacy],
+    ["an ARN without an end", { Resource: "arn:aws:ecr:eu-west-1:111122223333:" }, legacy],
+    ["an ARN without a service", { Resource: "arn:aws::eu-west-1:111122223333:x" }, legacy],
     ["an ARN that is cut short, without an action", { Action: undefined, Resource: "arn:aws:s3::bucket" }, legacy],
     ["a variable for the account", { Resource: `arn:aws:ecr:*:\${aws:PrincipalAccount}:repository/*` }, legacy],
     [
@@ -102,6 +104,7 @@ describe("what AWS says is wrong with an identity policy", () => {
     for (const Version of ["2008-10-17", undefined]) {
       const text = JSON.stringify({ Version, Statement: base.identity });
       expect(checkPolicyDocument(text, "identity").message).toBe(old);
+      expect(checkPolicyDocument(text, "boundary").message).toBe(old);
       expect(checkPolicyDocument(text, "session").message).toBeUndefined();
     }
   });
@@ -151,6 +154,9 @@ describe("a trust policy", () => {
   for (const [name, change, message] of bad) {
     test(`is refused ${name}`, () => expect(check("trust", change).message).toBe(message));
   }
+  test("has Sids of its own for each statement", () => {
+    expect(check("trust", { Sid: "a" }, { Sid: "a" }).message).toContain("must be unique");
+  });
   test("may ask about an issuer's claims", () => {
     const StringEquals = {
       "token.actions.githubusercontent.com:sub": "repo:acme/app:ref:refs/heads/main",
@@ -239,6 +245,8 @@ describe("the size of a policy", () => {
       expect(checkPolicyDocument(long(kind, limit), kind)).toEqual({});
       expect(checkPolicyDocument(long(kind, limit + 1), kind).isTooLong).toBe(true);
       expect(checkPolicyDocument(long(kind, limit, 100), kind)).toEqual({});
+      const isSent = kind in sent;
+      expect(checkPolicyDocument(`${long(kind, limit)} `, kind).isTooLong).toBe(isSent ? true : undefined);
     });
   }
   test("may be another for an inline policy", () => {
