@@ -15,7 +15,7 @@ import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
 import { rootAccess } from "../domain/testing.ts";
-import { compilePolicy } from "../policy/compile.ts";
+import { createPolicyCompiler } from "../policy/compiler.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
@@ -61,17 +61,18 @@ export async function inProcess(options: InProcessOptions = {}) {
   const metadata = await openSqlite({ path: ":memory:" });
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
+  const { compile } = createPolicyCompiler(1000);
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
-    compile: compilePolicy,
+    compile,
     managedDocument: () => undefined,
     organization: noOrganization,
     issuerKeys,
     clock,
   });
-  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile }) });
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const pullTimes = createPullTimes({ metadata, clock });
