@@ -2,7 +2,7 @@ import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
-import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
@@ -20,7 +20,7 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
-import { compilePolicy } from "./policy/compile.ts";
+import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
   readonly metadata: Metadata & IdentityMetadata;
@@ -51,25 +51,30 @@ export interface Limits {
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
+/** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
+const maxCompiledPolicies = 10_000;
+
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
-    compile: compilePolicy,
+    compile,
     managedDocument: () => undefined,
     organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
   });
-  const resources = resourcesByService({
+  const keepers = resourcesByService({
     ecr: createRegistryResources(),
-    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+    iam: createRoleResources({ read: metadata.read, compile }),
   });
+  const resources = withResourceControl(keepers, organizationPolicies);
   const access = createAccess({ principals, resources, clock });
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({

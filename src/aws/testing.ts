@@ -4,7 +4,7 @@ import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
-import { createOrganizationPolicies } from "../domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "../domain/identity/organization.ts";
 import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
@@ -78,7 +78,8 @@ export async function inProcess(options: InProcessOptions = {}) {
     issuerKeys,
     clock,
   });
-  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const keepers = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const resources = withResourceControl(keepers, organizationPolicies);
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });

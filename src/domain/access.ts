@@ -105,8 +105,7 @@ export interface PrincipalPolicies {
   of(principal: Principal): Promise<PoliciesOfPrincipal | undefined>;
 }
 
-export interface PoliciesOfPrincipal
-  extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl" | "resourceControl"> {
+export interface PoliciesOfPrincipal extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl"> {
   /** Condition keys such as `aws:username`, `aws:principaltag/team`, `aws:principalorgid`. */
   readonly facts: Facts;
 }
@@ -116,7 +115,7 @@ export interface ResourcePolicies {
   of(registry: Registry, need: Need): Promise<PoliciesOfResource>;
 }
 
-export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow"> {
+export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow" | "resourceControl"> {
   /** `aws:resourcetag/…` and `ecr:resourcetag/…`. Nothing for what does not exist. */
   readonly facts: Facts;
   /** What the need's image is, for policies that ask about it. */
@@ -150,7 +149,8 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
     const { principal } = caller;
     const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
     if (!own) return nobody(need);
-    const policies: Policies = { ...own, resource: theirs.resource, resourceMustAllow: theirs.resourceMustAllow };
+    const { resource, resourceMustAllow, resourceControl } = theirs;
+    const policies: Policies = { ...own, resource, resourceMustAllow, resourceControl };
     const image = theirs.imageFacts && asksAbout(policies, imageKeys) ? await theirs.imageFacts() : undefined;
     const now = clock();
     const questionWith = (more?: Facts): Question => ({
