@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
@@ -123,7 +124,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes } = compose({
+  const { registry, api, busy, pullTimes, audit } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -137,6 +138,8 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     log,
     send: sendContent,
   });
+  // Before the stores are closed, and behind the last request.
+  opened.defer(() => audit.close());
   return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
@@ -186,7 +189,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
 }
 
 export interface Stores {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & AuditMetadata;
   readonly blobs: BlobStore;
 }
 
@@ -398,7 +401,7 @@ async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
   return { ...rootKey, file };
 }
 
-async function openDatabase(config: Config): Promise<Metadata> {
+async function openDatabase(config: Config): Promise<Metadata & AuditMetadata> {
   try {
     return await openMetadata(config.databaseUrl);
   } catch (cause) {

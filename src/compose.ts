@@ -1,5 +1,8 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
+import { createLookup } from "./domain/audit/lookup.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
@@ -17,7 +20,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 
 export interface Parts {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -26,10 +29,11 @@ export interface Parts {
   readonly regions?: readonly Region[];
   readonly createOnPush: boolean;
   readonly clock: () => Date;
-  readonly log: DataPlane["log"];
+  readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
+  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit">;
 }
 
 export interface Limits {
@@ -59,7 +63,23 @@ export function compose(parts: Parts) {
   const images = createImages({ metadata, pullTimes, clock });
   const settings = createSettings({ metadata });
   const rates = limits && ratesOf(limits, clock);
-  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
+  const home = { account: root.account, region: defaultRegion };
+  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
+  const common = {
+    access,
+    credentials,
+    tokens,
+    repositories,
+    layers,
+    images,
+    defaultRegion,
+    regions,
+    clock,
+    log,
+    rates,
+    audit,
+    home,
+  };
   const registry: Surface = createDataPlane({
     ...common,
     pageKeys: sealer,
@@ -70,13 +90,13 @@ export function compose(parts: Parts) {
     ...common,
     registryTokens: tokens,
     settings,
+    lookup: createLookup(metadata),
     addresses,
     sealer,
-    clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes };
+  return { registry, api, busy, pullTimes, audit };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

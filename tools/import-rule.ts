@@ -103,6 +103,12 @@ export const rooms: readonly Room[] = [
     because: "registry and identity meet only in access.ts, names.ts and errors.ts, or they grow into one",
   },
   {
+    room: "src/domain/audit/**",
+    ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
+    outside: computation,
+    because: "the trail takes down what surfaces tell it, and knows of nobody else",
+  },
+  {
     room: "src/domain/**",
     ours: ["src/policy/**"],
     outside: computation,

@@ -1,8 +1,9 @@
 import type { Access } from "../domain/access.ts";
+import type { AuditLookup } from "../domain/audit/lookup.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
-import type { Region } from "../domain/names.ts";
+import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
@@ -10,6 +11,7 @@ import type { LayerService } from "../domain/registry/layers.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { createBodyMemory } from "./body.ts";
+import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
@@ -17,6 +19,7 @@ import { createIam, operations as iamOperations } from "./iam/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
+import type { Recorder } from "./record.ts";
 import { createVerifier } from "./sigv4.ts";
 import { createSts, operations as stsOperations } from "./sts/index.ts";
 
@@ -30,6 +33,10 @@ export interface ControlPlaneParts {
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sealer: Sealer;
+  readonly lookup: AuditLookup;
+  readonly audit: Recorder["audit"];
+  /** Where calls are kept of which neither principal nor registry is known. */
+  readonly home: Registry;
   readonly clock: () => Date;
   readonly log: Log;
   readonly defaultRegion: Region;
@@ -42,17 +49,18 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses, lookup } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials });
-  const json11 = createJson11([ecr]);
+  const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
+  const json11 = createJson11([ecr, cloudTrail]);
   const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log });
+  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, audit, home, clock, log });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */
@@ -73,6 +81,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...cloudTrailOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

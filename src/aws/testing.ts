@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as stsSdk from "@aws-sdk/client-sts";
 import type { Access, Arrival } from "../domain/access.ts";
+import { createLookup } from "../domain/audit/lookup.ts";
+import { createTrail } from "../domain/audit/trail.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
 import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
@@ -56,6 +58,9 @@ export async function inProcess(
   const registryTokens = createRegistryTokens({ sealer, credentials, clock });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
+  const home = { account: root.account, region: "us-east-1" as Region };
+  const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
+  const audit = createTrail({ metadata, home, clock, log });
   const api = createControlPlane({
     repositories: createRepositories({ metadata, clock }),
     layers: createLayers({ metadata, blobs, clock }),
@@ -67,10 +72,13 @@ export async function inProcess(
     registryTokens,
     sealer,
     clock,
-    defaultRegion: "us-east-1" as Region,
+    audit,
+    lookup: createLookup(metadata),
+    home,
+    defaultRegion: home.region,
     rates,
     maxBodiesBytes,
-    log: { error: (facts, message) => void problems.push({ ...facts, message }) },
+    log,
   });
 
   const noted: Noted[] = [];
@@ -131,7 +139,10 @@ export async function inProcess(
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000);
     },
-    close: () => metadata.close(),
+    async close() {
+      await audit.close();
+      await metadata.close();
+    },
     ...uploads(ecr),
   };
 }

@@ -95,9 +95,19 @@ const identitySentences = {
   Unmodifiable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences };
+/** What the audit trail refuses. These meanings never reach the data plane. */
+const auditSentences = {
+  InvalidLookupAttribute: ({ reason }: { reason: string }) => reason,
+  InvalidMaxResults: ({ limit }: { limit: number }) => `The maximum number of results must be between 1 and ${limit}`,
+  InvalidNextToken: () => "The token is not valid, or belongs to a lookup with other parameters",
+  InvalidTimeRange: () => "The start time must not be after the end time, and both must be times that can be",
+  InvalidEventCategory: ({ category }: { category: string }) => `There is no event category ${category}`,
+} satisfies Record<string, (facts: never) => string>;
+
+export const sentences = { ...registrySentences, ...identitySentences, ...auditSentences };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
+export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 
 export interface UploadPosition {

@@ -1,4 +1,5 @@
 import type { Arrival, Caller } from "../domain/access.ts";
+import { type AuthenticationMethod, claimedKey } from "../domain/audit/happening.ts";
 import { type Credentials, sameSecret } from "../domain/identity/credentials.ts";
 import type { LayerScope, OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Region, Registry } from "../domain/names.ts";
@@ -11,6 +12,9 @@ export interface Authenticated {
   readonly registry: Registry;
   /** The one blob that may be read, for the bearer of a download URL. */
   readonly scope?: LayerScope;
+  /** The key that it was done with, or that its token descends from. */
+  readonly accessKeyId?: string;
+  readonly method: AuthenticationMethod;
 }
 
 export interface Authenticator {
@@ -33,12 +37,13 @@ export async function authenticate(request: Request, arrival: Arrival, how: Auth
   const named = registryOfHost(new URL(request.url).host);
   const region = named?.region ?? how.defaultRegion;
   const { user, password } = basic(request.headers.get("authorization"));
-  const principal = user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, how);
+  const { principal, ...means } =
+    user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, how);
   arrival.note({ principal: principal.arn });
   if (how.regions && !how.regions.includes(region)) {
     throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
   }
-  return { caller: { ...arrival, principal }, registry: named ?? { account: principal.account, region } };
+  return { caller: { ...arrival, principal }, registry: named ?? { account: principal.account, region }, ...means };
 }
 
 /** A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only. */
@@ -48,9 +53,9 @@ export async function authenticateDownload(
   { tokens }: Authenticator,
 ): Promise<Authenticated> {
   const opened = await tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
-  const { principal, scope } = accept(opened);
+  const { principal, scope, longTermKeyId: accessKeyId } = accept(opened);
   arrival.note({ principal: principal.arn, download: true });
-  return { caller: { ...arrival, principal }, registry: scope.registry, scope };
+  return { caller: { ...arrival, principal }, registry: scope.registry, scope, accessKeyId, method: "DownloadUrl" };
 }
 
 /** @throws NotAuthenticated for every request but the one that the URL was made for */
@@ -61,7 +66,8 @@ export function checkDownload(asked: OciRequest, scope: LayerScope): void {
 }
 
 async function byToken(password: string, region: Region, { tokens }: Authenticator) {
-  return accept(await tokens.open(password, region), region).principal;
+  const { principal, longTermKeyId: accessKeyId } = accept(await tokens.open(password, region), region);
+  return { principal, accessKeyId, method: "AuthorizationToken" as const };
 }
 
 function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
@@ -85,8 +91,11 @@ async function byKey(user: string, password: string, { credentials }: Authentica
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
-  if (key.state !== "active" || !matches) throw new NotAuthenticated();
-  return key.principal;
+  if (key.state !== "active" || !matches) {
+    const known = key.state === "active" ? { accessKeyId: user, account: key.principal.account } : claimedKey(user);
+    throw new NotAuthenticated(known);
+  }
+  return { principal: key.principal, accessKeyId: key.accessKeyId, method: "AccessKey" as const };
 }
 
 function basic(header: string | null): { user: string; password: string } {

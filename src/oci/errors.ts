@@ -1,3 +1,4 @@
+import type { Claimed } from "../domain/audit/happening.ts";
 import { Refusal, type RegistryRefusalCode } from "../domain/errors.ts";
 
 /** The specification's codes ("Error Codes"), and three that clients know from ECR and Distribution. */
@@ -36,6 +37,10 @@ export class OciError extends Error {
 /** Nobody is signed in. ECR answers with this challenge and plain text (ECR user guide, "Registry authentication"). */
 export class NotAuthenticated extends Error {
   override readonly name = "NotAuthenticated";
+  /** @param claimed the key that was named, for the audit trail */
+  constructor(readonly claimed?: Claimed) {
+    super("Not Authorized");
+  }
 }
 
 /** Every meaning that the domain can refuse with, as this surface spells it. */
@@ -99,7 +104,19 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
     return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");
-  return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});
+  return body(500, "UNKNOWN", unforeseen, {});
+}
+
+const unforeseen = "The request failed because of an error on the server's side";
+
+/** What the client is told, for the audit trail. */
+export function codeOf(error: unknown): { code: OciCode; message: string } {
+  if (error instanceof NotAuthenticated) return { code: "UNAUTHORIZED", message: error.message };
+  if (error instanceof OciError) return { code: error.code, message: error.message };
+  if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
+    return { code: wire[error.code as RegistryRefusalCode][1], message: sentence(error) };
+  }
+  return { code: "UNKNOWN", message: unforeseen };
 }
 
 /** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */

@@ -2,10 +2,12 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
+import type { AuditMetadata } from "../../src/domain/audit/ports.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { sendContent } from "../../src/server/send.ts";
@@ -34,6 +36,9 @@ const unlimited: Limits = {
   ratesPer: "account",
 };
 
+// biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
+export type AuditRecord = Record<string, any>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
@@ -52,6 +57,7 @@ export interface InProcess {
   ): Promise<Response>;
   ecr(overrides?: object): ECRClient;
   sts(overrides?: object): STSClient;
+  cloudTrail(overrides?: object): CloudTrailClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -63,8 +69,10 @@ export interface InProcess {
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
+  /** All records of the audit trail, oldest first. */
+  records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: { readonly metadata: Metadata & AuditMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
@@ -86,7 +94,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
-  const { registry, api, busy, pullTimes } = compose({
+  const { registry, api, busy, pullTimes, audit } = compose({
     metadata,
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
@@ -145,6 +153,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
+    cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
       const pushed = await berth.oci("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
@@ -172,8 +181,14 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
+    async records() {
+      await audit.flush();
+      const events = await metadata.read.audit.chain({ after: 0, limit: 100_000 });
+      return events.map(({ record }) => JSON.parse(record));
+    },
     stores: { metadata, blobs, root },
     async close() {
+      await audit.close();
       await blobs.close();
       await metadata.close();
       if (data === undefined) rmSync(root, { recursive: true });

@@ -11,7 +11,13 @@ export interface LayerScope {
 }
 
 export type OpenedToken<Scope = undefined> =
-  | { readonly state: "active"; readonly principal: Principal; readonly scope: Scope }
+  | {
+      readonly state: "active";
+      readonly principal: Principal;
+      /** The key that the token descends from. */
+      readonly longTermKeyId: string;
+      readonly scope: Scope;
+    }
   | { readonly state: "unknown" }
   | { readonly state: "expired" }
   /** A good token that was made for another region's registries. */
@@ -68,7 +74,8 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, principal: token.principal, scope: undefined };
+      const { principal, longTermKeyId } = token;
+      return { state, principal, longTermKeyId, scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
       const expiresAt = clock().getTime() + layerSeconds * 1000;
@@ -79,7 +86,8 @@ export function createRegistryTokens(parts: {
       const token = sealer.open("layer", text) as SealedLayer | undefined;
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
-      return state === "active" ? { state, principal: token.principal, scope: token.layer } : { state };
+      const { principal, longTermKeyId, layer: scope } = token;
+      return state === "active" ? { state, principal, longTermKeyId, scope } : { state };
     },
   };
 }

@@ -1,5 +1,7 @@
 import type { Kysely } from "kysely";
+import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import { audit } from "./audit.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
@@ -13,8 +15,10 @@ import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
+export type AllNouns = Nouns & AuditNouns;
+
 /** Everything that can be said to the database, through one connection or transaction. */
-export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
+export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
   return {
     repositories: repositories(db, flavour),
     layers: layers(db, flavour),
@@ -26,5 +30,6 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
+    audit: audit(db, flavour),
   };
 }
