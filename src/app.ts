@@ -134,6 +134,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     regions: config.regions,
     createOnPush: config.createOnPush,
     limits: config.limits,
+    audit: config.audit,
     clock,
     log,
     send: sendContent,

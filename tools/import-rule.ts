@@ -49,6 +49,7 @@ export const rooms: readonly Room[] = [
     ours: [
       "src/app.ts",
       "src/config.ts",
+      "src/domain/audit/**",
       "src/domain/registry/**",
       "src/server/log.ts",
       "src/workers/channel.ts",

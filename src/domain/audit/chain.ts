@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { AuditEvent, AuditMetadata, Ends, Link, Written } from "./ports.ts";
 
 /** Before the first record. */
@@ -17,8 +17,7 @@ export function chained(newest: Link, written: readonly Written[]): AuditEvent[]
 
 /** Everything that a row says goes in, also what it is found by. None of the first five lines can have a line break. */
 function hashOf(before: Uint8Array, sequence: number, { account, region, at, record }: Written): Uint8Array {
-  const head = `${before.toHex()}\n${sequence}\n${at.getTime()}\n${account}\n${region}\n`;
-  return createHash("sha256").update(head).update(record).digest();
+  return hash("sha256", `${before.toHex()}\n${sequence}\n${at.getTime()}\n${account}\n${region}\n${record}`, "buffer");
 }
 
 export type Verdict =
@@ -41,6 +40,10 @@ export async function verifyChain({ read }: AuditMetadata, options: VerifyOption
   let { removed } = ends;
   if (noted && noted.sequence > newest.sequence) {
     return broken(newest.sequence + 1, `the record is gone: the chain ends at ${newest.sequence}`);
+  }
+  const [oldest] = await read.audit.oldest(1);
+  if (oldest && oldest.sequence <= removed.sequence) {
+    return broken(oldest.sequence, "the record lies before the beginning of the chain");
   }
   let records = 0;
   let last = removed;

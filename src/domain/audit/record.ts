@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Decision } from "../../policy/question.ts";
 import type { AccountId } from "../names.ts";
 import type { Happening } from "./happening.ts";
@@ -137,11 +137,8 @@ function typeOf(arn: string): string | undefined {
  */
 export function eventIdAt(ms: number): string {
   const hex = ms.toString(16).padStart(12, "0");
-  const random = randomBytes(10);
-  random[0] = 0x70 | ((random[0] as number) & 0x0f);
-  random[2] = 0x80 | ((random[2] as number) & 0x3f);
-  const tail = random.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8)}-${tail.slice(0, 4)}-${tail.slice(4, 8)}-${tail.slice(8)}`;
+  // The rest of a random UUID, behind its version.
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7${randomUUID().slice(15)}`;
 }
 
 /** When the record with the id was made. `undefined` for an id that is not one of ours. */

@@ -53,7 +53,7 @@ export interface TrailParts {
 /** Longer, and a reader of the trail would wonder; shorter, and batches would be small. */
 const lingerMs = 100;
 /** A batch holds up the event loop of a database in this process, and the pulls that come meanwhile. */
-const batchSize = 100;
+const batchSize = 64;
 const firstBackOffMs = 100;
 const longestBackOffMs = 5_000;
 /** How often closing tries again to write what is left. */

@@ -1,43 +1,63 @@
 import type { Kysely, Selectable } from "kysely";
 import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
+import type { AccountId, Region } from "../../domain/names.ts";
 import type { Flavour } from "./flavour.ts";
-import type { AuditEventTable, Schema } from "./schema.ts";
+import type { AuditEventTable, AuditHeadTable, Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
 
 const headId = 1;
-/** Six parameters each, and the databases take some 32,000. */
-const rowsAtOnce = 1000;
 
-export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
-  const heads = db
+/** Inserts so many rows by a statement whose text never changes, since preparing one takes longer than running it. */
+function insertOf(rows: number) {
+  return statement((db, value: Record<string, unknown>) => {
+    const row = (index: number) => ({
+      sequence: value[`sequence${index}`] as number,
+      account: value[`account${index}`] as AccountId,
+      region: value[`region${index}`] as Region,
+      at: value[`at${index}`] as number,
+      record: value[`record${index}`] as string,
+      hash: value[`hash${index}`] as Uint8Array,
+    });
+    return db.insertInto("audit_event").values(Array.from({ length: rows }, (_, index) => row(index)));
+  });
+}
+
+/** Largest first: any number of rows is a few of these. */
+const inserts = [64, 16, 4, 1].map((rows) => ({ rows, insert: insertOf(rows) }));
+
+const setNewest = statement((db, value: { sequence: number; hash: Uint8Array }) =>
+  db
+    .updateTable("audit_head")
+    .set({ newest_sequence: value.sequence, newest_hash: value.hash })
+    .where("id", "=", headId),
+);
+
+const lockHead = statement((db, _: object, flavour) => flavour.forUpdate(headOf(db)));
+
+function headOf(db: Kysely<Schema>) {
+  return db
     .selectFrom("audit_head")
     .select(["newest_sequence", "newest_hash", "removed_sequence", "removed_hash"])
     .where("id", "=", headId);
+}
+
+export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
   const events = db.selectFrom("audit_event").select(["sequence", "account", "region", "at", "record", "hash"]);
 
-  async function ends(query: typeof heads): Promise<Ends> {
-    const row = await query.executeTakeFirstOrThrow();
-    return {
-      newest: { sequence: row.newest_sequence, hash: row.newest_hash },
-      removed: { sequence: row.removed_sequence, hash: row.removed_hash },
-    };
-  }
-
   return {
-    ends: () => ends(heads),
-    lockEnds: () => ends(flavour.forUpdate(heads)),
+    ends: async () => endsIn(await headOf(db).executeTakeFirst()),
+    lockEnds: async () => endsIn((await lockHead(db, flavour, {}))[0]),
 
     async append(appended) {
       const newest = appended.at(-1);
       if (!newest) return;
-      for (let first = 0; first < appended.length; first += rowsAtOnce) {
-        const rows = appended.slice(first, first + rowsAtOnce).map(rowOf);
-        await db.insertInto("audit_event").values(rows).execute();
+      let done = 0;
+      for (const { rows, insert } of inserts) {
+        for (; appended.length - done >= rows; done += rows) {
+          await insert(db, flavour, parametersOf(appended.slice(done, done + rows)));
+        }
       }
-      await db
-        .updateTable("audit_head")
-        .set({ newest_sequence: newest.sequence, newest_hash: newest.hash })
-        .where("id", "=", headId)
-        .execute();
+      await setNewest(db, flavour, newest);
     },
 
     async list({ account, region }, { from, until, after, limit }) {
@@ -83,8 +103,25 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
   };
 }
 
-function rowOf({ sequence, account, region, at, record, hash }: AuditEvent): AuditEventTable {
-  return { sequence, account, region, at: at.getTime(), record, hash };
+function parametersOf(events: readonly AuditEvent[]): Record<string, unknown> {
+  const parameters: Record<string, unknown> = {};
+  for (const [index, { sequence, account, region, at, record, hash }] of events.entries()) {
+    parameters[`sequence${index}`] = sequence;
+    parameters[`account${index}`] = account;
+    parameters[`region${index}`] = region;
+    parameters[`at${index}`] = at.getTime();
+    parameters[`record${index}`] = record;
+    parameters[`hash${index}`] = hash;
+  }
+  return parameters;
+}
+
+function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
+  if (!row) throw new Error("The audit trail has lost its ends");
+  return {
+    newest: { sequence: row.newest_sequence, hash: row.newest_hash },
+    removed: { sequence: row.removed_sequence, hash: row.removed_hash },
+  };
 }
 
 function eventOf({ at, ...row }: Selectable<AuditEventTable>): AuditEvent {

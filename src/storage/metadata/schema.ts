@@ -332,7 +332,7 @@ export interface AuditEventTable {
   hash: Uint8Array;
 }
 
-interface AuditHeadTable {
+export interface AuditHeadTable {
   id: number;
   newest_sequence: number;
   newest_hash: Uint8Array;
