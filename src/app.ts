@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
-import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
+import { createSealer } from "./domain/identity/sealer.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
+import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
@@ -25,7 +27,7 @@ import {
   type RootKeyPair,
   readRootKey,
 } from "./storage/keys.ts";
-import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
 /** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
@@ -72,13 +74,8 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
-        config,
-        server.port,
-        opened,
-        log,
-      );
-      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, metrics, log)];
+      const { rootKey, publicUrl, stores, notes, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
@@ -124,11 +121,17 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, audit } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts, audit } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: config.oidc.allowPrivateIssuers,
+      allowInsecure: config.oidc.allowInsecureIssuers,
+      clock,
+      log,
+    }),
     publicUrl,
     defaultRegion: config.region,
     regions: config.regions,
@@ -141,7 +144,9 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   });
   // Before the stores are closed, and behind the last request.
   opened.defer(() => audit.close());
-  return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  await accounts.ensureConfigured();
+  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -163,8 +168,8 @@ export interface RunningWorker {
 export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, pullTimes, registry, api, busy } = await openRegistry(config, port, opened, log);
-    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };
@@ -190,7 +195,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
 }
 
 export interface Stores {
-  readonly metadata: Metadata & AuditMetadata;
+  readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
 }
 
@@ -288,6 +293,28 @@ export async function findRootKey(config: Config): Promise<RootKeyPair | undefin
   try {
     return config.rootKey ?? (await readRootKey(credentialsFile(config)));
   } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * What works on accounts, beside the server or without it.
+ * @throws CannotStart
+ */
+export async function openAccounts(config: Config): Promise<AccountService & AsyncDisposable> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { metadata } = opened.use(await openStores(config, { mustExist: true }));
+    const file = sealingKeyFile(config);
+    // A key made here would seal what the server cannot open.
+    if (!existsSync(file)) {
+      throw new CannotStart(`there is no sealing key ${file}; set BERTH_DATA to the directory of the registry`);
+    }
+    const sealer = createSealer(await openSealingKey(file));
+    const accounts = createAccounts({ metadata, sealer, configured: config.account, clock: () => new Date() });
+    return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
     throw explained(error);
   }
 }
@@ -402,7 +429,7 @@ async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
   return { ...rootKey, file };
 }
 
-async function openDatabase(config: Config): Promise<Metadata & AuditMetadata> {
+async function openDatabase(config: Config): Promise<AllMetadata> {
   try {
     return await openMetadata(config.databaseUrl);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import type { Access, Arrival, Caller, Granted, Principal } from "../domain/access.ts";
 import { AuditUnavailable } from "../domain/audit/trail.ts";
 import { Refusal } from "../domain/errors.ts";
-import type { SigningKey } from "../domain/identity/credentials.ts";
+import type { Credentials, SigningKey } from "../domain/identity/credentials.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type BodyMemory, type BodyShare, readBody } from "./body.ts";
@@ -20,6 +20,8 @@ export interface Log {
 export interface DispatchParts {
   readonly protocolOf: (request: Request) => Protocol;
   readonly verifier: Verifier;
+  /** Told of every key that has signed. */
+  readonly keyUsed: Credentials["used"];
   readonly access: Access;
   readonly bodies: BodyMemory;
   /** The region of calls that are not signed, and so name none. */
@@ -36,7 +38,7 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Every API call's life, whatever its service and protocol. */
 export function createDispatch(parts: DispatchParts): Surface {
-  const { protocolOf, verifier, access, bodies, defaultRegion, rates, audit, home, clock, log } = parts;
+  const { protocolOf, verifier, keyUsed, access, bodies, defaultRegion, rates, audit, home, clock, log } = parts;
   const recorder: Recorder = { audit, home, clock };
 
   async function answer(request: Request, arrival: Arrival): Promise<Response> {
@@ -97,10 +99,12 @@ export function createDispatch(parts: DispatchParts): Surface {
     story: Story,
   ) {
     const { clockSkewMinutes, missingTokenText } = protocol;
-    const expected = { service: call.service.name, clockSkewMinutes, missingTokenText };
+    const { name: service, isGlobal } = call.service;
+    const expected = { service, isGlobal, clockSkewMinutes, missingTokenText };
     const signed = await verifier.verify(request, body, expected);
     story.signed = signed;
     story.registry = { account: signed.key.principal.account, region: signed.region };
+    keyUsed(signed.key, service, signed.region);
     arrival.note({ principal: signed.key.principal.arn });
     return signed;
   }

@@ -1,8 +1,11 @@
 import type { Access } from "../domain/access.ts";
 import type { AuditLookup } from "../domain/audit/lookup.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
+import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
+import type { Sessions } from "../domain/identity/sessions.ts";
+import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -16,6 +19,7 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -28,10 +32,13 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
+  readonly organizations: OrganizationService;
   readonly addresses: Addresses;
   readonly access: Access;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
+  readonly sessions: Sessions;
+  readonly webIdentities: WebIdentities;
   readonly sealer: Sealer;
   readonly lookup: AuditLookup;
   readonly audit: Recorder["audit"];
@@ -50,17 +57,29 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses, lookup } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses, organizations, lookup } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
-  const sts = createSts({ credentials });
+  const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
-  const json11 = createJson11([ecr, cloudTrail]);
+  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging })]);
   const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, audit, home, clock, log });
+  return createDispatch({
+    protocolOf,
+    verifier,
+    keyUsed: credentials.used,
+    access,
+    bodies,
+    defaultRegion,
+    rates,
+    audit,
+    home,
+    clock,
+    log,
+  });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */
@@ -82,6 +101,7 @@ export const operationNames: readonly string[] = [
   ...stsOperations.keys(),
   ...iamOperations.keys(),
   ...cloudTrailOperations.keys(),
+  ...organizationsOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

@@ -38,7 +38,7 @@ export async function authenticate(request: Request, arrival: Arrival, how: Auth
   const region = named?.region ?? how.defaultRegion;
   const { user, password } = basic(request.headers.get("authorization"));
   const { principal, ...means } =
-    user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, how);
+    user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, region, how);
   arrival.note({ principal: principal.arn });
   if (how.regions && !how.regions.includes(region)) {
     throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
@@ -53,7 +53,7 @@ export async function authenticateDownload(
   { tokens }: Authenticator,
 ): Promise<Authenticated> {
   const opened = await tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
-  const { principal, scope, longTermKeyId: accessKeyId } = accept(opened);
+  const { principal, scope, accessKeyId } = accept(opened);
   arrival.note({ principal: principal.arn, download: true });
   return { caller: { ...arrival, principal }, registry: scope.registry, scope, accessKeyId, method: "DownloadUrl" };
 }
@@ -66,7 +66,7 @@ export function checkDownload(asked: OciRequest, scope: LayerScope): void {
 }
 
 async function byToken(password: string, region: Region, { tokens }: Authenticator) {
-  const { principal, longTermKeyId: accessKeyId } = accept(await tokens.open(password, region), region);
+  const { principal, accessKeyId } = accept(await tokens.open(password, region), region);
   return { principal, accessKeyId, method: "AuthorizationToken" as const };
 }
 
@@ -87,7 +87,7 @@ function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
   }
 }
 
-async function byKey(user: string, password: string, { credentials }: Authenticator) {
+async function byKey(user: string, password: string, region: Region, { credentials }: Authenticator) {
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
@@ -95,6 +95,7 @@ async function byKey(user: string, password: string, { credentials }: Authentica
     const known = key.state === "active" ? { accessKeyId: user, account: key.principal.account } : claimedKey(user);
     throw new NotAuthenticated(known);
   }
+  credentials.used(key, "ecr", region);
   return { principal: key.principal, accessKeyId: key.accessKeyId, method: "AccessKey" as const };
 }
 

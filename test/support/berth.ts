@@ -7,11 +7,12 @@ import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
-import type { AuditMetadata } from "../../src/domain/audit/ports.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
 /** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
@@ -72,7 +73,7 @@ export interface InProcess {
   /** All records of the audit trail, oldest first. */
   records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: Metadata & AuditMetadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
@@ -99,6 +100,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
     sealingKey: new Uint8Array(32).fill(7),
+    issuerKeys: createIssuerKeys({
+      allowPrivate: false,
+      allowInsecure: true,
+      clock: () => state.now,
+      log: { warn: () => {} },
+    }),
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

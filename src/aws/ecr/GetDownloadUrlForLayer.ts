@@ -17,7 +17,7 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
     }
     await layers.downloadable(granted, repositoryName, digest);
     const layer = { registry, repository: repositoryName, digest };
-    const token = registryTokens.issueLayer(caller.principal, key.longTermKeyId, layer);
+    const token = registryTokens.issueLayer(caller.principal, key, layer);
     return { downloadUrl: addresses.layerUrl(registry, repositoryName, digest, token), layerDigest };
   },
 });

@@ -1,6 +1,6 @@
 import type { Principal } from "../access.ts";
 import type { Digest, Region, Registry, RepositoryName } from "../names.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials, SigningKey } from "./credentials.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** One blob that a download URL opens, and nothing else. */
@@ -14,8 +14,9 @@ export type OpenedToken<Scope = undefined> =
   | {
       readonly state: "active";
       readonly principal: Principal;
-      /** The key that the token descends from. */
-      readonly longTermKeyId: string;
+      /** The key that the token was made with. */
+      readonly accessKeyId: string;
+      readonly issuedAt: Date;
       readonly scope: Scope;
     }
   | { readonly state: "unknown" }
@@ -28,20 +29,23 @@ export type OpenedToken<Scope = undefined> =
  * A token says who its bearer is, not what it may do: that is decided at each request.
  */
 export interface RegistryTokens {
-  issue(principal: Principal, longTermKeyId: string, region: Region): { password: string; expiresAt: Date };
+  issue(principal: Principal, key: MadeWith, region: Region): { password: string; expiresAt: Date };
   open(password: string, region: Region): Promise<OpenedToken>;
-  issueLayer(principal: Principal, longTermKeyId: string, layer: LayerScope): string;
+  issueLayer(principal: Principal, key: MadeWith, layer: LayerScope): string;
   openLayer(token: string): Promise<OpenedToken<LayerScope>>;
 }
+
+/** The key that signed the request for a token. */
+export type MadeWith = Pick<SigningKey, "accessKeyId" | "longTermKeyId">;
 
 /** ECR's authorization tokens live 12 hours; its download URLs about one. */
 const loginSeconds = 12 * 3600;
 const layerSeconds = 3600;
 
-interface SealedToken {
+interface SealedToken extends MadeWith {
   readonly principal: Principal;
-  readonly longTermKeyId: string;
   readonly region: Region;
+  readonly issuedAt: number;
   readonly expiresAt: number;
 }
 
@@ -51,21 +55,22 @@ interface SealedLayer extends SealedToken {
 
 export function createRegistryTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isActive">;
+  credentials: Pick<Credentials, "isAlive">;
   clock: () => Date;
 }): RegistryTokens {
   const { sealer, credentials, clock } = parts;
 
-  /** A token dies early when the key it was made with is taken away. */
+  /** A token dies early when the key, user or role behind it is taken away. */
   async function stateOf(token: SealedToken): Promise<"active" | "expired" | "unknown"> {
     if (token.expiresAt <= clock().getTime()) return "expired";
-    return (await credentials.isActive(token.longTermKeyId)) ? "active" : "unknown";
+    return (await credentials.isAlive(token.principal, token.longTermKeyId)) ? "active" : "unknown";
   }
 
   return {
-    issue(principal, longTermKeyId, region) {
-      const expiresAt = clock().getTime() + loginSeconds * 1000;
-      const token: SealedToken = { principal, longTermKeyId, region, expiresAt };
+    issue(principal, { accessKeyId, longTermKeyId }, region) {
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + loginSeconds * 1000;
+      const token: SealedToken = { principal, accessKeyId, longTermKeyId, region, issuedAt, expiresAt };
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
@@ -74,20 +79,25 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      const { principal, longTermKeyId } = token;
-      return { state, principal, longTermKeyId, scope: undefined };
+      return { state, ...contentOf(token), scope: undefined };
     },
-    issueLayer(principal, longTermKeyId, layer) {
-      const expiresAt = clock().getTime() + layerSeconds * 1000;
-      const token: SealedLayer = { principal, longTermKeyId, region: layer.registry.region, expiresAt, layer };
+    issueLayer(principal, { accessKeyId, longTermKeyId }, layer) {
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + layerSeconds * 1000;
+      const { region } = layer.registry;
+      const token: SealedLayer = { principal, accessKeyId, longTermKeyId, region, issuedAt, expiresAt, layer };
       return sealer.seal("layer", token);
     },
     async openLayer(text) {
       const token = sealer.open("layer", text) as SealedLayer | undefined;
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
-      const { principal, longTermKeyId, layer: scope } = token;
-      return state === "active" ? { state, principal, longTermKeyId, scope } : { state };
+      if (state !== "active") return { state };
+      return { state, ...contentOf(token), scope: token.layer };
     },
   };
+}
+
+function contentOf({ principal, accessKeyId, issuedAt }: SealedToken) {
+  return { principal, accessKeyId, issuedAt: new Date(issuedAt) };
 }

@@ -25,13 +25,13 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-/** Keeps the ports of everybody. */
-export interface OpenMetadata extends Omit<Metadata, "read" | "transact"> {
+/** The registry's `Metadata` and identity's: either may be given where only one is asked for. */
+export interface AllMetadata extends Omit<Metadata, "read" | "transact"> {
   readonly read: AllNouns;
   transact<Result>(work: (nouns: AllNouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
 }
 
-export function metadata(engine: Engine): OpenMetadata {
+export function metadata(engine: Engine): AllMetadata {
   return {
     read: nouns(engine.reader, engine.flavour),
     transact: (work, options) => transact(engine, work, options),

@@ -1,13 +1,20 @@
 import type { Kysely } from "kysely";
 import type { AuditNouns } from "../../domain/audit/ports.ts";
+import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import { accessKeys } from "./access-keys.ts";
+import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
+import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
 import { layers } from "./layers.ts";
+import { managedPolicies } from "./managed-policies.ts";
+import { oidcProviders } from "./oidc-providers.ts";
+import { organizations } from "./organizations.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -15,7 +22,8 @@ import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
-export type AllNouns = Nouns & AuditNouns;
+/** What everybody says to the database, in the same transactions. */
+export type AllNouns = Nouns & IdentityNouns & AuditNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -30,6 +38,12 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
+    accounts: accounts(db, flavour),
+    identities: identities(db, flavour),
+    accessKeys: accessKeys(db, flavour),
+    managedPolicies: managedPolicies(db, flavour),
+    oidcProviders: oidcProviders(db, flavour),
+    organizations: organizations(db, flavour),
     audit: audit(db, flavour),
   };
 }
