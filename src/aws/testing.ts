@@ -4,6 +4,8 @@ import * as iamSdk from "@aws-sdk/client-iam";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
+import { createLookup } from "../domain/audit/lookup.ts";
+import { createTrail } from "../domain/audit/trail.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
 import { createPrincipalDirectory } from "../domain/identity/directory.ts";
@@ -103,6 +105,9 @@ export async function inProcess(options: InProcessOptions = {}) {
   const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
+  const home = { account: root.account, region: "us-east-1" as Region };
+  const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
+  const audit = createTrail({ metadata, home, clock, log });
   const api = createControlPlane({
     repositories: createRepositories({ metadata, ...decision, clock }),
     resources: decision.resources,
@@ -126,11 +131,14 @@ export async function inProcess(options: InProcessOptions = {}) {
     webIdentities,
     sealer,
     clock,
-    defaultRegion: "us-east-1" as Region,
+    audit,
+    lookup: createLookup(metadata),
+    home,
+    defaultRegion: home.region,
     regions,
     rates,
     maxBodiesBytes,
-    log: { error: (facts, message) => void problems.push({ ...facts, message }) },
+    log,
   });
 
   const noted: Noted[] = [];
@@ -204,7 +212,10 @@ export async function inProcess(options: InProcessOptions = {}) {
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000);
     },
-    close: () => metadata.close(),
+    async close() {
+      await audit.close();
+      await metadata.close();
+    },
     ...uploads(ecr),
   };
 }
