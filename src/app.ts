@@ -6,7 +6,7 @@ import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
+import { routinesDoneOnce, startRoutines, writeTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
@@ -71,13 +71,8 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
-        config,
-        server.port,
-        opened,
-        log,
-      );
-      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, metrics, log)];
+      const { rootKey, publicUrl, stores, times, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const routines = [...writeTimes(times), ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
@@ -123,7 +118,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes } = compose({
+  const { registry, api, busy, pullTimes, identityUses } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -137,7 +132,8 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     log,
     send: sendContent,
   });
-  return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  const times = { pullTimes, identityUses };
+  return { registry, api, busy, times, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -159,8 +155,8 @@ export interface RunningWorker {
 export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, pullTimes, registry, api, busy } = await openRegistry(config, port, opened, log);
-    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const { stores, times, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines(writeTimes(times), log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };

@@ -1,10 +1,16 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
+import { createAccessKeys } from "./domain/identity/access-keys.ts";
+import { createAccountFacts } from "./domain/identity/account-facts.ts";
+import type { IdentityChanges } from "./domain/identity/changes.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
+import { createGroups } from "./domain/identity/groups.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createUsers } from "./domain/identity/users.ts";
+import { createIdentityUses } from "./domain/identity/uses.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -53,6 +59,10 @@ export function compose(parts: Parts) {
   const access = createAccess({ principals, resources: createRegistryResources(), clock });
   const credentials = createCredentials({ root, sealer, clock });
   const tokens = createRegistryTokens({ sealer, credentials, clock });
+  // Nothing is kept yet that a change of identities could make old.
+  const changes: IdentityChanges = { key() {}, identity() {} };
+  const identity = { metadata, sealer, changes, clock };
+  const identityUses = createIdentityUses({ metadata, clock });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -71,13 +81,18 @@ export function compose(parts: Parts) {
     ...common,
     registryTokens: tokens,
     settings,
+    users: createUsers(identity),
+    groups: createGroups(identity),
+    accessKeys: createAccessKeys(identity),
+    accountFacts: createAccountFacts(identity),
+    identityUses,
     addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes };
+  return { registry, api, busy, pullTimes, identityUses };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -1,7 +1,12 @@
 import type { Access } from "../domain/access.ts";
+import type { AccessKeyService } from "../domain/identity/access-keys.ts";
+import type { AccountFacts } from "../domain/identity/account-facts.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
+import type { GroupService } from "../domain/identity/groups.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
+import type { UserService } from "../domain/identity/users.ts";
+import type { IdentityUses } from "../domain/identity/uses.ts";
 import type { Region } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -25,6 +30,11 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
+  readonly users: UserService;
+  readonly groups: GroupService;
+  readonly accessKeys: AccessKeyService;
+  readonly accountFacts: AccountFacts;
+  readonly identityUses: Pick<IdentityUses, "note">;
   readonly addresses: Addresses;
   readonly access: Access;
   readonly credentials: Credentials;
@@ -42,17 +52,19 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
+  const { access, credentials, identityUses, clock, log, defaultRegion, regions, rates } = parts;
   const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { users, groups, accessKeys, accountFacts } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials });
   const json11 = createJson11([ecr]);
-  const query = createQuery([sts, createIam({})]);
+  const iam = createIam({ users, groups, accessKeys, accountFacts, paging });
+  const query = createQuery([sts, iam]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log });
+  return createDispatch({ protocolOf, verifier, access, bodies, identityUses, defaultRegion, rates, clock, log });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */

@@ -1,10 +1,17 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
+import * as iamSdk from "@aws-sdk/client-iam";
 import * as stsSdk from "@aws-sdk/client-sts";
 import type { Access, Arrival } from "../domain/access.ts";
+import { createAccessKeys } from "../domain/identity/access-keys.ts";
+import { createAccountFacts } from "../domain/identity/account-facts.ts";
+import type { IdentityChanges } from "../domain/identity/changes.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
+import { createGroups } from "../domain/identity/groups.ts";
 import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import { createUsers } from "../domain/identity/users.ts";
+import { createIdentityUses } from "../domain/identity/uses.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
@@ -56,11 +63,19 @@ export async function inProcess(
   const registryTokens = createRegistryTokens({ sealer, credentials, clock });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
+  const identityUses = createIdentityUses({ metadata, clock });
+  const changes: IdentityChanges = { key() {}, identity() {} };
+  const identity = { metadata, sealer, changes, clock };
   const api = createControlPlane({
     repositories: createRepositories({ metadata, clock }),
     layers: createLayers({ metadata, blobs, clock }),
     images: createImages({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata }),
+    users: createUsers(identity),
+    groups: createGroups(identity),
+    accessKeys: createAccessKeys(identity),
+    accountFacts: createAccountFacts(identity),
+    identityUses,
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,
@@ -119,6 +134,11 @@ export async function inProcess(
     sts: new stsSdk.STSClient(config("us-east-1")),
     stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new stsSdk.STSClient({ ...config("us-east-1"), credentials }),
+    iam: new iamSdk.IAMClient(config("us-east-1")),
+    iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
+    metadata,
+    identityUses,
     /** The raw answer to the newest request. */
     newest: () => noted.at(-1) as Noted,
     send,
