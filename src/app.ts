@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
+import { createSealer } from "./domain/identity/sealer.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { routinesDoneOnce, startRoutines, writeTimes } from "./routines.ts";
+import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
@@ -71,8 +74,8 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, times, ...surfaces } = await openRegistry(config, server.port, opened, log);
-      const routines = [...writeTimes(times), ...routinesDoneOnce(config, stores, metrics, log)];
+      const { rootKey, publicUrl, stores, notes, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
@@ -118,11 +121,18 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, identityUses } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    allowInsecureIssuers: config.oidc.allowInsecureIssuers,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: config.oidc.allowPrivateIssuers,
+      allowInsecure: config.oidc.allowInsecureIssuers,
+      clock,
+      log,
+    }),
     publicUrl,
     defaultRegion: config.region,
     regions: config.regions,
@@ -132,8 +142,9 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     log,
     send: sendContent,
   });
-  const times = { pullTimes, identityUses };
-  return { registry, api, busy, times, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  await accounts.ensureConfigured();
+  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -155,8 +166,8 @@ export interface RunningWorker {
 export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, times, registry, api, busy } = await openRegistry(config, port, opened, log);
-    opened.defer(startRoutines(writeTimes(times), log));
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };
@@ -280,6 +291,28 @@ export async function findRootKey(config: Config): Promise<RootKeyPair | undefin
   try {
     return config.rootKey ?? (await readRootKey(credentialsFile(config)));
   } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * What works on accounts, beside the server or without it.
+ * @throws CannotStart
+ */
+export async function openAccounts(config: Config): Promise<AccountService & AsyncDisposable> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { metadata } = opened.use(await openStores(config, { mustExist: true }));
+    const file = sealingKeyFile(config);
+    // A key made here would seal what the server cannot open.
+    if (!existsSync(file)) {
+      throw new CannotStart(`there is no sealing key ${file}; set BERTH_DATA to the directory of the registry`);
+    }
+    const sealer = createSealer(await openSealingKey(file));
+    const accounts = createAccounts({ metadata, sealer, configured: config.account, clock: () => new Date() });
+    return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
     throw explained(error);
   }
 }

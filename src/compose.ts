@@ -1,16 +1,18 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess } from "./domain/access.ts";
-import { createAccessKeys } from "./domain/identity/access-keys.ts";
-import { createAccountFacts } from "./domain/identity/account-facts.ts";
-import type { IdentityChanges } from "./domain/identity/changes.ts";
-import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
-import { createGroups } from "./domain/identity/groups.ts";
+import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
+import { createAccounts } from "./domain/identity/accounts.ts";
+import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
+import type { RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
+import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
-import { createPrincipals } from "./domain/identity/principals.ts";
-import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
+import { createRoleResources } from "./domain/identity/role-resources.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
-import { createUsers } from "./domain/identity/users.ts";
-import { createIdentityUses } from "./domain/identity/uses.ts";
+import { createUserServices } from "./domain/identity/user-services.ts";
+import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -22,12 +24,16 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
+import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
   readonly metadata: Metadata & IdentityMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
+  readonly issuerKeys: IssuerKeys;
+  /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
+  readonly allowInsecureIssuers: boolean;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -51,18 +57,48 @@ export interface Limits {
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
+/** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
+const maxCompiledPolicies = 10_000;
+
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const principals = createPrincipals();
-  const access = createAccess({ principals, resources: createRegistryResources(), clock });
-  const credentials = createCredentials({ root, sealer, clock });
-  const tokens = createRegistryTokens({ sealer, credentials, clock });
-  // Nothing is kept yet that a change of identities could make old.
-  const changes: IdentityChanges = { key() {}, identity() {} };
-  const identity = { metadata, sealer, changes, clock };
-  const identityUses = createIdentityUses({ metadata, clock });
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
+    metadata,
+    root,
+    sealer,
+    compile,
+    managedDocument: awsManagedDocument,
+    organization: organizationPolicies,
+    issuerKeys: parts.issuerKeys,
+    clock,
+  });
+  const resources = resourcesByService({
+    ecr: createRegistryResources(),
+    iam: createRoleResources({ read: metadata.read, compile }),
+  });
+  const access = createAccess({ principals, resources, clock });
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  const organizations = createOrganizations({
+    metadata,
+    configured: root.account,
+    clock,
+    changed() {
+      organizationPolicies.changed();
+      principals.changed();
+    },
+  });
+  const roleServices = createRoleServices({
+    metadata,
+    directory: createPrincipalDirectory({ metadata }),
+    clock,
+    allowInsecureIssuers: parts.allowInsecureIssuers,
+    changed: principals.changed,
+  });
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -80,19 +116,18 @@ export function compose(parts: Parts) {
   const api: Surface = createControlPlane({
     ...common,
     registryTokens: tokens,
+    sessions,
+    webIdentities,
     settings,
-    users: createUsers(identity),
-    groups: createGroups(identity),
-    accessKeys: createAccessKeys(identity),
-    accountFacts: createAccountFacts(identity),
-    identityUses,
+    organizations,
+    iam,
     addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, identityUses };
+  return { registry, api, busy, pullTimes, keyUses, accounts };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

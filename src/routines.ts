@@ -21,15 +21,13 @@ const minutes = 60 * seconds;
 const hours = 60 * minutes;
 
 /** In each process that serves, since each has its own to write. */
-export function writeTimes(of: { pullTimes: Noted; identityUses: Noted }): RoutineWork[] {
-  return [
-    { name: "pull times", everyMs: 5 * seconds, run: of.pullTimes.flush, isLast: true },
-    { name: "times of use", everyMs: 5 * seconds, run: of.identityUses.flush, isLast: true },
-  ];
+export function writePullTimes(pullTimes: { flush(): Promise<void> }): RoutineWork {
+  return { name: "pull times", everyMs: 5 * seconds, run: pullTimes.flush, isLast: true };
 }
 
-interface Noted {
-  flush(): Promise<void>;
+/** In each process that serves, likewise. Nobody needs to know by the second when a key was used. */
+export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
+  return { name: "key uses", everyMs: minutes, run: keyUses.flush, isLast: true };
 }
 
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */

@@ -1,12 +1,10 @@
 import type { Access } from "../domain/access.ts";
-import type { AccessKeyService } from "../domain/identity/access-keys.ts";
-import type { AccountFacts } from "../domain/identity/account-facts.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
-import type { GroupService } from "../domain/identity/groups.ts";
+import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
-import type { UserService } from "../domain/identity/users.ts";
-import type { IdentityUses } from "../domain/identity/uses.ts";
+import type { Sessions } from "../domain/identity/sessions.ts";
+import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -19,6 +17,8 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import type { IamParts } from "./iam/operation.ts";
+import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -30,15 +30,14 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
-  readonly users: UserService;
-  readonly groups: GroupService;
-  readonly accessKeys: AccessKeyService;
-  readonly accountFacts: AccountFacts;
-  readonly identityUses: Pick<IdentityUses, "note">;
+  readonly organizations: OrganizationService;
   readonly addresses: Addresses;
+  readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
+  readonly sessions: Sessions;
+  readonly webIdentities: WebIdentities;
   readonly sealer: Sealer;
   readonly clock: () => Date;
   readonly log: Log;
@@ -52,19 +51,27 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, identityUses, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
-  const { users, groups, accessKeys, accountFacts } = parts;
+  const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses, organizations } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
-  const sts = createSts({ credentials });
-  const json11 = createJson11([ecr]);
-  const iam = createIam({ users, groups, accessKeys, accountFacts, paging });
-  const query = createQuery([sts, iam]);
+  const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
+  const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging })]);
+  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, identityUses, defaultRegion, rates, clock, log });
+  return createDispatch({
+    protocolOf,
+    verifier,
+    keyUsed: credentials.used,
+    access,
+    bodies,
+    defaultRegion,
+    rates,
+    clock,
+    log,
+  });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */
@@ -85,6 +92,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...organizationsOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

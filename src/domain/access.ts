@@ -123,6 +123,28 @@ export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourc
   readonly imageFacts?: () => Promise<Facts>;
 }
 
+/** Asks whoever keeps the resource: by the ARN's service, or the action's where there is no ARN. */
+export function resourcesByService(keepers: Readonly<Record<string, ResourcePolicies>>): ResourcePolicies {
+  return {
+    async of(registry, need) {
+      const service = need.resource === "*" ? need.action.split(":")[0] : need.resource.split(":")[2];
+      const keeper = service !== undefined && Object.hasOwn(keepers, service) ? keepers[service] : undefined;
+      return keeper ? keeper.of(registry, need) : { resource: [], facts: {} };
+    },
+  };
+}
+
+/** Whom the ARNs in a policy mean. Identity keeps it, for everybody who stores policies. */
+export interface PrincipalDirectory {
+  /**
+   * The unique ids behind the ARNs of users, roles and their sessions (a session has its role's); `undefined` for whom
+   * nobody knows. ARNs of other principals have no id and are left out.
+   */
+  resolve(arns: readonly string[]): Promise<ReadonlyMap<string, string | undefined>>;
+  /** The ARN that a user or role has today. `undefined` when it is gone. */
+  nameOf(uniqueId: string): Promise<Arn | undefined>;
+}
+
 export interface AccessParts {
   readonly principals: PrincipalPolicies;
   readonly resources: ResourcePolicies;

@@ -80,8 +80,7 @@ const registrySentences = {
     `The request body ended early; ${receivedBytes} bytes of the upload are kept`,
   StorageFull: () => "There is no space left to store the content",
 
-  AccessDenied: ({ principal, action, resource, because }: Denial) =>
-    `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
+  AccessDenied: denialText,
 } satisfies Record<string, (facts: never) => string>;
 
 /** What identity refuses, worded as IAM and STS word it. These meanings never reach the data plane. */
@@ -93,12 +92,79 @@ const identitySentences = {
   InvalidInput: ({ reason }: { reason: string }) => reason,
   /** Of AWS-managed policies and the like. */
   Unmodifiable: ({ reason }: { reason: string }) => reason,
+  /** Of a role that belongs to a service. */
+  ProtectedRole: ({ name }: { name: string }) =>
+    `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+  PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences };
+/** What STS refuses beside that. */
+const sessionSentences = {
+  PackedPolicyTooLarge: ({
+    what,
+    percent,
+  }: {
+    what: "Packed policy" | "Packed size of session tags";
+    percent: number;
+  }) =>
+    what === "Packed policy"
+      ? `Packed policy consumes ${percent}% of allotted space, please use smaller policy.`
+      : `Packed size of session tags consumes ${percent}% of allotted space.`,
+  InvalidAuthorizationMessage: () => "Message is not valid",
+  WebIdentityExpired: ({ now, expiry }: { now: number; expiry: number }) =>
+    `Token expired: current date/time ${now} must be before the expiration date/time ${expiry}`,
+  WebIdentityInvalid: ({ reason }: { reason: string }) => reason,
+  WebIdentityRejected: ({ reason }: { reason: string }) => reason,
+  IssuerUnreachable: ({ reason }: { reason: string }) => reason,
+} satisfies Record<string, (facts: never) => string>;
+
+/** Why Organizations finds an input, or a limit, broken: its clients know the reason by name. */
+interface Reasoned {
+  reason: string;
+  message: string;
+}
+
+/** What the organisation refuses, worded as AWS Organizations words it. */
+const organizationSentences = {
+  OrganizationNotInUse: () => "Your account is not a member of an organization.",
+  AlreadyInOrganization: () => "The AWS account is already a member of an organization.",
+  OrganizationsDenied: () => "You don't have permissions to access this resource.",
+  OrganizationNotEmpty: () =>
+    "The organization isn't empty. To delete an organization, you must first remove all accounts except the management account, delete all OUs, and delete all policies.",
+  OrganizationConstraint: ({ message }: Reasoned) => message,
+  OrganizationInput: ({ message }: Reasoned) => message,
+  OrganizationAccountNotFound: () => "You specified an account that doesn't exist.",
+  CreateAccountStatusNotFound: () => "You specified a create account request that doesn't exist.",
+  AccountAlreadyClosed: () => "You specified an account that is already closed.",
+  MasterCannotLeave: () => "You can't remove the management account from the organization.",
+  ParentNotFound: () => "You specified parent that doesn't exist.",
+  ChildNotFound: () => "You specified a child that doesn't exist.",
+  SourceParentNotFound: () => "You specified a source parent that doesn't exist.",
+  DestinationParentNotFound: () => "You specified a destination parent that doesn't exist.",
+  DuplicateAccount: () => "The account is already a child of the specified destination parent.",
+  RootNotFound: () => "You specified a root that doesn't exist.",
+  TargetNotFound: () => "You specified a target that doesn't exist.",
+  UnitNotFound: () => "You specified an organizational unit that doesn't exist.",
+  UnitNotEmpty: () =>
+    "The specified OU is not empty. Move all accounts to another root or to other OUs, remove all child OUs, and try the operation again.",
+  DuplicateUnit: () => "An OU with the same name already exists.",
+  OrganizationPolicyNotFound: () => "You specified a policy that doesn't exist.",
+  DuplicateOrganizationPolicy: () => "A policy with the specified name and type already exists.",
+  PolicyInUse: () =>
+    "The policy is attached to one or more entities. You must detach it from all roots, OUs, and accounts before performing this operation.",
+  DuplicatePolicyAttachment: () => "A policy with the specified name and type already exists.",
+  PolicyNotAttached: () => "The policy isn't attached to the specified target.",
+  PolicyTypeNotEnabled: () => "This operation can be performed only for enabled policy types.",
+  PolicyTypeAlreadyEnabled: () => "The specified policy type is already enabled.",
+  PolicyTypeNotAvailable: () => "The specified policy type isn't available for this organization.",
+} satisfies Record<string, (facts: never) => string>;
+
+export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences, ...organizationSentences };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
+export type SessionRefusalCode = keyof typeof sessionSentences;
+export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {
   given: number;
@@ -116,6 +182,15 @@ export interface Denial {
   /** The statement that denied it, for the audit trail; never shown to the caller. */
   statement?: DecidingStatement;
 }
+
+/** AWS tells nobody why a role cannot be assumed: whoever may not, learns not even whether it exists. */
+function denialText({ principal, action, resource, because }: Denial): string {
+  if (action === "sts:AssumeRoleWithWebIdentity") return `Not authorized to perform ${action}`;
+  const denial = `User: ${principal} is not authorized to perform: ${action} on resource: ${resource}`;
+  return onRole.has(action) && resource.startsWith("arn:aws:iam:") ? denial : `${denial} ${because}`;
+}
+
+const onRole = new Set(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]);
 
 export type RefusalCode = keyof typeof sentences;
 export type Facts<Code extends RefusalCode> = Parameters<(typeof sentences)[Code]>[0];

@@ -8,6 +8,7 @@ import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
@@ -92,6 +93,13 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
     sealingKey: new Uint8Array(32).fill(7),
+    allowInsecureIssuers: true,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: false,
+      allowInsecure: true,
+      clock: () => state.now,
+      log: { warn: () => {} },
+    }),
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

@@ -7,8 +7,8 @@ export const CreateAccessKey = operation("CreateAccessKey", {
   needs: onSubject("iam:CreateAccessKey"),
   throws: ["LimitExceeded", "NoSuchEntity", "Validation"],
   async run({ UserName }, granted, { users, accessKeys }) {
-    const { caller, registry } = granted;
-    const { name } = await subjectOf(UserName, registry.account, caller.principal, { users });
+    const { caller } = granted;
+    const name = await subjectOf(UserName, caller.principal, { users });
     const key = await accessKeys.create(granted, name);
     const { accessKeyId, status, secret, createdAt } = key;
     return {

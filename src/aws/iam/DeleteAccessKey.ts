@@ -7,8 +7,8 @@ export const DeleteAccessKey = operation("DeleteAccessKey", {
   needs: onSubject("iam:DeleteAccessKey"),
   throws: ["NoSuchEntity", "Validation"],
   async run({ UserName, AccessKeyId }, granted, { users, accessKeys }) {
-    const { caller, registry } = granted;
-    const { name } = await subjectOf(UserName, registry.account, caller.principal, { users });
+    const { caller } = granted;
+    const name = await subjectOf(UserName, caller.principal, { users });
     await accessKeys.delete(granted, name, AccessKeyId);
   },
 });

@@ -1,6 +1,6 @@
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { GroupName } from "./shapes.ts";
-import { onGroup } from "./subject.ts";
 
 export const DeleteGroup = operation("DeleteGroup", {
   input: { GroupName },

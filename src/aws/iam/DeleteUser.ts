@@ -1,6 +1,6 @@
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName } from "./shapes.ts";
-import { onUser } from "./subject.ts";
 
 export const DeleteUser = operation("DeleteUser", {
   input: { UserName: ExistingUserName },

@@ -1,7 +1,8 @@
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onGroup } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
 import { GroupName, Marker, MaxItems } from "./shapes.ts";
-import { onGroup } from "./subject.ts";
 import { groupView, listedUserView } from "./views.ts";
 
 export const GetGroup = operation("GetGroup", {
@@ -13,7 +14,7 @@ export const GetGroup = operation("GetGroup", {
     const { items, rest } = await listPage(paging, {
       of: ["GetGroup", granted.registry.account, group.uniqueId],
       input,
-      read: (page) => groups.members(group, page),
+      read: (page: Paged<string>) => groups.members(group, page),
       keyOf: ({ name }) => name.toLowerCase(),
     });
     return { Group: groupView(group), Users: items.map(listedUserView), ...rest };

@@ -21,7 +21,7 @@ export const GetUser = operation("GetUser", {
       const user = { UserId: account, Arn: rootArn(account), CreateDate: await accountFacts.createdAt(account) };
       return { User: { Path: undefined, UserName: undefined, ...user } };
     }
-    const { name } = await subjectOf(UserName, account, principal, { users });
+    const name = await subjectOf(UserName, principal, { users });
     return { User: userView(await users.get(granted, name)) };
   },
 });

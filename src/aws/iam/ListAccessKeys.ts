@@ -1,6 +1,7 @@
+import type { AccessKey } from "../../domain/identity/ports.ts";
 import { rootArn } from "../../domain/names.ts";
 import { operation } from "./operation.ts";
-import { listOf } from "./paging.ts";
+import { inPages, listPage } from "./paging.ts";
 import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
 import { onSubject, subjectOf } from "./subject.ts";
 
@@ -20,12 +21,14 @@ export const ListAccessKeys = operation("ListAccessKeys", {
       // Its pair is set up with the account, so there is no more to tell of it than who asks knows already.
       return { AccessKeyMetadata: [{ AccessKeyId: key.longTermKeyId, Status: "Active" as const }], IsTruncated: false };
     }
-    const { name } = await subjectOf(input.UserName, account, principal, { users });
-    const { items, rest } = await listOf(paging, {
+    const name = await subjectOf(input.UserName, principal, { users });
+    const keyOf = ({ accessKeyId }: AccessKey) => accessKeyId;
+    const keys = (await accessKeys.list(granted, name)).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
+    const { items, rest } = await listPage(paging, {
       of: ["ListAccessKeys", account, name],
       input,
-      items: await accessKeys.list(granted, name),
-      keyOf: ({ accessKeyId }) => accessKeyId,
+      read: inPages(keys, keyOf),
+      keyOf,
     });
     const views = items.map(({ accessKeyId, status, createdAt }) => {
       return { UserName: name, AccessKeyId: accessKeyId, Status: status, CreateDate: createdAt };

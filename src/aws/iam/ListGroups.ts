@@ -1,7 +1,8 @@
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onPath } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
 import { Marker, MaxItems, PathPrefix } from "./shapes.ts";
-import { onPath } from "./subject.ts";
 import { groupView } from "./views.ts";
 
 export const ListGroups = operation("ListGroups", {
@@ -13,7 +14,7 @@ export const ListGroups = operation("ListGroups", {
     const { items, rest } = await listPage(paging, {
       of: ["ListGroups", granted.registry.account, pathPrefix],
       input,
-      read: (page) => groups.list(granted, { ...page, pathPrefix }),
+      read: (page: Paged<string>) => groups.list(granted, { ...page, pathPrefix }),
       keyOf: ({ name }) => name.toLowerCase(),
     });
     return { Groups: items.map(groupView), ...rest };

@@ -1,7 +1,8 @@
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
 import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
-import { onUser } from "./subject.ts";
 import { groupView } from "./views.ts";
 
 export const ListGroupsForUser = operation("ListGroupsForUser", {
@@ -12,7 +13,7 @@ export const ListGroupsForUser = operation("ListGroupsForUser", {
     const { items, rest } = await listPage(paging, {
       of: ["ListGroupsForUser", granted.registry.account, input.UserName],
       input,
-      read: (page) => groups.ofUser(granted, input.UserName, page),
+      read: (page: Paged<string>) => groups.ofUser(granted, input.UserName, page),
       keyOf: ({ name }) => name.toLowerCase(),
     });
     return { Groups: items.map(groupView), ...rest };

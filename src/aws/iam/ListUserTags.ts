@@ -1,8 +1,8 @@
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
-import { listOf } from "./paging.ts";
+import { inPages, listPage } from "./paging.ts";
+import { sortedTags } from "./role-views.ts";
 import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
-import { onUser } from "./subject.ts";
-import { tagsView } from "./views.ts";
 
 export const ListUserTags = operation("ListUserTags", {
   input: { UserName: ExistingUserName, Marker, MaxItems },
@@ -10,11 +10,12 @@ export const ListUserTags = operation("ListUserTags", {
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { users, paging }) {
     const { tags } = await users.get(granted, input.UserName);
-    const { items, rest } = await listOf(paging, {
+    const keyOf = ({ Key }: { Key: string }) => Key;
+    const { items, rest } = await listPage(paging, {
       of: ["ListUserTags", granted.registry.account, input.UserName],
       input,
-      items: tagsView(tags),
-      keyOf: ({ Key }) => Key,
+      read: inPages(sortedTags(tags), keyOf),
+      keyOf,
     });
     return { Tags: [...items], ...rest };
   },

@@ -1,7 +1,8 @@
+import type { Paged } from "../../domain/identity/ports.ts";
+import { onPath } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
 import { Marker, MaxItems, PathPrefix } from "./shapes.ts";
-import { onPath } from "./subject.ts";
 import { listedUserView } from "./views.ts";
 
 export const ListUsers = operation("ListUsers", {
@@ -13,7 +14,7 @@ export const ListUsers = operation("ListUsers", {
     const { items, rest } = await listPage(paging, {
       of: ["ListUsers", granted.registry.account, pathPrefix],
       input,
-      read: (page) => users.list(granted, { ...page, pathPrefix }),
+      read: (page: Paged<string>) => users.list(granted, { ...page, pathPrefix }),
       keyOf: ({ name }) => name.toLowerCase(),
     });
     return { Users: items.map(listedUserView), ...rest };

@@ -1,7 +1,7 @@
 import { newTags, requestTags } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, Tags } from "./shapes.ts";
-import { onUser } from "./subject.ts";
 
 export const TagUser = operation("TagUser", {
   input: { UserName: ExistingUserName, Tags },

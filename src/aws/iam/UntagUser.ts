@@ -1,7 +1,7 @@
 import { tagKeys } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, TagKeys } from "./shapes.ts";
-import { onUser } from "./subject.ts";
 
 export const UntagUser = operation("UntagUser", {
   input: { UserName: ExistingUserName, TagKeys },

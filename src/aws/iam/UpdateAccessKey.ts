@@ -15,8 +15,8 @@ export const UpdateAccessKey = operation("UpdateAccessKey", {
   async run({ UserName, AccessKeyId, Status }, granted, { users, accessKeys }) {
     // The type has it for other credentials. A key that somebody switches off is inactive.
     if (Status === "Expired") throw refuse("InvalidInput", { reason: "Access keys do not expire" });
-    const { caller, registry } = granted;
-    const { name } = await subjectOf(UserName, registry.account, caller.principal, { users });
+    const { caller } = granted;
+    const name = await subjectOf(UserName, caller.principal, { users });
     await accessKeys.setStatus(granted, name, AccessKeyId, Status);
   },
 });

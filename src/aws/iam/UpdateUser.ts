@@ -1,16 +1,14 @@
-import { iamArn } from "../../domain/names.ts";
-import { onIdentity } from "./needs.ts";
+import { needsOn } from "./on-resource.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, Path, UserName } from "./shapes.ts";
 
 export const UpdateUser = operation("UpdateUser", {
   input: { UserName: ExistingUserName, NewPath: Path.optional(), NewUserName: UserName.optional() },
   /** Both as it is and as it will be. */
-  async needs({ UserName: name, NewPath, NewUserName = name }, { account }, { parts: { users } }) {
-    const action = "iam:UpdateUser";
-    const user = await users.find(account, name);
-    const now = onIdentity(action, account, "user", name, user);
-    return [now, { ...now, resource: iamArn(account, "user", NewPath ?? user?.path ?? "/", NewUserName) }];
+  async needs({ UserName: name, NewPath, NewUserName = name }, { account }, { parts: { resources } }) {
+    const needs = needsOn("iam:UpdateUser", await resources.entity(account, "user", name));
+    const moved = await resources.moved(account, "user", name, { name: NewUserName, path: NewPath });
+    return [...needs, ...needs.map((need) => ({ ...need, resource: moved }))];
   },
   throws: ["EntityAlreadyExists", "NoSuchEntity"],
   async run({ UserName: name, NewPath, NewUserName }, granted, { users }) {

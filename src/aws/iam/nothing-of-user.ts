@@ -12,8 +12,7 @@ export async function nothingOf(
   granted: Granted,
   { users }: Pick<IamParts, "users">,
 ): Promise<{ name: string; IsTruncated: false }> {
-  const { caller, registry } = granted;
-  const { name } = await subjectOf(UserName, registry.account, caller.principal, { users });
+  const name = await subjectOf(UserName, granted.caller.principal, { users });
   await users.get(granted, name);
   return { name, IsTruncated: false };
 }

@@ -3,12 +3,12 @@ import type { AccountId } from "../../domain/names.ts";
 import type { Paging } from "../paging.ts";
 
 /** A request for one page of an IAM list. */
-export interface ListRequest<Item> {
+export interface ListRequest<Item, Key> {
   /** The list and every member that filters it. A marker is only good for the list that it was made for. */
   readonly of: readonly [operation: string, account: AccountId, ...filters: unknown[]];
   readonly input: { readonly Marker?: string; readonly MaxItems?: number };
-  readonly read: (page: { after?: string; limit: number }) => Promise<readonly Item[]>;
-  readonly keyOf: (item: Item) => string;
+  readonly read: (page: { after?: Key; limit: number }) => Promise<readonly Item[]>;
+  readonly keyOf: (item: Item) => Key;
 }
 
 /** IAM's lists give a hundred at a time unless they are asked for another number. */
@@ -21,11 +21,11 @@ export interface Listed<Item> {
 }
 
 /** @throws Validation for a marker that is not this list's */
-export async function listPage<Item>(
+export async function listPage<Item, Key>(
   paging: Paging,
-  { of, input: { Marker, MaxItems = defaultItems }, read, keyOf }: ListRequest<Item>,
+  { of, input: { Marker, MaxItems = defaultItems }, read, keyOf }: ListRequest<Item, Key>,
 ): Promise<Listed<Item>> {
-  const { items, nextToken } = await paging.page<Item, string>({
+  const { items, nextToken } = await paging.page<Item, Key>({
     of,
     nextToken: Marker,
     limit: MaxItems,
@@ -36,14 +36,10 @@ export async function listPage<Item>(
   return { items, rest: { IsTruncated: nextToken !== undefined, Marker: nextToken } };
 }
 
-/** Pages of what is at hand as a whole, because it is short; in the order of the keys. */
-export async function listOf<Item>(
-  paging: Paging,
-  { items, of, input, keyOf }: Omit<ListRequest<Item>, "read"> & { readonly items: readonly Item[] },
-): Promise<Listed<Item>> {
-  const inOrder = [...items].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-  const read: ListRequest<Item>["read"] = async ({ after, limit }) => {
-    return inOrder.filter((item) => after === undefined || keyOf(item) > after).slice(0, limit);
+/** Pages of what is at hand as a whole, because it is short. Items are in the order of their keys. */
+export function inPages<Item>(items: readonly Item[], keyOf: (item: Item) => string) {
+  return async ({ after, limit }: { after?: string; limit: number }): Promise<readonly Item[]> => {
+    const start = after === undefined ? 0 : items.findIndex((item) => keyOf(item) > after);
+    return start < 0 ? [] : items.slice(start, start + limit);
   };
-  return listPage(paging, { of, input, read, keyOf });
 }

@@ -2,10 +2,11 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { AccountId } from "../names.ts";
 import type { IdentityChanges } from "./changes.ts";
+import { accessKeyPurpose } from "./credentials.ts";
+import { findEntity, lockEntity } from "./entities.ts";
 import { newAccessKeyId, newSecret } from "./ids.ts";
 import type { AccessKey, Identity, IdentityMetadata, IdentityNouns } from "./ports.ts";
 import type { Sealer } from "./sealer.ts";
-import { lockUser, requireUser } from "./users.ts";
 
 /** So that a key can be replaced while the other one is in use. */
 export const maxKeysOfUser = 2;
@@ -40,7 +41,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
     findWithUser: (accessKeyId) => accessKeys.findWithUser(accessKeyId),
 
     async list({ registry: { account } }, userName) {
-      const { id } = await requireUser(metadata.read, account, userName);
+      const { id } = await findEntity(metadata.read, account, "user", userName);
       return accessKeys.ofUser(id);
     },
 
@@ -48,7 +49,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
       const [accessKeyId, secret] = [newAccessKeyId(), newSecret()];
       const sealedSecret = sealSecret(sealer, accessKeyId, secret);
       const key = await metadata.transact(async (nouns) => {
-        const { id } = await lockUser(nouns, account, userName);
+        const { id } = await lockEntity(nouns, account, "user", userName);
         if ((await nouns.accessKeys.ofUser(id)).length >= maxKeysOfUser) {
           throw refuse("LimitExceeded", { reason: `Cannot exceed quota for AccessKeysPerUser: ${maxKeysOfUser}` });
         }
@@ -86,7 +87,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
 
 /** @throws NoSuchEntity also for another user's key */
 async function requireKey(nouns: IdentityNouns, account: AccountId, userName: string, accessKeyId: string) {
-  const { id } = await requireUser(nouns, account, userName);
+  const { id } = await findEntity(nouns, account, "user", userName);
   const key = await nouns.accessKeys.find(accessKeyId);
   if (key?.identityId !== id) throw missing(accessKeyId);
 }
@@ -95,15 +96,7 @@ function missing(accessKeyId: string) {
   return refuse("NoSuchEntity", { reason: `The Access Key with id ${accessKeyId} cannot be found.` });
 }
 
-const purpose = "access-key";
-
 /** The id is sealed with the secret: nobody who can write to the database can give a key somebody else's secret. */
-export function sealSecret(sealer: Sealer, accessKeyId: string, secret: string): string {
-  return sealer.seal(purpose, { accessKeyId, secret });
-}
-
-/** `undefined` for what was not sealed here, for this key. */
-export function unsealSecret(sealer: Sealer, accessKeyId: string, sealedSecret: string): string | undefined {
-  const opened = sealer.open(purpose, sealedSecret) as { accessKeyId: string; secret: string } | undefined;
-  return opened?.accessKeyId === accessKeyId ? opened.secret : undefined;
+function sealSecret(sealer: Sealer, accessKeyId: string, secret: string): string {
+  return sealer.seal(accessKeyPurpose, { accessKeyId, secret });
 }

@@ -19,13 +19,7 @@ export interface AccountFacts {
   createdAt(account: AccountId): Promise<Date | undefined>;
 }
 
-export function createAccountFacts({
-  metadata,
-  clock,
-}: {
-  metadata: IdentityMetadata;
-  clock: () => Date;
-}): AccountFacts {
+export function createAccountFacts({ metadata }: { metadata: IdentityMetadata }): AccountFacts {
   const { accounts, identities, managedPolicies } = metadata.read;
 
   return {
@@ -33,8 +27,6 @@ export function createAccountFacts({
 
     async setAlias({ registry: { account } }, alias) {
       await metadata.transact(async ({ accounts }) => {
-        // The first account is there before anything is written of it.
-        await accounts.create({ id: account, name: account, email: "", status: "ACTIVE", createdAt: clock() });
         if (await accounts.setAlias(account, alias)) return;
         throw refuse("EntityAlreadyExists", { reason: `The account alias ${alias} already exists.` });
       });

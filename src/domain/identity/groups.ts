@@ -1,10 +1,10 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import type { AccountId } from "../names.ts";
 import type { IdentityChanges } from "./changes.ts";
+import { findEntity, lockEntity } from "./entities.ts";
 import { newUniqueId } from "./ids.ts";
 import type { Identity, IdentityMetadata, IdentityNouns, Paged } from "./ports.ts";
-import { conflict, lockUser, requireUser } from "./users.ts";
+import { conflict } from "./users.ts";
 
 /** What one account may have at the most, and in how many one user may be (IAM user guide, "IAM and AWS STS quotas"). */
 export const maxGroups = 300;
@@ -12,8 +12,6 @@ export const maxGroupsOfUser = 10;
 
 /** Groups of the account that was granted. Their names are the same whatever the case. */
 export interface GroupService {
-  /** Asks no permission: it is how a request finds out what it needs one for. */
-  find(account: AccountId, name: string): Promise<Identity | undefined>;
   /** @throws NoSuchEntity */
   get(granted: Granted, name: string): Promise<Identity>;
   /** By name. */
@@ -47,13 +45,12 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
   const { identities } = metadata.read;
 
   return {
-    find: (account, name) => identities.find(account, "group", name),
-    get: ({ registry: { account } }, name) => requireGroup(metadata.read, account, name),
+    get: ({ registry: { account } }, name) => findEntity(metadata.read, account, "group", name),
     list: ({ registry: { account } }, page) => identities.list(account, "group", page),
     members: ({ id }, page) => identities.membersOf(id, page),
 
     async ofUser({ registry: { account } }, userName, page) {
-      const { id } = await requireUser(metadata.read, account, userName);
+      const { id } = await findEntity(metadata.read, account, "user", userName);
       return identities.groupsOf(id, page);
     },
 
@@ -71,7 +68,7 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
 
     async rename({ registry: { account } }, name, { name: newName, path }) {
       await metadata.transact(async (nouns) => {
-        const { id } = await requireGroup(nouns, account, name);
+        const { id } = await findEntity(nouns, account, "group", name);
         const to = { ...(newName !== undefined && { name: newName }), ...(path !== undefined && { path }) };
         if (!(await nouns.identities.update(id, to))) throw taken(newName ?? name);
       });
@@ -79,7 +76,7 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
 
     async delete({ registry: { account } }, name) {
       await metadata.transact(async (nouns) => {
-        const { id } = await requireGroup(nouns, account, name);
+        const { id } = await findEntity(nouns, account, "group", name);
         await requireNothingLeft(id, nouns);
         await nouns.identities.delete(id);
       });
@@ -87,8 +84,8 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
 
     async addUser({ registry: { account } }, name, userName) {
       const { uniqueId } = await metadata.transact(async (nouns) => {
-        const group = await requireGroup(nouns, account, name);
-        const user = await lockUser(nouns, account, userName);
+        const group = await findEntity(nouns, account, "group", name);
+        const user = await lockEntity(nouns, account, "user", userName);
         const others = await nouns.identities.groupsOf(user.id, { limit: maxGroupsOfUser });
         const isMember = others.some(({ id }) => id === group.id);
         if (!isMember && others.length >= maxGroupsOfUser) {
@@ -102,21 +99,14 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
 
     async removeUser({ registry: { account } }, name, userName) {
       const { uniqueId } = await metadata.transact(async (nouns) => {
-        const group = await requireGroup(nouns, account, name);
-        const user = await requireUser(nouns, account, userName);
+        const group = await findEntity(nouns, account, "group", name);
+        const user = await findEntity(nouns, account, "user", userName);
         await nouns.identities.leave(group.id, user.id);
         return user;
       });
       changes.identity(uniqueId);
     },
   };
-}
-
-/** @throws NoSuchEntity */
-export async function requireGroup({ identities }: IdentityNouns, account: AccountId, name: string): Promise<Identity> {
-  const group = await identities.find(account, "group", name);
-  if (!group) throw refuse("NoSuchEntity", { reason: `The group with name ${name} cannot be found.` });
-  return group;
 }
 
 /** @throws DeleteConflict */

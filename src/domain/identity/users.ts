@@ -1,9 +1,11 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import type { AccountId, Arn } from "../names.ts";
+import type { Arn } from "../names.ts";
 import type { IdentityChanges } from "./changes.ts";
+import { findEntity, lockEntity } from "./entities.ts";
 import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
 import { newUniqueId } from "./ids.ts";
+import { checkUsable } from "./policy-use.ts";
 import type { Identity, IdentityMetadata, IdentityNouns, Paged } from "./ports.ts";
 
 /** What one account may have at the most (IAM user guide, "IAM and AWS STS quotas"). */
@@ -11,8 +13,7 @@ export const maxUsers = 5000;
 
 /** Users of the account that was granted. Their names are the same whatever the case. */
 export interface UserService {
-  /** Asks no permission: it is how a request finds out what it needs one for. */
-  find(account: AccountId, name: string): Promise<Identity | undefined>;
+  /** Asks no permission: it is how a request that names no user finds out whom it means. */
   ofUniqueId(uniqueId: string): Promise<Identity | undefined>;
   /** @throws NoSuchEntity */
   get(granted: Granted, name: string): Promise<Identity>;
@@ -31,8 +32,6 @@ export interface UserService {
   tag(granted: Granted, name: string, tags: NewTags): Promise<void>;
   /** @throws NoSuchEntity */
   untag(granted: Granted, name: string, keys: readonly string[]): Promise<void>;
-  /** @throws NoSuchEntity for the user, and for the boundary */
-  setBoundary(granted: Granted, name: string, boundary: Arn | undefined): Promise<void>;
 }
 
 export interface NewUser {
@@ -58,7 +57,7 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
     work: (user: Identity, nouns: IdentityNouns) => Promise<void>,
   ): Promise<void> {
     const { uniqueId } = await metadata.transact(async (nouns) => {
-      const user = await lockUser(nouns, account, name);
+      const user = await lockEntity(nouns, account, "user", name);
       await work(user, nouns);
       return user;
     });
@@ -66,15 +65,15 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
   }
 
   return {
-    find: (account, name) => identities.find(account, "user", name),
     ofUniqueId: (uniqueId) => identities.ofUniqueId(uniqueId),
-    get: ({ registry: { account } }, name) => requireUser(metadata.read, account, name),
+    get: ({ registry: { account } }, name) => findEntity(metadata.read, account, "user", name),
     list: ({ registry: { account } }, page) => identities.list(account, "user", page),
 
     async create({ registry: { account } }, { name, path = "/", boundary, tags = [] }) {
-      if (boundary !== undefined) boundaryIn(account, boundary);
       const user = { account, kind: "user", path, name, boundary, tags: tagsOf(tags), createdAt: clock() } as const;
-      return metadata.transact(async ({ identities }) => {
+      return metadata.transact(async (nouns) => {
+        const { identities } = nouns;
+        if (boundary !== undefined) await checkUsable(nouns, account, boundary);
         if ((await identities.count(account, "user")) >= maxUsers) {
           throw refuse("LimitExceeded", { reason: `Cannot exceed quota for UsersPerAccount: ${maxUsers}` });
         }
@@ -111,42 +110,12 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
         await identities.update(user.id, { tags: withoutTags(user.tags, keys) });
       });
     },
-
-    async setBoundary(granted, name, boundary) {
-      await change(granted, name, async ({ id }, { identities }) => {
-        await identities.update(id, { boundary: boundary && boundaryIn(granted.registry.account, boundary) });
-      });
-    },
   };
 
   async function forgetKeys({ registry: { account } }: Granted, name: string): Promise<void> {
     const user = await identities.find(account, "user", name);
     for (const { accessKeyId } of user ? await metadata.read.accessKeys.ofUser(user.id) : []) changes.key(accessKeyId);
   }
-}
-
-/** @throws NoSuchEntity */
-export async function requireUser({ identities }: IdentityNouns, account: AccountId, name: string): Promise<Identity> {
-  const user = await identities.find(account, "user", name);
-  if (!user) throw refuse("NoSuchEntity", { reason: `The user with name ${name} cannot be found.` });
-  return user;
-}
-
-/** As `requireUser`, and nobody else changes the user until the transaction ends. @throws NoSuchEntity */
-export async function lockUser(nouns: IdentityNouns, account: AccountId, name: string): Promise<Identity> {
-  const { id } = await requireUser(nouns, account, name);
-  // Perhaps it went, or was renamed, while we waited.
-  const user = await nouns.identities.lock(id);
-  if (user?.name.toLowerCase() !== name.toLowerCase()) return requireUser(nouns, account, name);
-  return user;
-}
-
-/** A policy of the account, or one of AWS. @throws InvalidInput */
-export function boundaryIn(account: AccountId, boundary: Arn): Arn {
-  if (boundary.startsWith(`arn:aws:iam::${account}:policy/`) || boundary.startsWith("arn:aws:iam::aws:policy/")) {
-    return boundary;
-  }
-  throw refuse("InvalidInput", { reason: `ARN ${boundary} is not valid.` });
 }
 
 /** In the order in which IAM looks. @throws DeleteConflict */
