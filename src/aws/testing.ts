@@ -7,7 +7,7 @@ import { type Access, type Arrival, createAccess, resourcesByService } from "../
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
 import { createPrincipalDirectory } from "../domain/identity/directory.ts";
-import { createOrganizationPolicies } from "../domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "../domain/identity/organization.ts";
 import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createRoleServices } from "../domain/identity/role-services.ts";
@@ -20,10 +20,11 @@ import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
 import { createLayers } from "../domain/registry/layers.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
+import { createPolicies } from "../domain/registry/policies.ts";
 import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
-import { rootAccess } from "../domain/testing.ts";
+import { decisionParts, rootAccess } from "../domain/testing.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
@@ -85,7 +86,13 @@ export async function inProcess(options: InProcessOptions = {}) {
     issuerKeys,
     clock,
   });
-  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const directory = createPrincipalDirectory({ metadata });
+  const decision = decisionParts(metadata);
+  const keepers = resourcesByService({
+    ecr: decision.resources,
+    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+  });
+  const resources = withResourceControl(keepers, organizationPolicies);
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
@@ -98,15 +105,17 @@ export async function inProcess(options: InProcessOptions = {}) {
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
-    repositories: createRepositories({ metadata, clock }),
+    repositories: createRepositories({ metadata, ...decision, clock }),
+    resources: decision.resources,
+    policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
     layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, pullTimes, clock }),
-    settings: createSettings({ metadata }),
+    images: createImages({ metadata, ...decision, pullTimes, clock }),
+    settings: createSettings({ metadata, ...decision }),
     organizations,
     iam: {
       ...createRoleServices({
         metadata,
-        directory: createPrincipalDirectory({ metadata }),
+        directory,
         clock,
         allowInsecureIssuers: true,
         changed: principals.changed,
