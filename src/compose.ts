@@ -14,6 +14,7 @@ import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
@@ -74,7 +75,7 @@ export function compose(parts: Parts) {
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -105,13 +106,14 @@ export function compose(parts: Parts) {
       principals.changed();
     },
   });
-  const iam = createRoleServices({
+  const roleServices = createRoleServices({
     metadata,
     directory,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,
   });
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });

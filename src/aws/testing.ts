@@ -14,6 +14,7 @@ import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import { createUserServices } from "../domain/identity/user-services.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
@@ -77,7 +78,7 @@ export async function inProcess(options: InProcessOptions = {}) {
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -116,13 +117,16 @@ export async function inProcess(options: InProcessOptions = {}) {
     images: createImages({ metadata, ...decision, pullTimes, clock }),
     settings: createSettings({ metadata, ...decision }),
     organizations,
-    iam: createRoleServices({
-      metadata,
-      directory,
-      clock,
-      allowInsecureIssuers: true,
-      changed: principals.changed,
-    }),
+    iam: {
+      ...createRoleServices({
+        metadata,
+        directory,
+        clock,
+        allowInsecureIssuers: true,
+        changed: principals.changed,
+      }),
+      ...createUserServices({ metadata, sealer, changes, clock }),
+    },
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,
