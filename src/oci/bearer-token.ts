@@ -2,6 +2,7 @@ import type { Arrival } from "../domain/access.ts";
 import type { BearerScope, BearerTokens, RepositoryScope } from "../domain/identity/bearer-tokens.ts";
 import { anonymous } from "../domain/identity/credentials.ts";
 import { type AccountId, parseRepositoryName, type Registry } from "../domain/names.ts";
+import type { Rates } from "../domain/rates.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import { type Authenticator, registryOf, signIn } from "./authenticate.ts";
 import { NotAuthenticated, OciError } from "./errors.ts";
@@ -32,7 +33,7 @@ export async function issueToken(
   request: Request,
   url: URL,
   arrival: Arrival,
-  plane: Authenticator & { publicAccess: PublicAccess },
+  plane: Authenticator & { readonly publicAccess: PublicAccess; readonly rates?: Rates },
 ): Promise<Response> {
   if (request.method !== "GET") {
     // Containerd asks by POST first, and by GET after exactly this.
@@ -42,6 +43,7 @@ export async function issueToken(
   const { principal, accessKeyId, longTermKeyId } = isSignedIn ? await signIn(request, plane) : signedInByNone;
   arrival.note({ operation: "token", principal: principal.arn });
   const registry = registryOf(url, principal, plane);
+  plane.rates?.take(principal, registry.region, ["GetAuthorizationToken"]);
   const scope = await scopeOf(url.searchParams.getAll("scope"), registry, plane.resources);
   const { token, issuedAt, expiresInSeconds } = plane.publicAccess.tokens.issue({
     principal,
