@@ -147,11 +147,29 @@ describe("the trust policy decides", () => {
     expect(await refusal(assume(issuer.token({ sub }), { RoleArn }))).toEqual(denied);
   });
 
-  test("a provider named after AWS speaks for nobody", async () => {
-    await role({ StringEquals: { "aws:PrincipalArn": "arn:aws:iam::111122223333:role/admin" } });
-    expect(await refusal(assume(issuer.token({ sub, PrincipalArn: "arn:aws:iam::111122223333:role/admin" })))).toEqual(
-      denied,
-    );
+  test("tags of a token need their permission, and become the session's", async () => {
+    const provider = { Federated: `arn:aws:iam::${account}:oidc-provider/${issuer.url}` };
+    const statement = (Action: string, Condition?: object) => ({
+      Effect: "Allow",
+      Principal: provider,
+      Action,
+      Condition,
+    });
+    const trust = (...Statement: object[]) => JSON.stringify({ Version: "2012-10-17", Statement });
+    const tags = { principal_tags: { team: ["blue"], cost: "1" }, transitive_tag_keys: ["team"] };
+    const token = () => issuer.token({ sub, "https://aws.amazon.com/tags": tags });
+    const assumeIt = statement("sts:AssumeRoleWithWebIdentity");
+    const { id } = await people.role("deploy", { trustPolicy: trust(assumeIt) });
+    expect((await refusal(assume(token()))).slice(0, 2)).toEqual([403, "AccessDenied"]);
+    const tagIt = statement("sts:TagSession", { StringEquals: { "aws:RequestTag/team": "blue" } });
+    await people.change(({ identities }) => identities.update(id, { trustPolicy: trust(assumeIt, tagIt) }));
+    const { Credentials } = await assume(token());
+    const found = await world.credentials.find(Credentials?.AccessKeyId ?? "", Credentials?.SessionToken);
+    expect(found).toMatchObject({
+      principal: { session: { tags: { team: "blue", cost: "1" }, transitiveTagKeys: ["team"] } },
+    });
+    const odd = issuer.token({ sub, "https://aws.amazon.com/tags": { principal_tags: { team: ["a", "b"] } } });
+    expect(await refusal(assume(odd))).toEqual(invalid("The claim https://aws.amazon.com/tags cannot be read"));
   });
 });
 
