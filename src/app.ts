@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
+import { createSealer } from "./domain/identity/sealer.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
@@ -64,8 +66,9 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
+    const { listen, trustedProxies } = config;
     const limits = listenerLimits(config);
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe, limits });
+    const server = startServer({ listen, ready: () => ready(serving, log), log, observe, limits, trustedProxies });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
@@ -119,11 +122,12 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, keyUses } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
       allowInsecure: config.oidc.allowInsecureIssuers,
@@ -134,11 +138,13 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     defaultRegion: config.region,
     regions: config.regions,
     createOnPush: config.createOnPush,
+    publicAccess: config.publicAccess,
     limits: config.limits,
     clock,
     log,
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
   return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
@@ -175,6 +181,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
       log,
       observe,
       limits: listenerLimits(config),
+      trustedProxies: config.trustedProxies,
     });
     server.serve({ registry, api, busy });
     const stop = async () => {
@@ -287,6 +294,28 @@ export async function findRootKey(config: Config): Promise<RootKeyPair | undefin
   try {
     return config.rootKey ?? (await readRootKey(credentialsFile(config)));
   } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * What works on accounts, beside the server or without it.
+ * @throws CannotStart
+ */
+export async function openAccounts(config: Config): Promise<AccountService & AsyncDisposable> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { metadata } = opened.use(await openStores(config, { mustExist: true }));
+    const file = sealingKeyFile(config);
+    // A key made here would seal what the server cannot open.
+    if (!existsSync(file)) {
+      throw new CannotStart(`there is no sealing key ${file}; set BERTH_DATA to the directory of the registry`);
+    }
+    const sealer = createSealer(await openSealingKey(file));
+    const accounts = createAccounts({ metadata, sealer, configured: config.account, clock: () => new Date() });
+    return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
     throw explained(error);
   }
 }

@@ -1,5 +1,6 @@
 import type { Access } from "../domain/access.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
+import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
@@ -9,13 +10,17 @@ import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
+import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { createBodyMemory } from "./body.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import type { IamParts } from "./iam/operation.ts";
+import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -24,10 +29,14 @@ import { createSts, operations as stsOperations } from "./sts/index.ts";
 
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
+  readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
+  readonly organizations: OrganizationService;
   readonly addresses: Addresses;
+  readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
@@ -47,12 +56,24 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
+    parts;
   const paging = createPaging(parts.sealer);
-  const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
+  const ecr = createEcr({
+    repositories,
+    policies,
+    resources,
+    layers,
+    images,
+    settings,
+    registryTokens,
+    addresses,
+    paging,
+    access,
+  });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
-  const json11 = createJson11([ecr]);
-  const query = createQuery([sts, createIam({})]);
+  const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging })]);
+  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
@@ -87,6 +108,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...organizationsOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {
