@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
+import { dockerCredential } from "./docker-credential.ts";
 import { printEnv } from "./env.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
+import { commandLine } from "./names.ts";
 import { runRestore } from "./restore.ts";
 import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
@@ -18,6 +20,11 @@ const program = new Command("berth")
   .addHelpText("after", "\nWithout a command, berth serves. `berth serve --help` lists all settings.");
 
 const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
+
+const helperOption = [
+  "-c, --config <file>",
+  "read the settings from this file instead of ~/.berth/helper.yaml",
+] as const;
 
 const dataOption = ["--data <dir>", "the data directory, instead of the one in the settings"] as const;
 
@@ -102,13 +109,24 @@ program
   .option("--json", "print the result as JSON")
   .action(runRestore);
 
+program
+  .command("docker-credential")
+  .argument("<action>", "get, list, store, erase or version")
+  .description(
+    "Give Docker a password for the registry, so that nobody has to log in: what `docker-credential-berth` does. Docker runs it where its configuration says `credHelpers`; the AWS variables, or ~/.berth/helper.yaml, say where Berth is and who asks.",
+  )
+  .summary("be Docker's credential helper")
+  .option(...helperOption)
+  .action(dockerCredential);
+
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
 // What `serve` starts when it is to be several processes. Nobody else has a use for it.
 program.command("worker", { hidden: true }).argument("<number>").argument("<version>").action(work);
 
 // Without this, a misspelt command would be an argument too many of `serve`.
-const [first] = process.argv.slice(2);
+const args = commandLine(process);
+const [first] = args;
 const known = ["help", ...program.commands.map((command) => command.name())];
 if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
   const shown = known.filter((name) => name !== "worker");
@@ -116,7 +134,7 @@ if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
 }
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(args, { from: "user" });
 } catch (error) {
   console.error(describeFailure(error));
   process.exit(1);
