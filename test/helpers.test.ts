@@ -239,3 +239,77 @@ describe("docker-credential-berth", () => {
     expect(tokensIn(home)).toHaveLength(1);
   });
 });
+
+describe("berth-credential-provider", () => {
+  const provider = (input: string | object, env: Record<string, string> = {}, args: string[] = []) =>
+    runProgram("berth-credential-provider", args, {
+      input: typeof input === "string" ? input : JSON.stringify(input),
+      env: { HOME: newHome(), ...env },
+    });
+  const group = "credentialprovider.kubelet.k8s.io";
+  const request = (image: string, more: object = {}) => ({
+    apiVersion: `${group}/v1`,
+    kind: "CredentialProviderRequest",
+    image,
+    ...more,
+  });
+
+  test.each(["v1", "v1beta1", "v1alpha1"])("answers %s in its version", async (version) => {
+    const host = hostOf(berth.url);
+    const asked = { ...request(`${host}/team/app:1`), apiVersion: `${group}/${version}` };
+    const { out, err, code } = await provider(asked, { BERTH_ENDPOINT: berth.url, ...keys });
+    expect({ err, code }).toEqual({ err: "", code: 0 });
+    const { auth, cacheDuration, ...head } = JSON.parse(out);
+    expect(head).toEqual({
+      apiVersion: `${group}/${version}`,
+      kind: "CredentialProviderResponse",
+      cacheKeyType: "Registry",
+    });
+    expect(Object.keys(auth)).toEqual([host]);
+    expect(await opens(auth[host].username, auth[host].password)).toBe(200);
+    // Half of twelve hours.
+    const [, seconds] = /^(\d+)s$/.exec(cacheDuration) ?? [];
+    expect(Number(seconds)).toBeGreaterThan(21_000);
+    expect(Number(seconds)).toBeLessThanOrEqual(21_600);
+  });
+
+  test("the settings may be in a file that kubelet's configuration names", async () => {
+    const file = join(newHome(), "helper.yaml");
+    writeFileSync(file, `endpoint: ${berth.url}\nregion: eu-central-1\n`);
+    const { out, code } = await provider(request(`${hostOf(berth.url)}/app`), keys, ["--config", file]);
+    expect(code).toBe(0);
+    expect(Object.keys(JSON.parse(out).auth)).toEqual([hostOf(berth.url)]);
+  });
+
+  test("another registry's image gets nothing", async () => {
+    const before = calls();
+    const env = { BERTH_ENDPOINT: berth.url, ...keys };
+    for (const image of ["busybox", "docker.io/library/busybox:1", `evil.example/${hostOf(berth.url)}/app`]) {
+      const { out, code } = await provider(request(image), env);
+      expect(code).toBe(0);
+      expect(JSON.parse(out)).toMatchObject({ cacheDuration: "0s", auth: {} });
+    }
+    await expectCalls(before);
+  });
+
+  test("what goes wrong is told on standard error, without what was sent", async () => {
+    const env = { BERTH_ENDPOINT: berth.url, ...keys };
+    const image = `${hostOf(berth.url)}/app`;
+    const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl";
+    const wrong: [input: string | object, env: Record<string, string>, says: string][] = [
+      [token, env, "it is not JSON"],
+      ["{}", env, "no CredentialProviderRequest with an image"],
+      [{ ...request(image), apiVersion: `${group}/v2` }, env, "apiVersion must be one of"],
+      [request(image), { BERTH_ENDPOINT: berth.url }, "there is no key pair"],
+      [request(image), { ...env, AWS_SECRET_ACCESS_KEY: "no secret of ours" }, "InvalidSignatureException"],
+      [request(image, { serviceAccountToken: token }), env, "none of the annotations berth/role-arn and eks"],
+    ];
+    for (const [input, variables, says] of wrong) {
+      const { out, err, code } = await provider(input, variables);
+      expect({ out, code }).toEqual({ out: "", code: 1 });
+      expect(err).toContain(says);
+      expect(err).not.toContain(token);
+      expect(err).not.toContain("no secret of ours");
+    }
+  });
+});

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
+import { provideCredentials } from "./credential-provider.ts";
 import { dockerCredential } from "./docker-credential.ts";
 import { printEnv } from "./env.ts";
 import { describeFailure } from "./failure.ts";
@@ -118,6 +119,15 @@ program
   .summary("be Docker's credential helper")
   .option(...helperOption)
   .action(dockerCredential);
+
+program
+  .command("credential-provider")
+  .description(
+    "Give kubelet a password for the registry: what `berth-credential-provider` does. kubelet runs it for the images that its CredentialProviderConfig names, and may send the token of the pod's service account, whose role is assumed then.",
+  )
+  .summary("be kubelet's image credential provider")
+  .option(...helperOption)
+  .action(provideCredentials);
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
