@@ -1,5 +1,6 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess } from "./domain/access.ts";
+import { createExplanations } from "./domain/explanations.ts";
 import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipals } from "./domain/identity/principals.ts";
 import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
@@ -68,6 +69,7 @@ export function compose(parts: Parts) {
   });
   const api: Surface = createControlPlane({
     ...common,
+    explanations: createExplanations({ access }),
     registryTokens: tokens,
     settings,
     addresses,

@@ -1,4 +1,5 @@
 import type { Access } from "../domain/access.ts";
+import type { ExplanationService } from "../domain/explanations.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
@@ -9,6 +10,7 @@ import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
@@ -27,6 +29,7 @@ export interface ControlPlaneParts {
   readonly settings: SettingsService;
   readonly addresses: Addresses;
   readonly access: Access;
+  readonly explanations: ExplanationService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sealer: Sealer;
@@ -47,7 +50,8 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials });
-  const json11 = createJson11([ecr]);
+  const berth = createBerth({ explanations: parts.explanations });
+  const json11 = createJson11([ecr, berth]);
   const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
@@ -73,6 +77,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...berthOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as stsSdk from "@aws-sdk/client-sts";
 import type { Access, Arrival } from "../domain/access.ts";
+import { createExplanations, type ExplanationParts } from "../domain/explanations.ts";
 import { createCredentials } from "../domain/identity/credentials.ts";
 import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
@@ -44,9 +45,10 @@ interface SdkRequest {
 }
 
 export async function inProcess(
-  options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> = {},
+  options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> &
+    Pick<ExplanationParts, "principals" | "denials"> = {},
 ) {
-  const { access = rootAccess(), rates, maxBodiesBytes } = options;
+  const { access = rootAccess(), rates, maxBodiesBytes, principals, denials } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
@@ -63,6 +65,7 @@ export async function inProcess(
     settings: createSettings({ metadata }),
     addresses: createAddresses(`https://${registryHost}`),
     access,
+    explanations: createExplanations({ access, principals, denials }),
     credentials,
     registryTokens,
     sealer,
@@ -210,8 +213,11 @@ const commonErrors = new Set([
   "UnrecognizedClientException",
 ]);
 
+/** Our own API has no published model, only types (berth/contract.ts). */
+const isOwnApi = ({ headers }: Request) => headers.get("x-amz-target")?.startsWith("Berth_") === true;
+
 function checkAgainstModel({ request, status, headers, text }: Noted): void {
-  if (!headers.get("content-type")?.startsWith("application/x-amz-json")) return;
+  if (!headers.get("content-type")?.startsWith("application/x-amz-json") || isOwnApi(request)) return;
   const body = JSON.parse(text);
   const schemas = ecrSdk as unknown as Record<string, readonly unknown[] | undefined>;
   if (status === 200) {
@@ -236,7 +242,8 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
 async function checkDeclared({ request, status, headers }: Noted): Promise<void> {
   const name = headers.get("x-amzn-errortype");
   const operation = request.headers.get("x-amz-target")?.split(".").at(-1);
-  if (status !== 400 || !name || commonErrors.has(name) || name === "InvalidParameterException") return;
+  if (status !== 400 || isOwnApi(request) || !name || commonErrors.has(name) || name === "InvalidParameterException")
+    return;
   const definition = (await import(`./ecr/${operation}.ts`))[operation ?? ""] as { throws: (keyof typeof errors)[] };
   const declared: string[] = definition.throws.map((code) => errors[code][0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);

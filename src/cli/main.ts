@@ -4,6 +4,7 @@ import { defaultRateMiB, runCheck } from "./check.ts";
 import { provideCredentials } from "./credential-provider.ts";
 import { dockerCredential } from "./docker-credential.ts";
 import { printEnv } from "./env.ts";
+import { explain } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
@@ -109,6 +110,26 @@ program
   .option("--snapshot <name>", "which one; the newest without")
   .option("--json", "print the result as JSON")
   .action(runRestore);
+
+program
+  .command("explain")
+  .argument("[request-id]", "of a request that was denied; clients show it")
+  .description(
+    "Say why a request was denied, or what would be decided: which policies say what, which statement decides, which condition keys are missing, and what would help. Asks the server with the AWS key pair of this shell. Everybody may ask about themselves; about others, who may call iam:SimulatePrincipalPolicy on them.",
+  )
+  .summary("say why something is allowed or denied")
+  .option(...configOption)
+  .option("--principal <arn>", "who would do it (whoever asks)")
+  .option("--action <action>", "what would be done, such as ecr:PutImage")
+  .option("--resource <arn>", "to what (*)")
+  .option(
+    "--context <key=value>",
+    "a condition key of the request, such as aws:SourceIp=10.0.0.1; any number of times",
+    (pair: string, pairs: readonly string[]) => [...pairs, pair],
+    [],
+  )
+  .option("--json", "print the answer as JSON")
+  .action(explain);
 
 program
   .command("docker-credential")
