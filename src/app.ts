@@ -6,7 +6,8 @@ import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
-import { routinesDoneOnce, startRoutines, writePullTimes } from "./routines.ts";
+import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
@@ -24,7 +25,7 @@ import {
   type RootKeyPair,
   readRootKey,
 } from "./storage/keys.ts";
-import { DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
 /** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
@@ -71,13 +72,8 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, pullTimes, ...surfaces } = await openRegistry(
-        config,
-        server.port,
-        opened,
-        log,
-      );
-      const routines = [writePullTimes(pullTimes), ...routinesDoneOnce(config, stores, metrics, log)];
+      const { rootKey, publicUrl, stores, notes, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
@@ -123,11 +119,17 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes } = compose({
+  const { registry, api, busy, pullTimes, keyUses } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    issuerKeys: createIssuerKeys({
+      allowPrivate: config.oidc.allowPrivateIssuers,
+      allowInsecure: config.oidc.allowInsecureIssuers,
+      clock,
+      log,
+    }),
     publicUrl,
     defaultRegion: config.region,
     regions: config.regions,
@@ -137,7 +139,8 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     log,
     send: sendContent,
   });
-  return { registry, api, busy, pullTimes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -159,8 +162,8 @@ export interface RunningWorker {
 export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, pullTimes, registry, api, busy } = await openRegistry(config, port, opened, log);
-    opened.defer(startRoutines([writePullTimes(pullTimes)], log));
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };
@@ -186,7 +189,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
 }
 
 export interface Stores {
-  readonly metadata: Metadata;
+  readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
 }
 
@@ -398,7 +401,7 @@ async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
   return { ...rootKey, file };
 }
 
-async function openDatabase(config: Config): Promise<Metadata> {
+async function openDatabase(config: Config): Promise<AllMetadata> {
   try {
     return await openMetadata(config.databaseUrl);
   } catch (cause) {

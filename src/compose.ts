@@ -1,10 +1,12 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess } from "./domain/access.ts";
+import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
 import { createExplanations } from "./domain/explanations.ts";
-import { createCredentials, type RootKey } from "./domain/identity/credentials.ts";
-import { createPrincipals } from "./domain/identity/principals.ts";
-import { createRegistryTokens } from "./domain/identity/registry-tokens.ts";
+import type { RootKey } from "./domain/identity/credentials.ts";
+import type { IdentityMetadata } from "./domain/identity/ports.ts";
+import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import { createWhoIsWho, noOrganization } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -16,12 +18,14 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
+import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata;
+  readonly metadata: Metadata & IdentityMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
+  readonly issuerKeys: IssuerKeys;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -45,14 +49,29 @@ export interface Limits {
 
 export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
+/** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
+const maxCompiledPolicies = 10_000;
+
 /** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
 export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
-  const principals = createPrincipals();
-  const access = createAccess({ principals, resources: createRegistryResources(), clock });
-  const credentials = createCredentials({ root, sealer, clock });
-  const tokens = createRegistryTokens({ sealer, credentials, clock });
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+    metadata,
+    root,
+    sealer,
+    compile,
+    managedDocument: () => undefined,
+    organization: noOrganization,
+    issuerKeys: parts.issuerKeys,
+    clock,
+  });
+  const resources = resourcesByService({
+    ecr: createRegistryResources(),
+    iam: createRoleResources({ read: metadata.read, compile }),
+  });
+  const access = createAccess({ principals, resources, clock });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -69,8 +88,10 @@ export function compose(parts: Parts) {
   });
   const api: Surface = createControlPlane({
     ...common,
-    explanations: createExplanations({ access }),
+    explanations: createExplanations({ access, principals }),
     registryTokens: tokens,
+    sessions,
+    webIdentities,
     settings,
     addresses,
     sealer,
@@ -78,7 +99,7 @@ export function compose(parts: Parts) {
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes };
+  return { registry, api, busy, pullTimes, keyUses };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -42,6 +42,7 @@ test("nothing given: the defaults", () => {
       rates: { profile: "none", own: [] },
       ratesPer: "account",
     },
+    oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     rootKey: undefined,
@@ -77,6 +78,8 @@ limits:
   minBytesPerSecond: 1
   rates: ecr, PutImage=20/40, ListImages=0.5, *=100
   ratesPer: principal
+oidc:
+  allowPrivateIssuers: true
 uploadExpiryHours: 1
 gc:
   grace: 90m
@@ -109,6 +112,7 @@ gc:
       },
       ratesPer: "principal",
     },
+    oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },

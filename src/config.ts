@@ -131,6 +131,19 @@ function schemaFor(cwd: string) {
           "a map of openUploads, concurrentRequests, apiBodyMegabytes, minBytesPerSecond, rates and ratesPer",
         )
         .prefault({}),
+      oidc: z
+        .strictObject(
+          {
+            allowPrivateIssuers: text("true or false", boolean)
+              .prefault("false")
+              .describe("whether identity providers may be inside of this network, at private addresses"),
+            allowInsecureIssuers: text("true or false", boolean)
+              .prefault("false")
+              .describe("whether identity providers on this machine may do without TLS; for tests"),
+          },
+          "a map of allowPrivateIssuers and allowInsecureIssuers",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),

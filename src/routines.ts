@@ -25,6 +25,11 @@ export function writePullTimes(pullTimes: { flush(): Promise<void> }): RoutineWo
   return { name: "pull times", everyMs: 5 * seconds, run: pullTimes.flush, isLast: true };
 }
 
+/** In each process that serves, likewise. Nobody needs to know by the second when a key was used. */
+export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
+  return { name: "key uses", everyMs: minutes, run: keyUses.flush, isLast: true };
+}
+
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
 export function routinesDoneOnce(
   { uploadExpiryHours, gc }: Config,

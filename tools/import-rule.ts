@@ -29,7 +29,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/compose.ts",
-    ours: ["src/domain/**", "src/oci/**", "src/aws/**"],
+    ours: ["src/domain/**", "src/policy/**", "src/oci/**", "src/aws/**"],
     because: "it puts domain and surfaces together over stores that others have opened",
   },
   {
@@ -115,7 +115,13 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/domain/identity/**",
-    ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
+    ours: [
+      "src/domain/names.ts",
+      "src/domain/errors.ts",
+      "src/domain/access.ts",
+      "src/domain/fresh.ts",
+      "src/policy/**",
+    ],
     outside: computation,
     because: "registry and identity meet only in access.ts, names.ts and errors.ts, or they grow into one",
   },
@@ -170,6 +176,7 @@ export const rooms: readonly Room[] = [
   {
     room: "src/remotes/**",
     ours: ["src/domain/**", "src/jobs/ports.ts", "src/events/ports.ts"],
+    packages: ["jose"],
     outside: "all",
     because: "who needs a port declares it, and remotes keep it; they know nothing of who asks",
   },

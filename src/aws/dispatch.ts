@@ -1,6 +1,6 @@
 import type { Access, Arrival, Caller, Granted, Principal } from "../domain/access.ts";
 import { Refusal } from "../domain/errors.ts";
-import type { SigningKey } from "../domain/identity/credentials.ts";
+import type { Credentials, SigningKey } from "../domain/identity/credentials.ts";
 import type { Region } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type BodyMemory, type BodyShare, readBody } from "./body.ts";
@@ -18,6 +18,8 @@ export interface Log {
 export interface DispatchParts {
   readonly protocolOf: (request: Request) => Protocol;
   readonly verifier: Verifier;
+  /** Told of every key that has signed. */
+  readonly keyUsed: Credentials["used"];
   readonly access: Access;
   readonly bodies: BodyMemory;
   /** The region of calls that are not signed, and so name none. */
@@ -32,7 +34,7 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Every API call's life, whatever its service and protocol. */
 export function createDispatch(parts: DispatchParts): Surface {
-  const { protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log } = parts;
+  const { protocolOf, verifier, keyUsed, access, bodies, defaultRegion, rates, clock, log } = parts;
 
   async function answer(request: Request, arrival: Arrival): Promise<Response> {
     const protocol = protocolOf(request);
@@ -70,8 +72,10 @@ export function createDispatch(parts: DispatchParts): Surface {
 
   async function verify(protocol: Protocol, call: Call, request: Request, body: Uint8Array, arrival: Arrival) {
     const { clockSkewMinutes, missingTokenText } = protocol;
-    const expected = { service: call.service.name, clockSkewMinutes, missingTokenText };
+    const { name: service, isGlobal } = call.service;
+    const expected = { service, isGlobal, clockSkewMinutes, missingTokenText };
     const signed = await verifier.verify(request, body, expected);
+    keyUsed(signed.key, service, signed.region);
     arrival.note({ principal: signed.key.principal.arn });
     return signed;
   }

@@ -3,6 +3,8 @@ import type { ExplanationService } from "../domain/explanations.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
+import type { Sessions } from "../domain/identity/sessions.ts";
+import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -32,6 +34,8 @@ export interface ControlPlaneParts {
   readonly explanations: ExplanationService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
+  readonly sessions: Sessions;
+  readonly webIdentities: WebIdentities;
   readonly sealer: Sealer;
   readonly clock: () => Date;
   readonly log: Log;
@@ -49,14 +53,24 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { repositories, layers, images, settings, registryTokens, addresses } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
-  const sts = createSts({ credentials });
+  const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const berth = createBerth({ explanations: parts.explanations });
   const json11 = createJson11([ecr, berth]);
   const query = createQuery([sts, createIam({})]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
-  return createDispatch({ protocolOf, verifier, access, bodies, defaultRegion, rates, clock, log });
+  return createDispatch({
+    protocolOf,
+    verifier,
+    keyUsed: credentials.used,
+    access,
+    bodies,
+    defaultRegion,
+    rates,
+    clock,
+    log,
+  });
 }
 
 /** What the AWS APIs say while there is no room for another request. It reads no body and asks nobody. */

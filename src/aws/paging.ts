@@ -1,4 +1,4 @@
-import { refuse } from "../domain/errors.ts";
+import { type Refusal, refuse } from "../domain/errors.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 
 /** A request for one page, in the terms of the domain. */
@@ -9,26 +9,29 @@ export interface PageRequest<Item, Key> {
   readonly limit: number;
   readonly read: (after: Key | undefined, limit: number) => Promise<readonly Item[]>;
   readonly keyOf: (item: Item) => Key;
+  /** What a service says of a token that is not ours, or another list's. Left out: InvalidParameter. */
+  readonly invalidToken?: () => Refusal;
 }
 
 /** Pages with opaque tokens: a token holds the last key, and only the list it was made for takes it back. */
 export interface Paging {
-  /** @throws InvalidParameter for a token that is not ours, or another list's */
+  /** @throws InvalidParameter, or what the request says, for a token that is not ours, or another list's */
   page<Item, Key>(request: PageRequest<Item, Key>): Promise<{ items: readonly Item[]; nextToken?: string }>;
 }
 
 const purpose = "page";
 
 export function createPaging(sealer: Sealer): Paging {
-  function open(token: string, list: string): unknown {
+  function open(token: string, list: string, invalid: () => Refusal): unknown {
     const opened = sealer.open(purpose, token) as { list: string; after: unknown } | undefined;
     if (opened?.list === list) return opened.after;
-    throw refuse("InvalidParameter", { member: "NextToken", constraint: "Invalid next token provided" });
+    throw invalid();
   }
   return {
-    async page<Item, Key>({ of, nextToken, limit, read, keyOf }: PageRequest<Item, Key>) {
+    async page<Item, Key>(request: PageRequest<Item, Key>) {
+      const { of, nextToken, limit, read, keyOf, invalidToken = invalidNextToken } = request;
       const list = JSON.stringify(of);
-      const after = nextToken === undefined ? undefined : (open(nextToken, list) as Key);
+      const after = nextToken === undefined ? undefined : (open(nextToken, list, invalidToken) as Key);
       const found = await read(after, limit + 1); // one more tells whether there is a next page
       const items = found.slice(0, limit);
       const last = items.at(-1);
@@ -36,4 +39,8 @@ export function createPaging(sealer: Sealer): Paging {
       return { items, nextToken: sealer.seal(purpose, { list, after: keyOf(last) }) };
     },
   };
+}
+
+function invalidNextToken(): Refusal {
+  return refuse("InvalidParameter", { member: "NextToken", constraint: "Invalid next token provided" });
 }

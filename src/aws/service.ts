@@ -7,6 +7,8 @@ import type { Operation } from "./operation.ts";
 export interface Service<Parts = unknown> {
   /** As in IAM actions, credential scopes and our log: `ecr`. */
   readonly name: string;
+  /** Whether it is one for all regions: then it is reached also where its clients' region is not served. */
+  readonly isGlobal?: boolean;
   readonly operations: ReadonlyMap<string, Operation<Parts>>;
   /** Handed to every `run`. */
   readonly parts: Parts;

@@ -468,10 +468,12 @@ describe("credentials", () => {
   test("only the regions that are served", async () => {
     const regions = [parseRegion("eu-west-1") as Region];
     const european = createVerifier({ credentials, clock: () => now, regions });
-    const outcome = async (region: string) =>
-      european.verify(toRequest(await sign(draft(), { region })), Buffer.from("{}"), json);
+    const outcome = async (region: string, expected = json) =>
+      european.verify(toRequest(await sign(draft(), { region })), Buffer.from("{}"), expected);
     expect((await outcome("eu-west-1")).region as string).toBe("eu-west-1");
     expect(outcome("us-east-1")).rejects.toThrow("Credential should be scoped to a valid region.");
+    const global = { ...json, isGlobal: true };
+    expect(await outcome("us-east-1", global)).toMatchObject({ region: "us-east-1" });
   });
 });
 

@@ -9,6 +9,8 @@ import { parsePairs } from "./urlencoded.ts";
 /** What the service and the protocol of a call expect of its signature. */
 export interface Expectation {
   readonly service: string;
+  /** Whether the service is one for all regions. Clients sign for whichever they think it is in. */
+  readonly isGlobal?: boolean;
   readonly clockSkewMinutes: number;
   readonly missingTokenText: string;
 }
@@ -55,7 +57,7 @@ export function createVerifier({ credentials, clock, regions }: VerifierParts): 
       const query = parsePairs(url.search.slice(1));
       const authorization = readAuthorization(request.headers, query);
       if (!authorization) throw new CallRefused("MissingToken", expected.missingTokenText);
-      const region = checkScope(authorization, expected.service, regions);
+      const region = checkScope(authorization, expected.service, expected.isGlobal ? undefined : regions);
       checkTime(authorization, clock(), expected.clockSkewMinutes);
       checkSignedHeaders(authorization, request.headers);
       const key = await findKey(credentials, authorization);

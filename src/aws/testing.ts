@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as stsSdk from "@aws-sdk/client-sts";
-import type { Access, Arrival } from "../domain/access.ts";
-import { createExplanations, type ExplanationParts } from "../domain/explanations.ts";
-import { createCredentials } from "../domain/identity/credentials.ts";
-import { createRegistryTokens } from "../domain/identity/registry-tokens.ts";
+import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
+import { createExplanations } from "../domain/explanations.ts";
+import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import type { IssuerKeys } from "../domain/identity/web-identity.ts";
+import { createWhoIsWho, noOrganization } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
@@ -15,6 +16,7 @@ import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
 import { rootAccess } from "../domain/testing.ts";
+import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors } from "./ecr/errors.ts";
@@ -44,18 +46,35 @@ interface SdkRequest {
   body?: string | Uint8Array;
 }
 
-export async function inProcess(
-  options: { access?: Access } & Pick<ControlPlaneParts, "rates" | "maxBodiesBytes"> &
-    Pick<ExplanationParts, "principals" | "denials"> = {},
-) {
-  const { access = rootAccess(), rates, maxBodiesBytes, principals, denials } = options;
+export interface InProcessOptions extends Pick<ControlPlaneParts, "rates" | "maxBodiesBytes" | "regions"> {
+  readonly access?: Access;
+  /** Lets policies decide, where no `access` does. Else root users may do all, and nobody else anything. */
+  readonly enforced?: boolean;
+  readonly issuerKeys?: IssuerKeys;
+}
+
+const noIssuers: IssuerKeys = { verify: async () => ({ state: "unreachable" }) };
+
+export async function inProcess(options: InProcessOptions = {}) {
+  const { rates, maxBodiesBytes, issuerKeys = noIssuers, regions } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
-  const credentials = createCredentials({ root, sealer, clock });
-  const registryTokens = createRegistryTokens({ sealer, credentials, clock });
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+    metadata,
+    root,
+    sealer,
+    compile: compilePolicy,
+    managedDocument: () => undefined,
+    organization: noOrganization,
+    issuerKeys,
+    clock,
+  });
+  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const access =
+    options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
@@ -65,12 +84,15 @@ export async function inProcess(
     settings: createSettings({ metadata }),
     addresses: createAddresses(`https://${registryHost}`),
     access,
-    explanations: createExplanations({ access, principals, denials }),
+    explanations: createExplanations({ access, principals }),
     credentials,
-    registryTokens,
+    registryTokens: tokens,
+    sessions,
+    webIdentities,
     sealer,
     clock,
     defaultRegion: "us-east-1" as Region,
+    regions,
     rates,
     maxBodiesBytes,
     log: { error: (facts, message) => void problems.push({ ...facts, message }) },
@@ -128,7 +150,11 @@ export async function inProcess(
     /** What was logged as our own fault. */
     problems,
     pullTimes,
-    registryTokens,
+    registryTokens: tokens,
+    credentials,
+    principals,
+    keyUses,
+    metadata,
     sealer,
     now: clock,
     pass: (seconds: number) => {

@@ -123,6 +123,17 @@ export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourc
   readonly imageFacts?: () => Promise<Facts>;
 }
 
+/** Asks whoever keeps the resource: by the ARN's service, or the action's where there is no ARN. */
+export function resourcesByService(keepers: Readonly<Record<string, ResourcePolicies>>): ResourcePolicies {
+  return {
+    async of(registry, need) {
+      const service = need.resource === "*" ? need.action.split(":")[0] : need.resource.split(":")[2];
+      const keeper = service !== undefined && Object.hasOwn(keepers, service) ? keepers[service] : undefined;
+      return keeper ? keeper.of(registry, need) : { resource: [], facts: {} };
+    },
+  };
+}
+
 export interface AccessParts {
   readonly principals: PrincipalPolicies;
   readonly resources: ResourcePolicies;

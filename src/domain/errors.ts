@@ -80,8 +80,7 @@ const registrySentences = {
     `The request body ended early; ${receivedBytes} bytes of the upload are kept`,
   StorageFull: () => "There is no space left to store the content",
 
-  AccessDenied: ({ principal, action, resource, because }: Denial) =>
-    `User: ${principal} is not authorized to perform: ${action} on resource: ${resource} ${because}`,
+  AccessDenied: denialText,
 } satisfies Record<string, (facts: never) => string>;
 
 /** What identity refuses, worded as IAM and STS word it. These meanings never reach the data plane. */
@@ -95,10 +94,31 @@ const identitySentences = {
   Unmodifiable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences };
+/** What STS refuses beside that. */
+const sessionSentences = {
+  PackedPolicyTooLarge: ({
+    what,
+    percent,
+  }: {
+    what: "Packed policy" | "Packed size of session tags";
+    percent: number;
+  }) =>
+    what === "Packed policy"
+      ? `Packed policy consumes ${percent}% of allotted space, please use smaller policy.`
+      : `Packed size of session tags consumes ${percent}% of allotted space.`,
+  InvalidAuthorizationMessage: () => "Message is not valid",
+  WebIdentityExpired: ({ now, expiry }: { now: number; expiry: number }) =>
+    `Token expired: current date/time ${now} must be before the expiration date/time ${expiry}`,
+  WebIdentityInvalid: ({ reason }: { reason: string }) => reason,
+  WebIdentityRejected: ({ reason }: { reason: string }) => reason,
+  IssuerUnreachable: ({ reason }: { reason: string }) => reason,
+} satisfies Record<string, (facts: never) => string>;
+
+export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
+export type SessionRefusalCode = keyof typeof sessionSentences;
 
 export interface UploadPosition {
   given: number;
@@ -116,6 +136,15 @@ export interface Denial {
   /** The statement that denied it, for the audit trail; never shown to the caller. */
   statement?: DecidingStatement;
 }
+
+/** AWS tells nobody why a role cannot be assumed: whoever may not, learns not even whether it exists. */
+function denialText({ principal, action, resource, because }: Denial): string {
+  if (action === "sts:AssumeRoleWithWebIdentity") return `Not authorized to perform ${action}`;
+  const denial = `User: ${principal} is not authorized to perform: ${action} on resource: ${resource}`;
+  return onRole.has(action) && resource.startsWith("arn:aws:iam:") ? denial : `${denial} ${because}`;
+}
+
+const onRole = new Set(["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]);
 
 export type RefusalCode = keyof typeof sentences;
 export type Facts<Code extends RefusalCode> = Parameters<(typeof sentences)[Code]>[0];

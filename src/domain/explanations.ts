@@ -62,8 +62,7 @@ export interface ExplanationService {
 
 export interface ExplanationParts {
   readonly access: Access;
-  /** Left out: only whoever asks can be asked about. */
-  readonly principals?: PrincipalDirectory;
+  readonly principals: PrincipalDirectory;
   /** Left out: nothing is recorded. */
   readonly denials?: Denials;
 }
@@ -104,7 +103,7 @@ export function createExplanations({ access, principals, denials }: ExplanationP
   return {
     async ofDecision({ caller, registry }, asked) {
       const own = asked.principalArn === undefined || isSelf(caller.principal, asked.principalArn);
-      const principal = own ? caller.principal : await principals?.describe(asked.principalArn ?? "");
+      const principal = own ? caller.principal : await principals.describe(asked.principalArn ?? "");
       if (!principal) throw refuse("NoSuchEntity", { reason: `The principal ${asked.principalArn} does not exist` });
       const context = own ? asked.context : { ...unknownOfOthers, ...asked.context };
       const explanation = await explain(caller, registry, principal, { ...asked, context });
@@ -123,7 +122,7 @@ export function createExplanations({ access, principals, denials }: ExplanationP
       const own = isSelf(caller.principal, principalArn);
       if (!own && !isReader) throw unknown();
 
-      const principal = own ? caller.principal : await principals?.describe(identityArn);
+      const principal = own ? caller.principal : await principals.describe(identityArn);
       const now = await explain(caller, registry, principal, {
         action,
         resource,

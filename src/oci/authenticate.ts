@@ -33,7 +33,7 @@ export async function authenticate(request: Request, arrival: Arrival, how: Auth
   const named = registryOfHost(new URL(request.url).host);
   const region = named?.region ?? how.defaultRegion;
   const { user, password } = basic(request.headers.get("authorization"));
-  const principal = user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, how);
+  const principal = user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, region, how);
   arrival.note({ principal: principal.arn });
   if (how.regions && !how.regions.includes(region)) {
     throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
@@ -81,11 +81,12 @@ function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
   }
 }
 
-async function byKey(user: string, password: string, { credentials }: Authenticator) {
+async function byKey(user: string, password: string, region: Region, { credentials }: Authenticator) {
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
   if (key.state !== "active" || !matches) throw new NotAuthenticated();
+  credentials.used(key, "ecr", region);
   return key.principal;
 }
 

@@ -1,4 +1,11 @@
+import { compileArnPattern, splitArn } from "./arns.ts";
+import { type CompiledCondition, compileCondition } from "./conditions/index.ts";
 import type { PolicyKind } from "./document.ts";
+import { parsePolicyDocument, type Statement } from "./grammar.ts";
+import { compilePrincipals, isNamedPrincipal, type PrincipalMatcher } from "./principals.ts";
+import type { Context } from "./question.ts";
+import { parseTemplate } from "./template.ts";
+import { compileMatcher, type Matcher } from "./wildcards.ts";
 
 /** Where a policy comes from, for messages and the audit trail. */
 export interface PolicySource {
@@ -12,6 +19,26 @@ export interface CompiledPolicy {
   readonly source: PolicySource;
   /** The condition keys that it asks about, variables included, in lower case. */
   readonly keys: ReadonlySet<string>;
+  readonly statements: readonly CompiledStatement[];
+}
+
+export interface CompiledStatement {
+  readonly sid?: string;
+  readonly index: number;
+  readonly effect: "Allow" | "Deny";
+  /** @param action in lower case */
+  matchesAction(action: string): boolean;
+  /** Absent where a policy names no principals: it is for whoever it is attached to. */
+  readonly namingOf?: PrincipalMatcher;
+  matchesResource(resource: Resource, context: Context): boolean;
+  readonly conditions: readonly CompiledCondition[];
+  readonly keys: readonly string[];
+}
+
+/** What is asked for, taken apart once for all statements. */
+export interface Resource {
+  /** `undefined` for `*`, which an action without a resource has. */
+  readonly fields?: readonly string[];
 }
 
 export interface CompileOptions {
@@ -19,12 +46,77 @@ export interface CompileOptions {
   readonly bindings?: ReadonlyMap<string, string>;
 }
 
-/** @throws Error for a document that `checkPolicyDocument` would refuse */
-export function compilePolicy(_text: string, source: PolicySource, _options: CompileOptions = {}): CompiledPolicy {
-  return { source, keys: new Set() };
+/** @throws Malformed for a document that is none; checkPolicyDocument refuses those, and more. */
+export function compilePolicy(text: string, source: PolicySource, options: CompileOptions = {}): CompiledPolicy {
+  const { version, statements } = parsePolicyDocument(text);
+  const variables = version === "2012-10-17";
+  const compiled = statements.map((statement, index) => compileStatement(statement, index, { ...options, variables }));
+  return { source, keys: new Set(compiled.flatMap(({ keys }) => keys)), statements: compiled };
 }
 
-/** The ARNs of users, roles and sessions that the policy's principals name. */
-export function namedPrincipals(_text: string): string[] {
-  return [];
+/**
+ * The ARNs of users, roles and sessions that the policy's principals name.
+ * @throws Malformed
+ */
+export function namedPrincipals(text: string): string[] {
+  const names = parsePolicyDocument(text).statements.flatMap(({ principals }) => principals?.values ?? []);
+  return [...new Set(names.filter(isNamedPrincipal).map(({ name }) => name))];
+}
+
+export function readResource(resource: string): Resource {
+  return { fields: splitArn(resource) };
+}
+
+function compileStatement(
+  { sid, effect, principals, actions, resources, conditions }: Statement,
+  index: number,
+  options: CompileOptions & { readonly variables: boolean },
+): CompiledStatement {
+  const compiled = conditions.map((condition) => compileCondition(condition, options));
+  const resource = compileResources(resources, options);
+  return {
+    sid,
+    index,
+    effect,
+    matchesAction: compileActions(actions),
+    namingOf: principals && compilePrincipals(principals, options),
+    matchesResource: resource.matches,
+    conditions: compiled,
+    keys: [...new Set([...resource.keys, ...compiled.flatMap(({ keys }) => keys)])],
+  };
+}
+
+const nothing: Context = { get: () => undefined };
+
+function compileActions(actions: Statement["actions"]): CompiledStatement["matchesAction"] {
+  if (!actions) return () => false;
+  const { negated, values } = actions;
+  const exact = new Set<string>();
+  const patterns: Matcher[] = [];
+  for (const value of values) {
+    const lower = value.toLowerCase();
+    if (/[*?]/.test(lower)) patterns.push(compileMatcher(parseTemplate(lower, { wildcards: true, variables: false })));
+    else exact.add(lower);
+  }
+  return (action) => {
+    if (exact.has(action)) return !negated;
+    for (const matches of patterns) if (matches(action, nothing)) return !negated;
+    return negated;
+  };
+}
+
+function compileResources(resources: Statement["resources"], options: { readonly variables: boolean }) {
+  // A policy without resources hangs on what it is for.
+  if (!resources) return { keys: [], matches: () => true };
+  const { negated, values } = resources;
+  const hasAll = values.includes("*");
+  const patterns = values.filter((value) => value !== "*").map((value) => compileArnPattern(value, options));
+  return {
+    keys: patterns.flatMap(({ keys }) => keys),
+    matches({ fields }: Resource, context: Context) {
+      if (hasAll) return !negated;
+      if (fields) for (const pattern of patterns) if (pattern.matches(fields, context)) return !negated;
+      return negated;
+    },
+  };
 }

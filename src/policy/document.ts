@@ -1,4 +1,12 @@
-import { parseStrictJson } from "./json.ts";
+import { acceptsValue, readConditionName } from "./conditions/index.ts";
+import {
+  legacyParsing,
+  Malformed,
+  type PolicyDocument,
+  type PrincipalName,
+  parsePolicyDocument,
+  type Statement,
+} from "./grammar.ts";
 
 /** Where a policy is attached. Each kind has its own list of what must and must not be in a statement. */
 export type PolicyKind =
@@ -11,80 +19,122 @@ export type PolicyKind =
   | "repository"
   | "registry";
 
-const maxDepth = 16;
-const maxLength: Partial<Record<PolicyKind, number>> = { repository: 10_240 };
-const versions = ["2012-10-17", "2008-10-17"];
+export interface CheckOptions {
+  /** Instead of the kind's own limit: inline policies have others than managed ones. Counted as `policySize` does. */
+  readonly maxCharacters?: number;
+}
+
+export interface Checked {
+  /** What is wrong, for people who debug. Absent for a good policy. */
+  readonly problem?: string;
+  /** What is wrong, as AWS says it in a MalformedPolicyDocument. */
+  readonly message?: string;
+  /** Whether the length is all that is wrong, for which AWS has other errors. */
+  readonly isTooLong?: boolean;
+}
 
 /**
- * Checks a policy against the grammar of policies (IAM user guide, "Grammar of the IAM JSON policy language"), strictly:
- * what we would not evaluate as its author means it is refused when it is written. `problem` is for people who debug.
+ * Checks a policy that is to be attached, strictly: what we would not evaluate as its author means it is refused when it
+ * is written.
  */
-export function checkPolicyDocument(text: string, kind: PolicyKind): { problem?: string } {
+export function checkPolicyDocument(text: string, kind: PolicyKind, options: CheckOptions = {}): Checked {
+  const maxCharacters = options.maxCharacters ?? rules[kind].maxCharacters;
+  const size = policySize(text, kind);
+  if (size > maxCharacters || text.length > maxLength) {
+    const problem = `longer than ${maxCharacters} characters`;
+    return { problem, message: `Policy size exceeds the limit of ${maxCharacters} characters.`, isTooLong: true };
+  }
   try {
-    checkDocument(text, kind);
+    checkDocument(parsePolicyDocument(text), kind);
     return {};
   } catch (error) {
-    if (error instanceof Problem) return { problem: error.message };
+    if (error instanceof Malformed) return { problem: error.message, message: error.said };
     throw error;
   }
 }
 
-class Problem extends Error {}
-
-type Json = Readonly<Record<string, unknown>>;
-
-function checkDocument(text: string, kind: PolicyKind): void {
-  if (text.length > (maxLength[kind] ?? 0)) throw new Problem(`longer than ${maxLength[kind]} characters`);
-  const parsed = parseStrictJson(text, { maxDepth });
-  if ("problem" in parsed) throw new Problem(parsed.problem);
-  const policy = objectAt(parsed.value, "the policy");
-  onlyMembers(policy, ["Version", "Id", "Statement"], "the policy");
-  if (policy.Version !== undefined && !versions.includes(policy.Version as string)) {
-    throw new Problem(`Version must be one of ${versions.join(", ")}`);
-  }
-  if (policy.Id !== undefined) stringAt(policy.Id, "Id");
-  const statements = Array.isArray(policy.Statement) ? policy.Statement : [policy.Statement];
-  if (statements.length === 0) throw new Problem("Statement is empty");
-  statements.forEach((statement, index) => {
-    checkStatement(objectAt(statement, `Statement[${index}]`), `Statement[${index}]`);
-  });
+/** The characters that count against a limit: IAM and STS leave out white space, ECR and Organizations do not. */
+export function policySize(text: string, kind: PolicyKind): number {
+  return rules[kind].countsBlanks ? text.length : text.replace(/\s+/g, "").length;
 }
 
-const statementMembers = [
-  "Sid",
-  "Effect",
-  "Principal",
-  "NotPrincipal",
-  "Action",
-  "NotAction",
-  "Resource",
-  "NotResource",
-  "Condition",
-];
+/** Of any policy, with all its white space. */
+const maxLength = 131_072;
 
-/** A statement of a repository policy: it must name principals, and may leave out the resource it hangs on. */
-function checkStatement(statement: Json, at: string): void {
-  onlyMembers(statement, statementMembers, at);
-  if (statement.Sid !== undefined) stringAt(statement.Sid, `${at}.Sid`);
-  if (statement.Effect !== "Allow" && statement.Effect !== "Deny") {
-    throw new Problem(`${at}.Effect must be Allow or Deny`);
-  }
-  checkPrincipal(oneOf(statement, "Principal", "NotPrincipal", at), at);
-  for (const action of stringsAt(oneOf(statement, "Action", "NotAction", at), `${at}.Action`)) checkAction(action, at);
-  if (statement.Resource !== undefined || statement.NotResource !== undefined) {
-    const resources = stringsAt(oneOf(statement, "Resource", "NotResource", at), `${at}.Resource`);
-    for (const resource of resources) checkResource(resource, at);
-  }
-  if (statement.Condition !== undefined) checkCondition(objectAt(statement.Condition, `${at}.Condition`), at);
+interface Rules {
+  readonly maxCharacters: number;
+  readonly countsBlanks?: boolean;
+  readonly principal: "required" | "forbidden";
+  readonly resource: "required" | "optional" | "forbidden";
+  /** The one service whose actions can be in it. */
+  readonly service?: string;
+  readonly hasPlainSids?: boolean;
+  /** What AWS says whatever is wrong. */
+  readonly always?: string;
 }
 
-function checkAction(action: string, at: string): void {
-  if (action !== "*" && !/^ecr:[A-Za-z*?]+$/i.test(action)) throw new Problem(`${at} has the action '${action}'`);
+const ofPrincipals = { principal: "forbidden", resource: "required", hasPlainSids: true } as const;
+const ofOrganization = {
+  maxCharacters: 5120,
+  countsBlanks: true,
+  resource: "required",
+  always: "The provided policy document does not meet the requirements of the specified policy type.",
+} as const;
+const ofRegistry = { maxCharacters: 10_240, countsBlanks: true, principal: "required", service: "ecr" } as const;
+
+const rules: Record<PolicyKind, Rules> = {
+  identity: { ...ofPrincipals, maxCharacters: 6144 },
+  boundary: { ...ofPrincipals, maxCharacters: 6144 },
+  session: { ...ofPrincipals, maxCharacters: 2048 },
+  "service-control": { ...ofOrganization, principal: "forbidden" },
+  "resource-control": { ...ofOrganization, principal: "required" },
+  trust: { maxCharacters: 2048, principal: "required", resource: "forbidden", service: "sts", hasPlainSids: true },
+  repository: { ...ofRegistry, resource: "optional" },
+  registry: { ...ofRegistry, resource: "required" },
+};
+
+/** One question after the other for the whole policy, because AWS asks them in this order and names the first. */
+function checkDocument({ statements }: PolicyDocument, kind: PolicyKind): void {
+  const { principal, resource, service, hasPlainSids, always } = rules[kind];
+  try {
+    for (const statement of statements) checkConditions(statement);
+    if (hasPlainSids) checkSids(statements);
+    for (const statement of statements) checkPrincipals(statement, principal, kind);
+    for (const { actions, at } of statements) {
+      const problem = actions ? `${at}.Action is empty` : `${at} must have either Action or NotAction`;
+      if (!actions?.values.length) throw new Malformed(problem, "Policy statement must contain actions.");
+    }
+    for (const statement of statements) checkResources(statement, resource);
+    for (const statement of statements) checkActions(statement, service);
+  } catch (error) {
+    if (error instanceof Malformed && always !== undefined) throw new Malformed(error.message, always);
+    throw error;
+  }
 }
 
-function checkResource(resource: string, at: string): void {
-  if (resource !== "*" && !/^arn:[^:]+:[^:]+:[^:]*:[^:]*:.+$/.test(resource)) {
-    throw new Problem(`${at} has the resource '${resource}', which is not an ARN`);
+function checkConditions({ conditions, at }: Statement): void {
+  for (const { name, key, values } of conditions) {
+    if (!/^[a-z0-9-]+:.+$/i.test(key)) throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
+    const read = readConditionName(name);
+    const bad = values.find((value) => read && !acceptsValue(read, value));
+    if (bad !== undefined) throw new Malformed(`${at} compares '${key}' by ${name} with '${bad}'`, legacyParsing);
+  }
+}
+
+function checkSids(statements: readonly Statement[]): void {
+  const seen = new Set<string>();
+  for (const { sid, at } of statements) {
+    if (!sid) continue;
+    if (!/^[0-9A-Za-z]+$/.test(sid)) {
+      throw new Malformed(
+        `${at}.Sid has other characters than letters and digits`,
+        "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
+      );
+    }
+    if (seen.has(sid)) {
+      throw new Malformed(`${at}.Sid is not unique`, "Statement IDs (SID) in a single policy must be unique.");
+    }
+    seen.add(sid);
   }
 }
 
@@ -103,79 +153,103 @@ const principalForms: Record<string, RegExp> = {
   CanonicalUser: /^[0-9a-f]{64}$/,
 };
 
-function checkPrincipal(principal: unknown, at: string): void {
-  if (principal === "*") return;
-  const kinds = objectAt(principal, `${at}.Principal`);
-  onlyMembers(kinds, Object.keys(principalForms), `${at}.Principal`);
-  if (Object.keys(kinds).length === 0) throw new Problem(`${at}.Principal is empty`);
-  for (const [kind, value] of Object.entries(kinds)) {
-    for (const name of stringsAt(value, `${at}.Principal.${kind}`)) {
-      if (!principalForms[kind]?.test(name)) throw new Problem(`${at} has the ${kind} principal '${name}'`);
+function checkPrincipals(statement: Statement, principal: Rules["principal"], kind: PolicyKind): void {
+  const { principals, effect, at } = statement;
+  if (principal === "forbidden") {
+    if (principals)
+      throw new Malformed(`${at} must not name principals`, "Policy document should not specify a principal.");
+    return;
+  }
+  if (!principals)
+    throw new Malformed(`${at} must have either Principal or NotPrincipal`, "Missing required field Principal");
+  if (principals.negated && kind === "trust") {
+    throw new Malformed(`${at} must not have NotPrincipal`, "AssumeRole policy must not contain NotPrincipal field.");
+  }
+  for (const { kind: form, name } of principals.values) {
+    if (form === undefined && kind === "trust") {
+      throw new Malformed(`${at}.Principal must be an object`, invalidPrincipal({ name }));
+    }
+    if (form !== undefined && !principalForms[form]?.test(name)) {
+      throw new Malformed(`${at} has the ${form} principal '${name}'`, invalidPrincipal({ kind: form, name }));
     }
   }
-}
-
-const comparisons = ["Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals"];
-/** Condition operators (IAM user guide, "Condition operators"), less `Null`, which takes no suffix. */
-const operators = new Set([
-  "StringEquals",
-  "StringNotEquals",
-  "StringEqualsIgnoreCase",
-  "StringNotEqualsIgnoreCase",
-  "StringLike",
-  "StringNotLike",
-  ...comparisons.map((comparison) => `Numeric${comparison}`),
-  ...comparisons.map((comparison) => `Date${comparison}`),
-  "Bool",
-  "BinaryEquals",
-  "IpAddress",
-  "NotIpAddress",
-  "ArnEquals",
-  "ArnNotEquals",
-  "ArnLike",
-  "ArnNotLike",
-]);
-
-function checkCondition(condition: Json, at: string): void {
-  for (const [name, block] of Object.entries(condition)) {
-    const [, operator = "", ifExists] = /^(?:ForAllValues:|ForAnyValue:)?(.*?)(IfExists)?$/.exec(name) ?? [];
-    const isKnown = operator === "Null" ? ifExists === undefined : operators.has(operator);
-    if (!isKnown) throw new Problem(`${at} has the condition operator '${name}'`);
-    for (const [key, value] of Object.entries(objectAt(block, `${at}.Condition.${name}`))) {
-      if (!/^[a-z0-9-]+:.+$/i.test(key)) throw new Problem(`${at} has the condition key '${key}'`);
-      const values = Array.isArray(value) ? value : [value];
-      if (values.length === 0 || !values.every((item) => ["string", "number", "boolean"].includes(typeof item))) {
-        throw new Problem(`${at}.Condition.${name}.${key} must be a string or a list of strings`);
-      }
-    }
+  if (
+    kind === "resource-control" &&
+    (effect !== "Deny" || principals.negated || !principals.values.every(isEverybody))
+  ) {
+    throw new Malformed(`${at} must deny something to everybody`);
   }
 }
 
-/** The value of whichever of two members is there; both together, or neither, is an error. */
-function oneOf(statement: Json, member: string, negated: string, at: string): unknown {
-  if ((statement[member] === undefined) === (statement[negated] === undefined)) {
-    throw new Problem(`${at} must have either ${member} or ${negated}`);
+function isEverybody({ name }: PrincipalName): boolean {
+  return name === "*";
+}
+
+/** As AWS writes it, for an ARN of somebody that is not there too. */
+export function invalidPrincipal({ kind, name }: PrincipalName): string {
+  return `Invalid principal in policy: "${kind?.toUpperCase() ?? "STAR"}":"${name}"`;
+}
+
+function checkResources({ resources, at }: Statement, resource: Rules["resource"]): void {
+  if (resource === "forbidden") {
+    if (resources) throw new Malformed(`${at} must not name resources`, "Has prohibited field Resource");
+    return;
   }
-  return statement[member] ?? statement[negated];
+  if (resource === "required" ? !resources?.values.length : resources?.values.length === 0) {
+    throw new Malformed(`${at} must have either Resource or NotResource`, "Policy statement must contain resources.");
+  }
+  for (const name of resources?.values ?? []) checkResource(name, at);
 }
 
-function onlyMembers(object: Json, known: readonly string[], at: string): void {
-  const unknown = Object.keys(object).find((member) => !known.includes(member));
-  if (unknown !== undefined) throw new Problem(`${at} has the unknown member '${unknown}'`);
+function checkResource(name: string, at: string): void {
+  if (name === "*") return;
+  const bad = (what: string, said: string) => new Malformed(`${at} has the resource '${name}', which ${what}`, said);
+  if (!name.includes(":")) throw bad("is not an ARN", `Resource ${name} must be in ARN format or "*".`);
+  const [arn, partition = "", service, ...rest] = name.split(":");
+  if (arn !== "arn") throw bad("is not an ARN", `Resource ${name} must be in ARN format or "*".`);
+  if (!/^(?:aws(?:-[a-z]+)*|\*)$/.test(partition)) {
+    const [region = "*", owner = "*", ...others] = rest;
+    const whole = [service || "*", region, owner, others.join(":") || "*"].join(":");
+    throw bad("has no partition", `Partition "${partition}" is not valid for resource "arn:${partition}:${whole}".`);
+  }
+  if (service === undefined || /[^a-z0-9-]/i.test(service)) {
+    throw bad("names no service", "Resource vendor must be fully qualified and cannot contain regexes.");
+  }
+  if (service === "") throw bad("names no service", legacyParsing);
+  // A variable can only stand in the last field: AWS substitutes none before it.
+  if (rest.slice(0, 2).some((field) => field.includes("${"))) throw bad("has a variable too early", legacyParsing);
 }
 
-function objectAt(value: unknown, at: string): Json {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Problem(`${at} must be an object`);
-  return value as Json;
+const noVendor = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.";
+
+function checkActions({ actions, at }: Statement, service: string | undefined): void {
+  for (const action of actions?.values ?? []) {
+    const bad = (said: string) => new Malformed(`${at} has the action '${action}'`, said);
+    const [vendor = "", name, ...more] = action.split(":");
+    if (service === "sts" && !/^sts:/i.test(action))
+      throw bad("AssumeRole policy may only specify STS AssumeRole actions.");
+    if (action === "*") continue;
+    if (name === undefined) throw bad(noVendor);
+    if (more.length > 0) throw bad("Actions/Condition can contain only one colon.");
+    if (!/^(?:\*|[a-z0-9.-]+)$/i.test(vendor)) throw bad(`Vendor ${vendor} is not valid`);
+    if (!/^[a-z0-9*?_-]+$/i.test(name)) throw bad(legacyParsing);
+    if (service !== undefined && vendor.toLowerCase() !== service) throw bad(legacyParsing);
+  }
 }
 
-function stringAt(value: unknown, at: string): string {
-  if (typeof value !== "string") throw new Problem(`${at} must be a string`);
-  return value;
-}
+/** What a registry policy of the first version may be about (ECR user guide, "Registry permissions"). */
+const firstRegistryActions = ["ecr:replicateimage", "ecr:batchimportupstreamimage", "ecr:createrepository", "ecr:*"];
 
-function stringsAt(value: unknown, at: string): string[] {
-  const values = Array.isArray(value) ? value : [value];
-  if (values.length === 0) throw new Problem(`${at} is empty`);
-  return values.map((item) => stringAt(item, at));
+/**
+ * Whether a registry policy, good as such, fits the scope that is set for the registry.
+ * @throws Malformed for a text that is no policy
+ */
+export function fitsRegistryPolicyScope(text: string, scope: "V1" | "V2"): boolean {
+  if (scope === "V2") return true;
+  return parsePolicyDocument(text).statements.every(
+    ({ actions }) =>
+      actions &&
+      !actions.negated &&
+      actions.values.every((action) => firstRegistryActions.includes(action.toLowerCase())),
+  );
 }

@@ -1,8 +1,8 @@
-import { copyFile, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
+import { buildBusybox, type Docker, findDocker, imageId, push, removeAllImages, startDaemon } from "./dockerd.ts";
 import { contains, equal, holds } from "./expect.ts";
-import { killGroup, version } from "./process.ts";
 
 export const name = "docker";
 export const installedByCi = true;
@@ -10,19 +10,9 @@ export const installedByCi = true;
 export const needsRoot = true;
 export const timeoutMs = 420_000;
 
-const BUSYBOX = "/bin/busybox";
 const MIB = 1024 * 1024;
 
-export async function find(): Promise<string | undefined> {
-  const daemon = await version(["dockerd", "--version"]);
-  const client = await version(["docker", "--version"]);
-  return daemon && client ? `client ${client}, daemon ${daemon}` : undefined;
-}
-
-type Docker = (
-  args: readonly string[],
-  options?: { config?: string; input?: string; fails?: boolean; timeoutMs?: number },
-) => Promise<string>;
+export const find = findDocker;
 
 export async function run(world: World): Promise<void> {
   const docker = await startDaemon(world);
@@ -32,65 +22,6 @@ export async function run(world: World): Promise<void> {
   await checkParallelPushes(world, docker);
   await checkManifestList(world, docker);
   await checkDebianTree(world, docker);
-}
-
-/** A daemon of our own: it touches no network set-up, no image and no socket of a daemon that may already run here. */
-async function startDaemon(world: World): Promise<Docker> {
-  const folder = join(world.folder, "docker");
-  await mkdir(folder);
-  const socket = `unix://${join(folder, "docker.sock")}`;
-  const logFile = join(folder, "dockerd.log");
-  const daemon = Bun.spawn(
-    [
-      "dockerd",
-      "--iptables=false",
-      "--ip6tables=false",
-      "--bridge=none",
-      `--data-root=${join(folder, "data")}`,
-      `--exec-root=${join(folder, "exec")}`,
-      `--pidfile=${join(folder, "dockerd.pid")}`,
-      `--host=${socket}`,
-    ],
-    {
-      stdin: "ignore",
-      stdout: Bun.file(logFile),
-      stderr: Bun.file(logFile),
-      detached: true,
-      env: { ...(process.env as Record<string, string>), HOME: world.folder },
-    },
-  );
-  world.atEnd(async () => {
-    daemon.kill("SIGTERM");
-    const ended = await Promise.race([daemon.exited.then(() => true), Bun.sleep(20_000).then(() => false)]);
-    if (!ended) killGroup(daemon.pid, "SIGKILL");
-    await daemon.exited;
-    await unmountBelow(folder);
-  });
-
-  const docker: Docker = async (args, options = {}) => {
-    const config = join(folder, options.config ?? "config");
-    const command = ["docker", "--host", socket, "--config", config, ...args];
-    // The classic builder: it is part of every docker, BuildKit needs a plugin.
-    const { output } = await world.run(command, { ...options, env: { DOCKER_BUILDKIT: "0" } });
-    return output.trim();
-  };
-
-  const deadline = Date.now() + 40_000;
-  while (Date.now() < deadline && daemon.exitCode === null) {
-    const ready = await docker(["info"], { timeoutMs: 5_000 }).catch(() => "");
-    if (ready.includes("Server Version")) return docker;
-    await Bun.sleep(200);
-  }
-  throw new Error(`dockerd does not start:\n${(await readFile(logFile, "utf8")).split("\n").slice(-10).join("\n")}`);
-}
-
-/** What a killed daemon leaves mounted would keep its folder from being removed. */
-async function unmountBelow(folder: string): Promise<void> {
-  const points = (await readFile("/proc/mounts", "utf8"))
-    .split("\n")
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((point) => point.startsWith(`${folder}/`));
-  for (const point of points.reverse()) await Bun.spawn(["umount", "-l", point]).exited;
 }
 
 async function checkLogins({ check, password, host, ...world }: World, docker: Docker): Promise<void> {
@@ -118,44 +49,6 @@ async function checkLogins({ check, password, host, ...world }: World, docker: D
 async function loginPassword(world: World): Promise<string> {
   if (Bun.which("aws") === null) return world.password();
   return (await world.run(["aws", "ecr", "get-login-password"])).stdout;
-}
-
-/** Builds `FROM scratch` with layers that the seed makes its own. */
-async function buildBusybox(world: World, docker: Docker, seed: string): Promise<string> {
-  const context = join(world.folder, `build-${seed}`);
-  await mkdir(context, { recursive: true });
-  await copyFile(BUSYBOX, join(context, "busybox"));
-  await writeFile(
-    join(context, "Dockerfile"),
-    `FROM scratch
-COPY busybox /bin/busybox
-RUN ["/bin/busybox", "mkdir", "/data"]
-RUN ["/bin/busybox", "sh", "-c", "echo ${seed} > /data/seed"]
-ENTRYPOINT ["/bin/busybox"]
-CMD ["cat", "/data/seed"]
-`,
-  );
-  const tag = `built:${seed}`;
-  await docker(["build", "--network", "none", "--tag", tag, context]);
-  return tag;
-}
-
-const imageId = (docker: Docker, image: string) => docker(["image", "inspect", "--format", "{{.Id}}", image]);
-
-async function removeAllImages(docker: Docker): Promise<void> {
-  const ids = await docker(["images", "--quiet", "--no-trunc"]);
-  const unique = [...new Set(ids.split("\n").filter(Boolean))];
-  if (unique.length > 0) await docker(["rmi", "--force", ...unique]);
-}
-
-async function push(
-  docker: Docker,
-  image: string,
-  target: string,
-  options: { config?: string; fails?: boolean } = {},
-): Promise<string> {
-  await docker(["tag", image, target]);
-  return docker(["push", target], { ...options, timeoutMs: 240_000 });
 }
 
 async function checkSmallImage(world: World, docker: Docker): Promise<void> {

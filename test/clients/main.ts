@@ -11,6 +11,7 @@ import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
 import * as helm from "./helm.ts";
+import * as iam from "./iam.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
@@ -19,6 +20,7 @@ import * as sdk from "./sdk-js.ts";
 import { type Server, startServer } from "./server.ts";
 import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
+import * as terraformIam from "./terraform-iam.ts";
 import { openWorld, type Tally } from "./world.ts";
 
 const CLIENTS: readonly Client[] = [
@@ -32,6 +34,8 @@ const CLIENTS: readonly Client[] = [
   podman,
   buildah,
   terraform,
+  iam,
+  terraformIam,
   races,
   conformance,
   helm,

@@ -7,9 +7,11 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
 /** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
@@ -64,7 +66,7 @@ export interface InProcess {
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: Metadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
 }
 
@@ -91,6 +93,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
     sealingKey: new Uint8Array(32).fill(7),
+    issuerKeys: createIssuerKeys({
+      allowPrivate: false,
+      allowInsecure: true,
+      clock: () => state.now,
+      log: { warn: () => {} },
+    }),
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

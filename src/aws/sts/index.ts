@@ -1,8 +1,13 @@
 import { refuse } from "../../domain/errors.ts";
 import { operationMap, type QueryService } from "../service.ts";
 import { validationText } from "../validation.ts";
+import { AssumeRole } from "./AssumeRole.ts";
+import { AssumeRoleWithWebIdentity } from "./AssumeRoleWithWebIdentity.ts";
+import { DecodeAuthorizationMessage } from "./DecodeAuthorizationMessage.ts";
 import { errors } from "./errors.ts";
+import { GetAccessKeyInfo } from "./GetAccessKeyInfo.ts";
 import { GetCallerIdentity } from "./GetCallerIdentity.ts";
+import { GetFederationToken } from "./GetFederationToken.ts";
 import { GetSessionToken } from "./GetSessionToken.ts";
 import type { StsParts } from "./operation.ts";
 
@@ -10,6 +15,7 @@ import type { StsParts } from "./operation.ts";
 export function createSts(parts: StsParts): QueryService {
   return {
     name: "sts",
+    isGlobal: true,
     version: "2011-06-15",
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
     operations,
@@ -20,4 +26,12 @@ export function createSts(parts: StsParts): QueryService {
   };
 }
 
-export const operations = operationMap<StsParts>([GetCallerIdentity, GetSessionToken]);
+export const operations = operationMap<StsParts>([
+  AssumeRole,
+  AssumeRoleWithWebIdentity,
+  DecodeAuthorizationMessage,
+  GetAccessKeyInfo,
+  GetCallerIdentity,
+  GetFederationToken,
+  GetSessionToken,
+]);

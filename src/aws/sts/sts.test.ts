@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { DescribeRegistryCommand } from "@aws-sdk/client-ecr";
-import { AssumeRoleCommand, GetCallerIdentityCommand, GetSessionTokenCommand } from "@aws-sdk/client-sts";
+import { AssumeRootCommand, GetCallerIdentityCommand, GetSessionTokenCommand } from "@aws-sdk/client-sts";
 import { XMLParser, XMLValidator } from "fast-xml-parser";
 import { type Draft, presignDraft, type Signing, signDraft, toRequest } from "../test-signer.ts";
 import { account, inProcess, root } from "../testing.ts";
@@ -198,11 +198,9 @@ describe("the Query protocol", () => {
       faultNamespace,
     ];
     for (const form of ["", "Version=2011-06-15", "Action="]) expect(await unknown(form)).toEqual(missing);
-    expect(
-      world.sts.send(new AssumeRoleCommand({ RoleArn: "arn:aws:iam::1:role/xxxxxxxxx", RoleSessionName: "ab" })),
-    ).rejects.toMatchObject({
-      name: "InvalidAction",
-    });
+    const TaskPolicyArn = { arn: "arn:aws:iam::aws:policy/root-task/IAMAuditRootUserCredentials" };
+    const command = new AssumeRootCommand({ TargetPrincipal: account, TaskPolicyArn });
+    await expect(world.sts.send(command)).rejects.toMatchObject({ name: "InvalidAction" });
   });
 
   test("refuses parameters that mean two things", async () => {

@@ -1,6 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Principal } from "../access.ts";
-import type { AccountId } from "../names.ts";
+import type { Principal, Session } from "../access.ts";
+import { type AccountId, iamArn, rootArn } from "../names.ts";
+import type { KeyUses } from "./key-uses.ts";
+import type { Known } from "./known.ts";
+import type { Identity } from "./ports.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** A key pair that requests are signed with, once it is known to be good. */
@@ -11,8 +14,8 @@ export interface SigningKey {
   readonly principal: Principal;
   /** Whether it came with a session token (`ASIA…`). */
   readonly temporary: boolean;
-  /** The long-term key that it is or descends from: tokens made with it die with that one. */
-  readonly longTermKeyId: string;
+  /** The long-term key that it is or descends from: tokens made with it die with that one. A role's session has none. */
+  readonly longTermKeyId?: string;
 }
 
 export type FoundKey = SigningKey | { readonly state: "unknown" } | { readonly state: "expired" };
@@ -28,13 +31,25 @@ export interface SessionCredentials {
 export interface Credentials {
   /**
    * The key pair behind an access key id. A temporary key needs its session token; a long-term key has none.
-   * `unknown` also covers a key that exists but was switched off: callers must not be able to tell.
+   * `unknown` also covers a key that was switched off, or whose user, role or account was taken away: callers must not be
+   * able to tell.
    */
   find(accessKeyId: string, sessionToken?: string): Promise<FoundKey>;
-  /** Whether the long-term key that a token descends from may still be used. */
-  isActive(accessKeyId: string): Promise<boolean>;
-  /** Temporary credentials for the principal. They die with the long-term key they descend from. */
-  issueSession(principal: Principal, longTermKeyId: string, durationSeconds: number): Promise<SessionCredentials>;
+  /**
+   * Whether a session or token of the principal still counts. One that descends from a long-term key dies with it; a
+   * role's dies with the role.
+   */
+  isAlive(principal: Principal, longTermKeyId: string | undefined): Promise<boolean>;
+  /** Temporary credentials for the principal, which live as `isAlive` says. */
+  issueSession(
+    principal: Principal,
+    longTermKeyId: string | undefined,
+    durationSeconds: number,
+  ): Promise<SessionCredentials>;
+  /** Notes that a request was made with the key. Call it once the request is known to be its holder's. */
+  used(key: SigningKey, service: string, region: string): void;
+  /** The account that a key belongs to, whatever its state. `undefined` where nobody knows the key. */
+  accountOf(accessKeyId: string): Promise<AccountId | undefined>;
 }
 
 export interface RootKey {
@@ -43,42 +58,76 @@ export interface RootKey {
   readonly account: AccountId;
 }
 
+export interface CredentialsParts {
+  readonly root: RootKey;
+  readonly known: Known;
+  readonly uses: KeyUses;
+  readonly sealer: Sealer;
+  readonly clock: () => Date;
+}
+
 const purpose = "session";
+const accessKeyPurpose = "access-key";
+const rootKeyPurpose = "root-key";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 interface SealedSession {
   readonly accessKeyId: string;
   readonly secret: string;
-  readonly parent: string;
+  readonly parent?: string;
   readonly principal: Principal;
   readonly expiresAt: number;
 }
 
-export function rootPrincipal(account: AccountId): Principal {
-  return { kind: "root", account, arn: `arn:aws:iam::${account}:root`, userId: account };
-}
-
-/** The account's root key pair and the sessions made from it. */
-export function createCredentials(parts: { root: RootKey; sealer: Sealer; clock: () => Date }): Credentials {
-  const { root, sealer, clock } = parts;
-  const rootUser = rootPrincipal(root.account);
+/** Root users' and users' long-term keys, and the sessions that STS makes. */
+export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);
 
+  /** A long-term key that may be used. */
+  async function longTerm(accessKeyId: string): Promise<SigningKey | undefined> {
+    const found = isRoot(accessKeyId)
+      ? { principal: rootPrincipal(root.account), secret: root.secret }
+      : await kept(accessKeyId);
+    if (!found || !(await known.isActive(found.principal.account))) return undefined;
+    return { state: "active", accessKeyId, ...found, temporary: false, longTermKeyId: accessKeyId };
+  }
+
+  async function kept(accessKeyId: string): Promise<Pick<SigningKey, "principal" | "secret"> | undefined> {
+    const found = await known.key(accessKeyId);
+    if (!found) return undefined;
+    if (found.kind === "user" && found.key.status !== "Active") return undefined;
+    const sealed =
+      found.kind === "user"
+        ? sealer.open(accessKeyPurpose, found.key.sealedSecret)
+        : sealer.open(rootKeyPurpose, found.account.rootSealedSecret ?? "");
+    const secret = secretIn(sealed, accessKeyId);
+    if (secret === undefined) return undefined;
+    const principal = found.kind === "user" ? userPrincipal(found.user) : rootPrincipal(found.account.id);
+    return { principal, secret };
+  }
+
+  async function isAlive(principal: Principal, longTermKeyId: string | undefined): Promise<boolean> {
+    if (longTermKeyId !== undefined) {
+      const key = await longTerm(longTermKeyId);
+      return key !== undefined && isOf(principal, key.principal);
+    }
+    if (principal.kind !== "role" || principal.identityId === undefined) return false;
+    const { account, identityId } = principal;
+    const [isActive, role] = await Promise.all([known.isActive(account), known.identity(identityId)]);
+    return isActive && role?.identity.kind === "role" && role.identity.account === account;
+  }
+
   return {
+    isAlive,
+    used: uses.note,
     async find(accessKeyId, sessionToken) {
-      if (sessionToken === undefined) {
-        if (!isRoot(accessKeyId)) return { state: "unknown" };
-        const { accessKeyId: longTermKeyId, secret } = root;
-        return { state: "active", accessKeyId, secret, principal: rootUser, temporary: false, longTermKeyId };
-      }
+      if (sessionToken === undefined) return (await longTerm(accessKeyId)) ?? { state: "unknown" };
       const session = sealer.open(purpose, sessionToken) as SealedSession | undefined;
-      if (!session || session.accessKeyId !== accessKeyId || !isRoot(session.parent)) return { state: "unknown" };
-      if (session.expiresAt <= clock().getTime()) return { state: "expired" };
-      const { secret, principal, parent: longTermKeyId } = session;
+      if (!session || session.accessKeyId !== accessKeyId) return { state: "unknown" };
+      const { secret, principal, parent: longTermKeyId, expiresAt } = session;
+      if (!(await isAlive(principal, longTermKeyId))) return { state: "unknown" };
+      if (expiresAt <= clock().getTime()) return { state: "expired" };
       return { state: "active", accessKeyId, secret, principal, temporary: true, longTermKeyId };
-    },
-    async isActive(accessKeyId) {
-      return isRoot(accessKeyId);
     },
     async issueSession(principal, parent, durationSeconds) {
       const accessKeyId = `ASIA${randomText(base32, 16)}`;
@@ -88,6 +137,61 @@ export function createCredentials(parts: { root: RootKey; sealer: Sealer; clock:
       const sessionToken = sealer.seal(purpose, session);
       return { accessKeyId, secretAccessKey: secret, sessionToken, expiration: new Date(expiresAt) };
     },
+    async accountOf(accessKeyId) {
+      if (isRoot(accessKeyId)) return root.account;
+      const found = await known.key(accessKeyId);
+      return found?.kind === "user" ? found.key.account : found?.account.id;
+    },
+  };
+}
+
+/** A sealed secret says whose it is, so that one cannot be put in the place of another. */
+function secretIn(sealed: unknown, accessKeyId: string): string | undefined {
+  const pair = sealed as { readonly accessKeyId: string; readonly secret: string } | undefined;
+  return pair?.accessKeyId === accessKeyId ? pair.secret : undefined;
+}
+
+/** Whether a session stands on whoever holds the key. */
+function isOf(principal: Principal, holder: Principal): boolean {
+  return principal.account === holder.account && principal.identityId === holder.identityId;
+}
+
+// ── Principals, as AWS writes them ──────────────────────────────────────────────────────────────────────────────────
+
+export function rootPrincipal(account: AccountId): Principal {
+  return { kind: "root", account, arn: rootArn(account), userId: account };
+}
+
+export function userPrincipal({ account, path, name, uniqueId }: Identity): Principal {
+  return { kind: "user", account, arn: iamArn(account, "user", path, name), userId: uniqueId, identityId: uniqueId };
+}
+
+/** A session of a role. */
+export function rolePrincipal(
+  { account, path, name, uniqueId }: Identity,
+  session: Session & { name: string },
+): Principal {
+  return {
+    kind: "role",
+    account,
+    arn: `arn:aws:sts::${account}:assumed-role/${name}/${session.name}`,
+    userId: `${uniqueId}:${session.name}`,
+    identityId: uniqueId,
+    identityArn: iamArn(account, "role", path, name),
+    session,
+  };
+}
+
+/** Somebody whom a user, or a root user, vouches for. */
+export function federatedPrincipal(by: Principal, session: Session & { name: string }): Principal {
+  return {
+    kind: "federated",
+    account: by.account,
+    arn: `arn:aws:sts::${by.account}:federated-user/${session.name}`,
+    userId: `${by.account}:${session.name}`,
+    identityId: by.identityId,
+    identityArn: by.arn,
+    session,
   };
 }
 

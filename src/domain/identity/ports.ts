@@ -57,8 +57,10 @@ export interface Accounts {
   childrenOf(parentId: string, page: Paged<AccountId>): Promise<Account[]>;
   /** Answers whether it is new. An account that is there stays as it is. */
   create(account: Account): Promise<boolean>;
-  /** Answers whether the account is there. */
-  update(id: AccountId, changes: Partial<Omit<Account, "id" | "createdAt">>): Promise<boolean>;
+  /** Absent members stay; `undefined` as a value removes what may be absent. Answers whether the account is there. */
+  update(id: AccountId, changes: Partial<Omit<Account, "id" | "createdAt" | "alias">>): Promise<boolean>;
+  /** Takes the account's alias away where none is given. Answers `false` when another account has it. */
+  setAlias(id: AccountId, alias: string | undefined): Promise<boolean>;
 }
 
 // ── Users, groups and roles ─────────────────────────────────────────────────────────────────────────────────────────
@@ -128,9 +130,15 @@ export interface Identities {
     page: Paged<string> & { readonly pathPrefix?: string },
   ): Promise<Identity[]>;
   count(account: AccountId, kind: IdentityKind): Promise<number>;
-  /** `undefined` when the name is taken. */
+  /**
+   * `undefined` when the name is taken. A boundary stays as long as somebody has it.
+   * @throws NoSuchEntity when the boundary is a policy of an account, and is not there
+   */
   create(identity: Omit<Identity, "id">): Promise<Identity | undefined>;
-  /** Absent members stay; `undefined` as a value removes. Answers `false` when a new name is taken. */
+  /**
+   * Absent members stay; `undefined` as a value removes. Answers `false` when a new name is taken.
+   * @throws NoSuchEntity as `create`
+   */
   update(
     id: number,
     changes: Partial<Omit<Identity, "id" | "account" | "kind" | "uniqueId" | "createdAt">>,
@@ -160,11 +168,14 @@ export interface Identities {
 
   /** ARNs, ascending. */
   attached(id: number, page: Paged<string>): Promise<Arn[]>;
-  /** Answers whether it is new. */
+  /**
+   * Answers whether it is new. The policy stays as long as it is attached.
+   * @throws NoSuchEntity when it is a policy of an account, and is not there
+   */
   attach(id: number, policy: Arn): Promise<boolean>;
   /** Answers whether it was attached. */
   detach(id: number, policy: Arn): Promise<boolean>;
-  /** In the account, by kind and id. `usage` tells attachments and boundaries apart. */
+  /** In the account, by id. `usage` tells attachments and boundaries apart. */
   attachedTo(
     account: AccountId,
     policy: Arn,
@@ -248,7 +259,7 @@ export interface ManagedPolicies {
     id: number,
     changes: Partial<Pick<ManagedPolicy, "defaultVersion" | "nextVersion" | "updatedAt" | "tags">>,
   ): Promise<void>;
-  /** With its versions. */
+  /** With its versions. Fails while it is attached or a boundary. */
   delete(id: number): Promise<void>;
   version(id: number, version: string): Promise<PolicyVersion | undefined>;
   /** Newest first. */

@@ -11,7 +11,7 @@ export interface LayerScope {
 }
 
 export type OpenedToken<Scope = undefined> =
-  | { readonly state: "active"; readonly principal: Principal; readonly scope: Scope }
+  | { readonly state: "active"; readonly principal: Principal; readonly issuedAt: Date; readonly scope: Scope }
   | { readonly state: "unknown" }
   | { readonly state: "expired" }
   /** A good token that was made for another region's registries. */
@@ -22,9 +22,10 @@ export type OpenedToken<Scope = undefined> =
  * A token says who its bearer is, not what it may do: that is decided at each request.
  */
 export interface RegistryTokens {
-  issue(principal: Principal, longTermKeyId: string, region: Region): { password: string; expiresAt: Date };
+  /** @param longTermKeyId what the principal's key descends from; a role's session has none */
+  issue(principal: Principal, longTermKeyId: string | undefined, region: Region): { password: string; expiresAt: Date };
   open(password: string, region: Region): Promise<OpenedToken>;
-  issueLayer(principal: Principal, longTermKeyId: string, layer: LayerScope): string;
+  issueLayer(principal: Principal, longTermKeyId: string | undefined, layer: LayerScope): string;
   openLayer(token: string): Promise<OpenedToken<LayerScope>>;
 }
 
@@ -34,8 +35,9 @@ const layerSeconds = 3600;
 
 interface SealedToken {
   readonly principal: Principal;
-  readonly longTermKeyId: string;
+  readonly longTermKeyId?: string;
   readonly region: Region;
+  readonly issuedAt: number;
   readonly expiresAt: number;
 }
 
@@ -45,21 +47,22 @@ interface SealedLayer extends SealedToken {
 
 export function createRegistryTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isActive">;
+  credentials: Pick<Credentials, "isAlive">;
   clock: () => Date;
 }): RegistryTokens {
   const { sealer, credentials, clock } = parts;
 
-  /** A token dies early when the key it was made with is taken away. */
+  /** A token dies early when the key, user or role behind it is taken away. */
   async function stateOf(token: SealedToken): Promise<"active" | "expired" | "unknown"> {
     if (token.expiresAt <= clock().getTime()) return "expired";
-    return (await credentials.isActive(token.longTermKeyId)) ? "active" : "unknown";
+    return (await credentials.isAlive(token.principal, token.longTermKeyId)) ? "active" : "unknown";
   }
 
   return {
     issue(principal, longTermKeyId, region) {
-      const expiresAt = clock().getTime() + loginSeconds * 1000;
-      const token: SealedToken = { principal, longTermKeyId, region, expiresAt };
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + loginSeconds * 1000;
+      const token: SealedToken = { principal, longTermKeyId, region, issuedAt, expiresAt };
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
@@ -68,18 +71,21 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, principal: token.principal, scope: undefined };
+      return { state, principal: token.principal, issuedAt: new Date(token.issuedAt), scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
-      const expiresAt = clock().getTime() + layerSeconds * 1000;
-      const token: SealedLayer = { principal, longTermKeyId, region: layer.registry.region, expiresAt, layer };
+      const issuedAt = clock().getTime();
+      const expiresAt = issuedAt + layerSeconds * 1000;
+      const { region } = layer.registry;
+      const token: SealedLayer = { principal, longTermKeyId, region, issuedAt, expiresAt, layer };
       return sealer.seal("layer", token);
     },
     async openLayer(text) {
       const token = sealer.open("layer", text) as SealedLayer | undefined;
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
-      return state === "active" ? { state, principal: token.principal, scope: token.layer } : { state };
+      if (state !== "active") return { state };
+      return { state, principal: token.principal, issuedAt: new Date(token.issuedAt), scope: token.layer };
     },
   };
 }

@@ -1,12 +1,11 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import type { Digest, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Image, Images, NewImage, Page, StoredManifest, TagStatus } from "../../domain/registry/ports.ts";
+import { chunked } from "./batches.ts";
 import type { Flavour, List } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
-/** A manifest may name thousands of layers, and a statement takes a limited number of parameters. */
-const rowsPerStatement = 500;
 const preparedRows = 16;
 
 type ImageRow = Selectable<Schema["image"]>;
@@ -237,12 +236,6 @@ function entriesAfter(
     .orderBy("tag.tag")
     .limit(limit)
     .execute();
-}
-
-function chunked<Item>(items: readonly Item[]): Item[][] {
-  const chunks: Item[][] = [];
-  for (let at = 0; at < items.length; at += rowsPerStatement) chunks.push(items.slice(at, at + rowsPerStatement));
-  return chunks;
 }
 
 async function addLayers(

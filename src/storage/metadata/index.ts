@@ -1,11 +1,12 @@
-import type { Metadata } from "../../domain/registry/ports.ts";
+import type { AllMetadata } from "./metadata.ts";
 import { openPostgres } from "./postgres.ts";
 import { openSqlite } from "./sqlite.ts";
 
+export type { AllMetadata } from "./metadata.ts";
 export { DatabaseTooNew } from "./migrations.ts";
 
 /** `sqlite:<path>`, `sqlite::memory:`, or `postgres://…`. */
-export async function openMetadata(url: string): Promise<Metadata> {
+export async function openMetadata(url: string): Promise<AllMetadata> {
   const [, scheme = ""] = /^([a-z]+):/.exec(url) ?? [];
   switch (scheme) {
     case "sqlite":

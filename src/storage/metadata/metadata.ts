@@ -1,8 +1,8 @@
 import { type CompiledQuery, type Kysely, SelectQueryNode } from "kysely";
 import { refuse } from "../../domain/errors.ts";
-import type { Metadata, Nouns, TransactOptions } from "../../domain/registry/ports.ts";
+import type { Metadata, TransactOptions } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
-import { nouns } from "./nouns.ts";
+import { type AllNouns, nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
 
 const retryLimit = 5;
@@ -25,7 +25,13 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export function metadata(engine: Engine): Metadata {
+/** The registry's `Metadata` and identity's: either may be given where only one is asked for. */
+export interface AllMetadata extends Omit<Metadata, "read" | "transact"> {
+  readonly read: AllNouns;
+  transact<Result>(work: (nouns: AllNouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+}
+
+export function metadata(engine: Engine): AllMetadata {
   return {
     read: nouns(engine.reader, engine.flavour),
     transact: (work, options) => transact(engine, work, options),
@@ -37,7 +43,7 @@ export function metadata(engine: Engine): Metadata {
 
 async function transact<Result>(
   engine: Engine,
-  work: (nouns: Nouns) => Promise<Result>,
+  work: (nouns: AllNouns) => Promise<Result>,
   { durable = true }: TransactOptions = {},
 ): Promise<Result> {
   const result = await committed(engine, durable ? engine.durable : engine.relaxed, work);
@@ -48,7 +54,7 @@ async function transact<Result>(
 async function committed<Result>(
   engine: Engine,
   db: Kysely<Schema>,
-  work: (nouns: Nouns) => Promise<Result>,
+  work: (nouns: AllNouns) => Promise<Result>,
 ): Promise<Result> {
   for (let retries = 0; ; retries++) {
     try {
@@ -65,7 +71,7 @@ async function committed<Result>(
 async function once<Result>(
   db: Kysely<Schema>,
   flavour: Flavour,
-  work: (nouns: Nouns) => Promise<Result>,
+  work: (nouns: AllNouns) => Promise<Result>,
 ): Promise<Result> {
   // A controlled transaction refuses queries after its end, so work that forgot to wait for one cannot write into
   // whatever transaction uses the connection next.

@@ -245,61 +245,6 @@ async function createIdentity(db: Kysely<unknown>, { types }: Flavour): Promise<
     ) ${orderedTable}`,
     sql`create index account_by_parent on account (parent_id, id)`,
 
-    sql`create table identity (
-      id ${id},
-      account ${text} not null,
-      kind ${text} not null,
-      path ${text} not null,
-      name ${text} not null,
-      name_key ${text} not null,
-      unique_id ${text} not null unique,
-      created_at ${integer} not null,
-      description ${text},
-      boundary ${text},
-      tags ${text} not null,
-      trust_policy ${text},
-      trust_bindings ${text},
-      max_session_seconds ${integer},
-      last_used_at ${integer},
-      last_used_region ${text},
-      unique (account, kind, name_key)
-    ) ${table}`,
-    sql`create index identity_by_boundary on identity (boundary, account, kind, id) where boundary is not null`,
-
-    sql`create table group_member (
-      group_id ${integer} not null references identity (id) on delete restrict,
-      user_id ${integer} not null references identity (id) on delete restrict,
-      primary key (group_id, user_id)
-    ) ${orderedTable}`,
-    sql`create index group_member_by_user on group_member (user_id, group_id)`,
-
-    sql`create table identity_policy (
-      ${identityId},
-      name ${text} not null,
-      document ${text} not null,
-      primary key (identity_id, name)
-    ) ${orderedTable}`,
-
-    sql`create table identity_attachment (
-      ${identityId},
-      policy ${text} not null,
-      primary key (identity_id, policy)
-    ) ${orderedTable}`,
-    sql`create index identity_attachment_by_policy on identity_attachment (policy, identity_id)`,
-
-    sql`create table access_key (
-      id ${text} not null primary key,
-      account ${text} not null,
-      ${identityId},
-      sealed_secret ${text} not null,
-      status ${text} not null,
-      created_at ${integer} not null,
-      last_used_at ${integer},
-      last_used_service ${text},
-      last_used_region ${text}
-    ) ${orderedTable}`,
-    sql`create index access_key_by_user on access_key (identity_id, created_at, id)`,
-
     sql`create table managed_policy (
       id ${id},
       account ${text} not null,
@@ -324,6 +269,65 @@ async function createIdentity(db: Kysely<unknown>, { types }: Flavour): Promise<
       primary key (policy_id, version)
     ) ${orderedTable}`,
 
+    sql`create table identity (
+      id ${id},
+      account ${text} not null,
+      kind ${text} not null,
+      path ${text} not null,
+      name ${text} not null,
+      name_key ${text} not null,
+      unique_id ${text} not null unique,
+      created_at ${integer} not null,
+      description ${text},
+      boundary ${text},
+      boundary_id ${integer} references managed_policy (id) on delete restrict,
+      tags ${text} not null,
+      trust_policy ${text},
+      trust_bindings ${text},
+      max_session_seconds ${integer},
+      last_used_at ${integer},
+      last_used_region ${text},
+      unique (account, kind, name_key)
+    ) ${table}`,
+    sql`create index identity_by_boundary on identity (boundary, account, id) where boundary is not null`,
+    sql`create index identity_by_boundary_id on identity (boundary_id) where boundary_id is not null`,
+
+    sql`create table group_member (
+      group_id ${integer} not null references identity (id) on delete restrict,
+      user_id ${integer} not null references identity (id) on delete restrict,
+      primary key (group_id, user_id)
+    ) ${orderedTable}`,
+    sql`create index group_member_by_user on group_member (user_id, group_id)`,
+
+    sql`create table identity_policy (
+      ${identityId},
+      name ${text} not null,
+      document ${text} not null,
+      primary key (identity_id, name)
+    ) ${orderedTable}`,
+
+    sql`create table identity_attachment (
+      ${identityId},
+      policy ${text} not null,
+      policy_id ${integer} references managed_policy (id) on delete restrict,
+      primary key (identity_id, policy)
+    ) ${orderedTable}`,
+    sql`create index identity_attachment_by_policy on identity_attachment (policy, identity_id)`,
+    sql`create index identity_attachment_by_policy_id on identity_attachment (policy_id) where policy_id is not null`,
+
+    sql`create table access_key (
+      id ${text} not null primary key,
+      account ${text} not null,
+      ${identityId},
+      sealed_secret ${text} not null,
+      status ${text} not null,
+      created_at ${integer} not null,
+      last_used_at ${integer},
+      last_used_service ${text},
+      last_used_region ${text}
+    ) ${orderedTable}`,
+    sql`create index access_key_by_user on access_key (identity_id, created_at, id)`,
+
     sql`create table oidc_provider (
       arn ${text} not null primary key,
       account ${text} not null,
@@ -336,7 +340,8 @@ async function createIdentity(db: Kysely<unknown>, { types }: Flavour): Promise<
     sql`create index oidc_provider_by_account on oidc_provider (account, arn)`,
 
     sql`create table organization (
-      id ${text} not null primary key,
+      singleton ${integer} not null primary key,
+      id ${text} not null,
       root_id ${text} not null,
       management_account ${text} not null,
       created_at ${integer} not null,
@@ -355,8 +360,9 @@ async function createIdentity(db: Kysely<unknown>, { types }: Flavour): Promise<
       description ${text} not null,
       document ${text} not null
     ) ${orderedTable}`,
+    sql`create index organization_policy_by_type on organization_policy (type, id)`,
     sql`create table organization_attachment (
-      policy_id ${text} not null,
+      policy_id ${text} not null references organization_policy (id) on delete restrict,
       target_id ${text} not null,
       primary key (target_id, policy_id)
     ) ${orderedTable}`,

@@ -1,11 +1,18 @@
 import type { Kysely } from "kysely";
+import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import { accessKeys } from "./access-keys.ts";
+import { accounts } from "./accounts.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
+import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
 import { layers } from "./layers.ts";
+import { managedPolicies } from "./managed-policies.ts";
+import { oidcProviders } from "./oidc-providers.ts";
+import { organizations } from "./organizations.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -13,8 +20,11 @@ import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
+/** What the registry and identity say to the database, in the same transactions. */
+export type AllNouns = Nouns & IdentityNouns;
+
 /** Everything that can be said to the database, through one connection or transaction. */
-export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
+export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
   return {
     repositories: repositories(db, flavour),
     layers: layers(db, flavour),
@@ -26,5 +36,11 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): Nouns {
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
+    accounts: accounts(db, flavour),
+    identities: identities(db, flavour),
+    accessKeys: accessKeys(db, flavour),
+    managedPolicies: managedPolicies(db, flavour),
+    oidcProviders: oidcProviders(db, flavour),
+    organizations: organizations(db, flavour),
   };
 }

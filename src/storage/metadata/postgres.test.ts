@@ -8,6 +8,7 @@ import pg from "pg";
 import type { AccountId, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
 import { metadataContract } from "./contract.ts";
+import { identityContract } from "./identity-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import { openPostgres, openPostgresEngine } from "./postgres.ts";
@@ -36,10 +37,12 @@ if ("missing" in started) {
 function postgresTests(server: TestPostgres): void {
   // Many databases are to be removed, on a busy machine.
   afterAll(() => server.stop(), slowMs);
-  metadataContract("PostgreSQL", async () => {
+  async function open() {
     const metadata = await openPostgres({ url: await server.createDatabase() });
     return { metadata, dispose: () => metadata.close() };
-  });
+  }
+  metadataContract("PostgreSQL", open);
+  identityContract("PostgreSQL", open);
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {

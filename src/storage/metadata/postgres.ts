@@ -1,8 +1,7 @@
 import { Kysely, sql } from "kysely";
 import pg from "pg";
-import type { Metadata } from "../../domain/registry/ports.ts";
 import type { Flavour, List } from "./flavour.ts";
-import { type Engine, metadata } from "./metadata.ts";
+import { type AllMetadata, type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
 import { postgresDialect } from "./postgres-driver.ts";
 import type { Schema } from "./schema.ts";
@@ -61,7 +60,7 @@ export interface PostgresOptions {
 }
 
 /** Opens the database `url` and brings it up to date. Many processes may do so at once. */
-export async function openPostgres(options: PostgresOptions): Promise<Metadata> {
+export async function openPostgres(options: PostgresOptions): Promise<AllMetadata> {
   return metadata(await openPostgresEngine(options));
 }
 

@@ -2,9 +2,9 @@ import type { Kysely } from "kysely";
 import type { Registry } from "../../domain/names.ts";
 import type { RegistryPolicies } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
-import { fromBindings, toBindings } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
+import { fromMap, toMap } from "./string-map.ts";
 
 const findPolicy = statement((db, value: Registry) =>
   db
@@ -18,13 +18,13 @@ export function registryPolicies(db: Kysely<Schema>, flavour: Flavour): Registry
   return {
     async get(registry) {
       const [row] = await findPolicy(db, flavour, registry);
-      return row && { policy: row.policy, bindings: toBindings(row.bindings) };
+      return row && { policy: row.policy, bindings: toMap(row.bindings) };
     },
 
     async put({ account, region }, { policy, bindings }) {
       await db
         .insertInto("registry_policy")
-        .values({ account, region, policy, bindings: fromBindings(bindings) })
+        .values({ account, region, policy, bindings: fromMap(bindings) })
         .onConflict((conflict) =>
           conflict
             .columns(["account", "region"])

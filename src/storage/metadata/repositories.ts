@@ -1,15 +1,10 @@
 import { type Kysely, sql } from "kysely";
 import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
-import type {
-  PrincipalBindings,
-  Repositories,
-  Repository,
-  RepositorySettings,
-  TagMutability,
-} from "../../domain/registry/ports.ts";
+import type { Repositories, Repository, RepositorySettings, TagMutability } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
+import { fromMap, toMap } from "./string-map.ts";
 
 /** No account has this id. A deleted repository goes there, and its name becomes free. */
 export const deletedAccount = "" as AccountId;
@@ -50,7 +45,7 @@ export function toRepository(row: RepositoryRow): Repository {
     exclusionFilters: JSON.parse(row.exclusion_filters) as string[],
     scanOnPush: row.scan_on_push === 1,
     policy: row.policy ?? undefined,
-    policyBindings: row.policy_bindings === null ? undefined : toBindings(row.policy_bindings),
+    policyBindings: row.policy_bindings === null ? undefined : toMap(row.policy_bindings),
     createdAt: new Date(row.created_at),
   };
 }
@@ -61,16 +56,8 @@ function toSettingsRow(settings: RepositorySettings) {
     exclusion_filters: JSON.stringify(settings.exclusionFilters),
     scan_on_push: settings.scanOnPush ? 1 : 0,
     policy: settings.policy ?? null,
-    policy_bindings: settings.policyBindings ? fromBindings(settings.policyBindings) : null,
+    policy_bindings: settings.policyBindings ? fromMap(settings.policyBindings) : null,
   };
-}
-
-export function toBindings(json: string): PrincipalBindings {
-  return new Map(Object.entries(JSON.parse(json) as Record<string, string>));
-}
-
-export function fromBindings(bindings: PrincipalBindings): string {
-  return JSON.stringify(Object.fromEntries(bindings));
 }
 
 const findByName = statement((db, value: Registry & { name: RepositoryName }) =>

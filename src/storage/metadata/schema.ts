@@ -212,6 +212,8 @@ interface IdentityTable {
   description: string | null;
   /** The ARN of a managed policy. */
   boundary: Arn | null;
+  /** Its row: a policy cannot go while it is a boundary. AWS-managed policies have none. */
+  boundary_id: number | null;
   /** JSON object. */
   tags: string;
   trust_policy: string | null;
@@ -236,8 +238,10 @@ interface IdentityPolicyTable {
 
 interface IdentityAttachmentTable {
   identity_id: number;
-  /** The ARN of a managed policy, perhaps an AWS-managed one, which has no row. */
+  /** The ARN of a managed policy. */
   policy: Arn;
+  /** Its row: a policy cannot go while it is attached. AWS-managed policies have none. */
+  policy_id: number | null;
 }
 
 interface AccessKeyTable {
@@ -290,6 +294,8 @@ interface OidcProviderTable {
 }
 
 interface OrganizationTable {
+  /** 1: there is one at the most. */
+  singleton: 1;
   id: string;
   root_id: string;
   management_account: AccountId;

@@ -4,12 +4,12 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely, sql } from "kysely";
-import type { AccountId, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
-import type { Generation, Nouns, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
+import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
+import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { metadataContract } from "./contract.ts";
+import { identityContract } from "./identity-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
-import { nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
@@ -28,7 +28,7 @@ async function withPath(work: (path: string) => Promise<void>): Promise<void> {
   }
 }
 
-metadataContract("SQLite in a file", async () => {
+async function openInFile() {
   const folder = await newFolder();
   const metadata = await openSqlite({ path: join(folder, "berth.sqlite") });
   return {
@@ -38,203 +38,22 @@ metadataContract("SQLite in a file", async () => {
       await rm(folder, { recursive: true });
     },
   };
-});
+}
 
-metadataContract(
-  "SQLite in memory",
-  async () => {
-    const metadata = await openSqlite({ path: ":memory:" });
-    return { metadata, dispose: () => metadata.close() };
-  },
-  { readsTakeTurns: true },
-);
+async function openInMemory() {
+  const metadata = await openSqlite({ path: ":memory:" });
+  return { metadata, dispose: () => metadata.close() };
+}
+
+metadataContract("SQLite in a file", openInFile);
+identityContract("SQLite in a file", openInFile);
+metadataContract("SQLite in memory", openInMemory, { readsTakeTurns: true });
+identityContract("SQLite in memory", openInMemory);
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
-const digest = "sha256:00" as Digest;
 const name = "app" as RepositoryName;
-const tag = "v1" as Tag;
-const uploadId = "upload" as UploadId;
-const staging = "staging" as StagingId;
 const now = new Date(0);
-const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
-
-/** Every verb, each with arguments that reach every statement of it. */
-const verbs: Record<string, (nouns: Nouns) => Promise<unknown>> = {
-  "repositories.create": ({ repositories }) =>
-    repositories.create({ registry, name, createdAt: now, ...settings }, new Map([["a", "b"]])),
-  "repositories.find": ({ repositories }) => repositories.find(registry, name),
-  "repositories.list": ({ repositories }) => repositories.list(registry, { limit: 9 }),
-  "repositories.update": ({ repositories }) => repositories.update(1, settings),
-  "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
-  "repositories.removeResourceTags": ({ repositories }) => repositories.removeResourceTags(1, ["b", "c"]),
-  "layers.link": ({ layers }) => layers.link(1, blob, now),
-  "layers.find": ({ layers }) => layers.find(1, digest),
-  "layers.findMany": ({ layers }) => layers.findMany(1, [digest]),
-  "layers.holders": ({ layers }) => layers.holders(registry, digest, 9),
-  "uploads.create": ({ uploads }) =>
-    uploads.create({
-      id: uploadId,
-      repositoryId: 1,
-      owner: { account: registry.account, arn: "arn", id: "id" },
-      staging,
-      algorithm: "sha256",
-      staged: { sizeBytes: 0 },
-      parts: 0,
-      lastPartBytes: 0,
-      createdAt: now,
-      updatedAt: now,
-    }),
-  "uploads.find": ({ uploads }) => uploads.find(uploadId),
-  "uploads.claim": ({ uploads }) => uploads.claim(uploadId, "writer", now, now),
-  "uploads.extend": ({ uploads }) => uploads.extend(uploadId, "writer", now),
-  "uploads.release": ({ uploads }) => uploads.release(uploadId, "writer"),
-  "uploads.release with progress": ({ uploads }) =>
-    uploads.release(uploadId, "writer", { staging, staged: { sizeBytes: 1 }, parts: 1, lastPartBytes: 1, at: now }),
-  "uploads.stale": ({ uploads }) => uploads.stale(now, 9),
-  "uploads.owns": ({ uploads }) => uploads.owns(staging),
-  "uploads.delete": ({ uploads }) => uploads.delete(uploadId),
-  "images.put": ({ images }) =>
-    images.put({
-      repositoryId: 1,
-      digest,
-      mediaType: "type",
-      manifestBytes: 1,
-      imageBytes: 1,
-      manifest: Uint8Array.of(1),
-      layers: [{ digest, mediaType: "type" }],
-      children: [digest],
-      pushedAt: now,
-    }),
-  "images.find": ({ images }) => images.find(1, digest),
-  "images.findMany": ({ images }) => images.findMany(1, [digest]),
-  "images.locate by digest": ({ images }) => images.locate(registry, name, { digest }),
-  "images.locate by tag": ({ images }) => images.locate(registry, name, { tag }),
-  "images.manifest by digest": ({ images }) => images.manifest(1, { digest }),
-  "images.manifest by tag": ({ images }) => images.manifest(1, { tag }),
-  "images.parents": ({ images }) => images.parents(1, digest, 9),
-  "images.list any": ({ images }) => images.list(1, "ANY", { after: 1, limit: 9 }),
-  "images.list tagged": ({ images }) => images.list(1, "TAGGED", { after: 1, limit: 9 }),
-  "images.list untagged": ({ images }) => images.list(1, "UNTAGGED", { after: 1, limit: 9 }),
-  "images.listIds any": ({ images }) => images.listIds(1, "ANY", { after: { imageId: 1, tag }, limit: 9 }),
-  "images.listIds tagged": ({ images }) => images.listIds(1, "TAGGED", { after: { imageId: 1, tag }, limit: 9 }),
-  "images.listIds untagged": ({ images }) => images.listIds(1, "UNTAGGED", { after: { imageId: 1 }, limit: 9 }),
-  "images.referrers": ({ images }) => images.referrers(1, digest, undefined, { after: 1, limit: 9 }),
-  "images.referrers by type": ({ images }) => images.referrers(1, digest, ["type"], { after: 1, limit: 9 }),
-  "images.count": ({ images }) => images.count(1),
-  "images.isEmpty": ({ images }) => images.isEmpty(1),
-  "images.pulled": ({ images }) => images.pulled(new Map([[1, now]])),
-  "tags.lock": ({ tags }) => tags.lock(1, tag),
-  "tags.set": ({ tags }) => tags.set(1, tag, { id: 1, digest }, now),
-  "tags.set again": ({ tags }) => tags.set(1, tag, { id: 1, digest }, now),
-  "tags.find": ({ tags }) => tags.find(1, tag),
-  "tags.ofImages": ({ tags }) => tags.ofImages([1]),
-  "tags.countOfImage": ({ tags }) => tags.countOfImage(1),
-  "tags.list": ({ tags }) => tags.list(1, { limit: 9 }),
-  "tags.record": ({ tags }) => tags.record({ repositoryId: 1, tag, to: digest, at: now, by: "arn" }),
-  "tags.history": ({ tags }) => tags.history(1, tag, 9),
-  "tags.delete": ({ tags }) => tags.delete(1, tag),
-  "settings.set": ({ settings }) => settings.set(registry, "a", "b"),
-  "settings.get": ({ settings }) => settings.get(registry, "a"),
-  "images.delete": ({ images }) => images.delete({ id: 1, repositoryId: 1 }, now),
-  "layers.unlink": ({ layers }) => layers.unlink(1, digest, now),
-  "layers.touch": ({ layers }) => layers.touch(1, [digest], now),
-  "blobs.find": ({ blobs }) => blobs.find(digest),
-  "blobs.list": ({ blobs }) => blobs.list({ limit: 9 }),
-  "blobs.quarantined": ({ blobs }) => blobs.quarantined({ limit: 9 }),
-  "blobs.holders": ({ blobs }) => blobs.holders(digest, 9),
-  "blobs.quarantine": ({ blobs }) => blobs.quarantine(blob, now),
-  "blobs.acquit": ({ blobs }) => blobs.acquit(blob),
-  "blobs.heal": async ({ blobs, layers }) => {
-    await layers.link(1, blob, now);
-    await blobs.quarantine(blob, now);
-    await blobs.heal({ ...blob, generation: "h" as Generation });
-  },
-  "blobs.strays": ({ blobs }) => blobs.strays([blob]),
-  "garbage.links": ({ garbage }) => garbage.links(now, 9),
-  "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
-  "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),
-  "garbage.forget": ({ garbage }) => garbage.forget(blob, now),
-  "garbage.removals": ({ garbage }) => garbage.removals({ after: blob, limit: 9 }),
-  "garbage.removed": ({ garbage }) => garbage.removed([blob]),
-  "garbage.forecast": ({ garbage }) => garbage.forecast(now, { limit: 9 }),
-  "garbage.waiting": ({ garbage }) => garbage.waiting(),
-  "garbage.deleted": ({ garbage }) => garbage.deleted(9),
-  "garbage.purge": ({ garbage }) => garbage.purge(1, 9, now),
-  "inspection.totals": ({ inspection }) => inspection.totals(),
-  "inspection.images": ({ inspection }) => inspection.images({ after: 1, limit: 9 }),
-  "inspection.manifest": ({ inspection }) => inspection.manifest(1),
-  "inspection.tags": ({ inspection }) => inspection.tags({ after: { repositoryId: 1, tag }, limit: 9 }),
-  "inspection.dependents": ({ inspection }) => inspection.dependents(digest, 9),
-  "inspection.recount": ({ inspection }) => inspection.recount(1),
-  "repositories.delete": ({ repositories }) => repositories.delete(1),
-};
-
-test("every statement finds its rows by an index, in the order asked for", async () => {
-  await withPath(async (path) => {
-    await (await openSqlite({ path })).close();
-    const connection = await SqliteConnection.open(path);
-    const ran: { verb: string; sql: string; parameters: readonly unknown[] }[] = [];
-    let verb = "";
-    const db = new Kysely<Schema>({
-      dialect: sqliteDialect({ connection, synchronous: "NORMAL", reads: false }),
-      log: ({ query }) => {
-        ran.push({ verb, sql: query.sql, parameters: query.parameters });
-      },
-    });
-    for (const [name, run] of Object.entries(verbs)) {
-      verb = name;
-      await run(nouns(db, sqliteFlavour));
-    }
-    const planned = ran.flatMap(({ verb, sql: text, parameters }) => {
-      const rows = connection.explain(text, parameters);
-      return rows.map((step) => `${verb}: ${step}`);
-    });
-    connection.close();
-
-    // What came with the statement, or is a page already, or a short queue, may be read from end to end; tables may not,
-    // but by who asks how large they are.
-    const isSmall =
-      /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled|page|blob_removal)|images.listIds.*TEMP B-TREE|^inspection.totals/;
-    const bad = planned.filter((step) => /SCAN|TEMP B-TREE|AUTOMATIC/.test(step) && !isSmall.test(step));
-    expect(bad).toEqual([]);
-    expect(planned.filter((step) => step.includes("SEARCH")).length).toBeGreaterThan(60);
-  });
-});
-
-test("every foreign key has an index that begins with it", async () => {
-  await withPath(async (path) => {
-    await (await openSqlite({ path })).close();
-    const database = new Database(path, { readonly: true });
-    const all = <Row>(text: string) => database.prepare(text).all() as Row[];
-    const uncovered: string[] = [];
-    let keys = 0;
-    for (const { name: table } of all<{ name: string }>("select name from sqlite_schema where type = 'table'")) {
-      const indexes = all<{ name: string }>(`pragma index_list(${table})`).map(({ name }) =>
-        all<{ name: string }>(`pragma index_info(${name})`).map((column) => column.name),
-      );
-      // An integer primary key is the table itself and has no entry in the list.
-      indexes.push(
-        all<{ name: string; pk: number }>(`pragma table_info(${table})`)
-          .filter(({ pk }) => pk)
-          .map((c) => c.name),
-      );
-      const columns = Map.groupBy(
-        all<{ id: number; seq: number; from: string }>(`pragma foreign_key_list(${table})`),
-        ({ id }) => id,
-      );
-      for (const key of columns.values()) {
-        keys++;
-        const from = key.sort((a, b) => a.seq - b.seq).map((column) => column.from);
-        if (!indexes.some((index) => from.every((column, at) => index[at] === column)))
-          uncovered.push(`${table}(${from})`);
-      }
-    }
-    database.close();
-    expect(uncovered).toEqual([]);
-    expect(keys).toBeGreaterThan(10);
-  });
-});
 
 describe("a file", () => {
   test("keeps everything when it is closed and opened again, and is whole without its log", async () => {

@@ -1,9 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { Kysely, sql } from "kysely";
-import type { Metadata } from "../../domain/registry/ports.ts";
 import type { Flavour, List } from "./flavour.ts";
 import { GroupSync } from "./group-sync.ts";
-import { type Engine, metadata } from "./metadata.ts";
+import { type AllMetadata, type Engine, metadata } from "./metadata.ts";
 import { migrate } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
 import { isBusy, isFull, SqliteConnection, type SqliteUse, type Synchronous, sqliteDialect } from "./sqlite-driver.ts";
@@ -33,7 +32,7 @@ export const sqliteFlavour: Flavour = {
  * Opens, or makes, the database in the file `path`. One connection writes and another reads, so reads never wait for a
  * transaction. `:memory:` has only the one: there a read waits, and a transaction must not wait for a read.
  */
-export async function openSqlite(options: { path: string }): Promise<Metadata> {
+export async function openSqlite(options: { path: string }): Promise<AllMetadata> {
   return metadata(await openSqliteEngine(options));
 }
 

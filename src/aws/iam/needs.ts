@@ -1,0 +1,54 @@
+import type { Facts, Need } from "../../domain/access.ts";
+import type { Identity, IdentityKind, Tags } from "../../domain/identity/ports.ts";
+import { type AccountId, iamArn } from "../../domain/names.ts";
+import { arnOf } from "./views.ts";
+
+/** What IAM's actions need, and the condition keys that they have (service authorization reference, "IAM"). */
+
+type Action = `iam:${string}`;
+
+/** An action on a user, group or role. One that is not there counts with the path `/`, so that nobody learns of it. */
+export function onIdentity(
+  action: Action,
+  account: AccountId,
+  kind: IdentityKind,
+  name: string,
+  found: Identity | undefined,
+  facts: Facts = {},
+): Need {
+  if (!found) return { action, resource: iamArn(account, kind, "/", name), facts };
+  return { action, resource: arnOf(found), facts: { ...resourceTags(found.tags), ...facts } };
+}
+
+/** Tags of what is there. */
+export function resourceTags(tags: Tags): Facts {
+  const facts: Record<string, string> = {};
+  for (const [key, value] of tags) {
+    facts[`aws:resourcetag/${key.toLowerCase()}`] = value;
+    facts[`iam:resourcetag/${key.toLowerCase()}`] = value;
+  }
+  return facts;
+}
+
+/** Tags that the request sends. */
+export function requestTags(tags: readonly { readonly Key: string; readonly Value: string }[] = []): Facts {
+  if (tags.length === 0) return {};
+  const facts: Record<string, string | readonly string[]> = { "aws:tagkeys": tags.map(({ Key }) => Key) };
+  for (const { Key, Value } of tags) facts[`aws:requesttag/${Key.toLowerCase()}`] = Value;
+  return facts;
+}
+
+/** Keys of tags that the request takes away. */
+export function tagKeys(keys: readonly string[]): Facts {
+  return { "aws:tagkeys": keys };
+}
+
+/** The boundary that the request sets, or that the identity has when it is to be taken away. */
+export function boundaryFact(boundary: string | undefined): Facts {
+  return boundary === undefined ? {} : { "iam:permissionsboundary": boundary };
+}
+
+/** The tags of a request, as the domain takes them. */
+export function newTags(tags: readonly { readonly Key: string; readonly Value: string }[] = []) {
+  return tags.map(({ Key, Value }) => ({ key: Key, value: Value }));
+}

@@ -1,0 +1,112 @@
+import { lookup as resolve } from "node:dns/promises";
+import { request as requestPlain } from "node:http";
+import { request as requestSecure } from "node:https";
+import { isIP } from "node:net";
+import { type Reach, reachOf } from "./public-addresses.ts";
+
+export interface Reachable {
+  /** Whether hosts inside of our own network may be asked. */
+  readonly allowPrivate: boolean;
+  /** Whether this machine may be asked without TLS. */
+  readonly allowInsecure: boolean;
+}
+
+export interface Limits {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string | string[] | undefined };
+  readonly body: Buffer;
+}
+
+/** What is asked for must not, or can never, be fetched; unlike a failure, which may pass. */
+export class NotFetched extends Error {
+  override readonly name = "NotFetched";
+}
+
+const maxRedirects = 3;
+
+/**
+ * Gets a document from an address that somebody else chose. It connects to exactly the address that was looked at, so
+ * that a name cannot lead elsewhere the second time it is resolved, and follows redirects within the origin only.
+ * @throws NotFetched, and whatever the network says
+ */
+export async function guardedGet(start: URL, reachable: Reachable, limits: Limits): Promise<Answer> {
+  const signal = AbortSignal.timeout(limits.timeoutMs);
+  let url = start;
+  for (let redirects = 0; ; redirects++) {
+    const answer = await getOnce(url, reachable, limits, signal);
+    if (answer.status < 300 || answer.status >= 400) return answer;
+    const { location } = answer.headers;
+    if (typeof location !== "string" || !URL.canParse(location, url.href))
+      throw new NotFetched("a redirect to nowhere");
+    const next = new URL(location, url.href);
+    if (next.origin !== url.origin) throw new NotFetched("a redirect to another host");
+    if (redirects === maxRedirects) throw new NotFetched("too many redirects");
+    url = next;
+  }
+}
+
+async function getOnce(url: URL, reachable: Reachable, limits: Limits, signal: AbortSignal): Promise<Answer> {
+  const isPlain = url.protocol === "http:";
+  if (!isPlain && url.protocol !== "https:") throw new NotFetched(`${url.protocol} is not spoken`);
+  if (isPlain && !reachable.allowInsecure) throw new NotFetched("no TLS");
+  if (url.username !== "" || url.password !== "") throw new NotFetched("a URL with a password");
+  const address = await addressOf(url.hostname.replace(/^\[(.*)\]$/, "$1"), signal);
+  checkReach(reachOf(address), isPlain, reachable);
+  return exchange(url, address, limits, signal);
+}
+
+function checkReach(reach: Reach, isPlain: boolean, { allowPrivate }: Reachable): void {
+  if (isPlain ? reach === "loopback" : reach === "public" || (allowPrivate && reach !== "never")) return;
+  throw new NotFetched(isPlain ? "no TLS" : `a ${reach === "never" ? "special" : reach} address`);
+}
+
+async function addressOf(host: string, signal: AbortSignal): Promise<string> {
+  if (isIP(host)) return host;
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return (await Promise.race([resolve(host), aborted.promise])).address;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+function exchange(url: URL, address: string, { maxBytes }: Limits, signal: AbortSignal): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const request = url.protocol === "http:" ? requestPlain : requestSecure;
+  const family = isIP(address);
+  const lookup = (_host: string, options: { all?: boolean }, done: (...results: unknown[]) => void) => {
+    if (options.all) done(null, [{ address, family }]);
+    else done(null, address, family);
+  };
+  const asked = request(url, {
+    agent: false,
+    lookup: lookup as never,
+    signal,
+    headers: { accept: "application/json", "user-agent": "Berth" },
+  });
+  asked.on("error", reject);
+  asked.on("response", (response) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    response.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size <= maxBytes) return;
+      reject(new NotFetched(`more than ${maxBytes} bytes`));
+      asked.destroy();
+    });
+    response.on("error", reject);
+    response.on("end", () => {
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
+    });
+  });
+  asked.end();
+  return promise;
+}

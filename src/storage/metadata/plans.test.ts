@@ -1,0 +1,322 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Kysely } from "kysely";
+import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
+import { type AllNouns, nouns } from "./nouns.ts";
+import type { Schema } from "./schema.ts";
+import { openSqlite, sqliteFlavour } from "./sqlite.ts";
+import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
+
+/** Runs `work` with the path of a database that does not exist yet. */
+async function withPath(work: (path: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "berth-plans-"));
+  try {
+    await work(join(folder, "berth.sqlite"));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
+const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
+const digest = "sha256:00" as Digest;
+const name = "app" as RepositoryName;
+const tag = "v1" as Tag;
+const uploadId = "upload" as UploadId;
+const staging = "staging" as StagingId;
+const now = new Date(0);
+const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
+
+const { account } = registry;
+const arn = "arn:aws:iam::000000000001:policy/p" as Arn;
+const path = "/";
+const tags: ReadonlyMap<string, string> = new Map();
+const version = { version: "v1", document: "{}", createdAt: now };
+
+/** Every verb, each with arguments that reach every statement of it. */
+const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
+  "repositories.create": ({ repositories }) =>
+    repositories.create({ registry, name, createdAt: now, ...settings }, new Map([["a", "b"]])),
+  "repositories.find": ({ repositories }) => repositories.find(registry, name),
+  "repositories.list": ({ repositories }) => repositories.list(registry, { limit: 9 }),
+  "repositories.update": ({ repositories }) => repositories.update(1, settings),
+  "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
+  "repositories.removeResourceTags": ({ repositories }) => repositories.removeResourceTags(1, ["b", "c"]),
+  "layers.link": ({ layers }) => layers.link(1, blob, now),
+  "layers.find": ({ layers }) => layers.find(1, digest),
+  "layers.findMany": ({ layers }) => layers.findMany(1, [digest]),
+  "layers.holders": ({ layers }) => layers.holders(registry, digest, 9),
+  "uploads.create": ({ uploads }) =>
+    uploads.create({
+      id: uploadId,
+      repositoryId: 1,
+      owner: { account: registry.account, arn: "arn", id: "id" },
+      staging,
+      algorithm: "sha256",
+      staged: { sizeBytes: 0 },
+      parts: 0,
+      lastPartBytes: 0,
+      createdAt: now,
+      updatedAt: now,
+    }),
+  "uploads.find": ({ uploads }) => uploads.find(uploadId),
+  "uploads.claim": ({ uploads }) => uploads.claim(uploadId, "writer", now, now),
+  "uploads.extend": ({ uploads }) => uploads.extend(uploadId, "writer", now),
+  "uploads.release": ({ uploads }) => uploads.release(uploadId, "writer"),
+  "uploads.release with progress": ({ uploads }) =>
+    uploads.release(uploadId, "writer", { staging, staged: { sizeBytes: 1 }, parts: 1, lastPartBytes: 1, at: now }),
+  "uploads.stale": ({ uploads }) => uploads.stale(now, 9),
+  "uploads.owns": ({ uploads }) => uploads.owns(staging),
+  "uploads.delete": ({ uploads }) => uploads.delete(uploadId),
+  "images.put": ({ images }) =>
+    images.put({
+      repositoryId: 1,
+      digest,
+      mediaType: "type",
+      manifestBytes: 1,
+      imageBytes: 1,
+      manifest: Uint8Array.of(1),
+      layers: [{ digest, mediaType: "type" }],
+      children: [digest],
+      pushedAt: now,
+    }),
+  "images.find": ({ images }) => images.find(1, digest),
+  "images.findMany": ({ images }) => images.findMany(1, [digest]),
+  "images.locate by digest": ({ images }) => images.locate(registry, name, { digest }),
+  "images.locate by tag": ({ images }) => images.locate(registry, name, { tag }),
+  "images.manifest by digest": ({ images }) => images.manifest(1, { digest }),
+  "images.manifest by tag": ({ images }) => images.manifest(1, { tag }),
+  "images.parents": ({ images }) => images.parents(1, digest, 9),
+  "images.list any": ({ images }) => images.list(1, "ANY", { after: 1, limit: 9 }),
+  "images.list tagged": ({ images }) => images.list(1, "TAGGED", { after: 1, limit: 9 }),
+  "images.list untagged": ({ images }) => images.list(1, "UNTAGGED", { after: 1, limit: 9 }),
+  "images.listIds any": ({ images }) => images.listIds(1, "ANY", { after: { imageId: 1, tag }, limit: 9 }),
+  "images.listIds tagged": ({ images }) => images.listIds(1, "TAGGED", { after: { imageId: 1, tag }, limit: 9 }),
+  "images.listIds untagged": ({ images }) => images.listIds(1, "UNTAGGED", { after: { imageId: 1 }, limit: 9 }),
+  "images.referrers": ({ images }) => images.referrers(1, digest, undefined, { after: 1, limit: 9 }),
+  "images.referrers by type": ({ images }) => images.referrers(1, digest, ["type"], { after: 1, limit: 9 }),
+  "images.count": ({ images }) => images.count(1),
+  "images.isEmpty": ({ images }) => images.isEmpty(1),
+  "images.pulled": ({ images }) => images.pulled(new Map([[1, now]])),
+  "tags.lock": ({ tags }) => tags.lock(1, tag),
+  "tags.set": ({ tags }) => tags.set(1, tag, { id: 1, digest }, now),
+  "tags.set again": ({ tags }) => tags.set(1, tag, { id: 1, digest }, now),
+  "tags.find": ({ tags }) => tags.find(1, tag),
+  "tags.ofImages": ({ tags }) => tags.ofImages([1]),
+  "tags.countOfImage": ({ tags }) => tags.countOfImage(1),
+  "tags.list": ({ tags }) => tags.list(1, { limit: 9 }),
+  "tags.record": ({ tags }) => tags.record({ repositoryId: 1, tag, to: digest, at: now, by: "arn" }),
+  "tags.history": ({ tags }) => tags.history(1, tag, 9),
+  "tags.delete": ({ tags }) => tags.delete(1, tag),
+  "settings.set": ({ settings }) => settings.set(registry, "a", "b"),
+  "settings.get": ({ settings }) => settings.get(registry, "a"),
+  "images.delete": ({ images }) => images.delete({ id: 1, repositoryId: 1 }, now),
+  "layers.unlink": ({ layers }) => layers.unlink(1, digest, now),
+  "layers.touch": ({ layers }) => layers.touch(1, [digest], now),
+  "blobs.find": ({ blobs }) => blobs.find(digest),
+  "blobs.list": ({ blobs }) => blobs.list({ limit: 9 }),
+  "blobs.quarantined": ({ blobs }) => blobs.quarantined({ limit: 9 }),
+  "blobs.holders": ({ blobs }) => blobs.holders(digest, 9),
+  "blobs.quarantine": ({ blobs }) => blobs.quarantine(blob, now),
+  "blobs.acquit": ({ blobs }) => blobs.acquit(blob),
+  "blobs.heal": async ({ blobs, layers }) => {
+    await layers.link(1, blob, now);
+    await blobs.quarantine(blob, now);
+    await blobs.heal({ ...blob, generation: "h" as Generation });
+  },
+  "blobs.strays": ({ blobs }) => blobs.strays([blob]),
+  "garbage.links": ({ garbage }) => garbage.links(now, 9),
+  "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
+  "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),
+  "garbage.forget": ({ garbage }) => garbage.forget(blob, now),
+  "garbage.removals": ({ garbage }) => garbage.removals({ after: blob, limit: 9 }),
+  "garbage.removed": ({ garbage }) => garbage.removed([blob]),
+  "garbage.forecast": ({ garbage }) => garbage.forecast(now, { limit: 9 }),
+  "garbage.waiting": ({ garbage }) => garbage.waiting(),
+  "garbage.deleted": ({ garbage }) => garbage.deleted(9),
+  "garbage.purge": ({ garbage }) => garbage.purge(1, 9, now),
+  "inspection.totals": ({ inspection }) => inspection.totals(),
+  "inspection.images": ({ inspection }) => inspection.images({ after: 1, limit: 9 }),
+  "inspection.manifest": ({ inspection }) => inspection.manifest(1),
+  "inspection.tags": ({ inspection }) => inspection.tags({ after: { repositoryId: 1, tag }, limit: 9 }),
+  "inspection.dependents": ({ inspection }) => inspection.dependents(digest, 9),
+  "inspection.recount": ({ inspection }) => inspection.recount(1),
+  "repositories.delete": ({ repositories }) => repositories.delete(1),
+  "registryPolicies.put": ({ registryPolicies }) => registryPolicies.put(registry, { policy: "{}", bindings: tags }),
+  "registryPolicies.get": ({ registryPolicies }) => registryPolicies.get(registry),
+  "registryPolicies.delete": ({ registryPolicies }) => registryPolicies.delete(registry),
+  "accounts.create": ({ accounts }) =>
+    accounts.create({ id: account, name: "n", email: "e", status: "ACTIVE", createdAt: now }),
+  "accounts.find": ({ accounts }) => accounts.find(account),
+  "accounts.ofRootKey": ({ accounts }) => accounts.ofRootKey("AKIA"),
+  "accounts.list": ({ accounts }) => accounts.list({ after: account, limit: 9 }),
+  "accounts.childrenOf": ({ accounts }) => accounts.childrenOf("r-1", { after: account, limit: 9 }),
+  "accounts.update": ({ accounts }) => accounts.update(account, { name: "n" }),
+  "accounts.setAlias": ({ accounts }) => accounts.setAlias(account, "alias"),
+  "managedPolicies.create": ({ managedPolicies }) =>
+    managedPolicies.create(
+      {
+        account,
+        arn,
+        path,
+        name: "p",
+        uniqueId: "ANPA",
+        defaultVersion: "v1",
+        nextVersion: 2,
+        createdAt: now,
+        updatedAt: now,
+        tags,
+      },
+      version,
+    ),
+  "managedPolicies.find": ({ managedPolicies }) => managedPolicies.find(arn),
+  "managedPolicies.list": ({ managedPolicies }) =>
+    managedPolicies.list(account, { after: "a", limit: 9, pathPrefix: "/", onlyAttached: true }),
+  "managedPolicies.update": ({ managedPolicies }) => managedPolicies.update(1, { tags }),
+  "managedPolicies.version": ({ managedPolicies }) => managedPolicies.version(1, "v1"),
+  "managedPolicies.versions": ({ managedPolicies }) => managedPolicies.versions(1),
+  "managedPolicies.addVersion": ({ managedPolicies }) => managedPolicies.addVersion(1, { ...version, version: "v2" }),
+  "managedPolicies.deleteVersion": ({ managedPolicies }) => managedPolicies.deleteVersion(1, "v2"),
+  "identities.create": async ({ identities }) => {
+    for (const kind of ["user", "group"] as const) {
+      await identities.create({ account, kind, path, name: "n", uniqueId: kind, createdAt: now, boundary: arn, tags });
+    }
+  },
+  "identities.find": ({ identities }) => identities.find(account, "user", "n"),
+  "identities.ofUniqueId": ({ identities }) => identities.ofUniqueId("user"),
+  "identities.withPolicies": ({ identities }) => identities.withPolicies("user"),
+  "identities.list": ({ identities }) => identities.list(account, "user", { after: "a", limit: 9, pathPrefix: "/" }),
+  "identities.count": ({ identities }) => identities.count(account, "user"),
+  "identities.update": ({ identities }) => identities.update(1, { name: "m", boundary: arn }),
+  "identities.used": ({ identities }) => identities.used(new Map([["user", { at: now, region: registry.region }]])),
+  "identities.join": ({ identities }) => identities.join(2, 1),
+  "identities.membersOf": ({ identities }) => identities.membersOf(2, { after: "a", limit: 9 }),
+  "identities.groupsOf": ({ identities }) => identities.groupsOf(1, { after: "a", limit: 9 }),
+  "identities.leave": ({ identities }) => identities.leave(2, 1),
+  "identities.putInlinePolicy": ({ identities }) => identities.putInlinePolicy(1, "p", "{}"),
+  "identities.inlinePolicy": ({ identities }) => identities.inlinePolicy(1, "p"),
+  "identities.inlinePolicyNames": ({ identities }) => identities.inlinePolicyNames(1, { after: "a", limit: 9 }),
+  "identities.inlinePolicies": ({ identities }) => identities.inlinePolicies(1),
+  "identities.deleteInlinePolicy": ({ identities }) => identities.deleteInlinePolicy(1, "p"),
+  "identities.attach": ({ identities }) => identities.attach(1, arn),
+  "identities.attached": ({ identities }) => identities.attached(1, { after: "a", limit: 9 }),
+  "identities.attachedTo": ({ identities }) =>
+    identities.attachedTo(account, arn, "permissions", { after: 1, limit: 9 }),
+  "identities.attachedTo as boundary": ({ identities }) =>
+    identities.attachedTo(account, arn, "boundary", { after: 1, limit: 9 }),
+  "identities.countAttached": ({ identities }) => identities.countAttached(arn, "permissions", account),
+  "identities.countAttached as boundary": ({ identities }) => identities.countAttached(arn, "boundary", account),
+  "identities.detach": ({ identities }) => identities.detach(1, arn),
+  "accessKeys.create": ({ accessKeys }) =>
+    accessKeys.create({
+      accessKeyId: "AKIA",
+      account,
+      identityId: 1,
+      sealedSecret: "s",
+      status: "Active",
+      createdAt: now,
+    }),
+  "accessKeys.find": ({ accessKeys }) => accessKeys.find("AKIA"),
+  "accessKeys.findWithUser": ({ accessKeys }) => accessKeys.findWithUser("AKIA"),
+  "accessKeys.ofUser": ({ accessKeys }) => accessKeys.ofUser(1),
+  "accessKeys.setStatus": ({ accessKeys }) => accessKeys.setStatus("AKIA", "Inactive"),
+  "accessKeys.used": ({ accessKeys }) => accessKeys.used(new Map([["AKIA", { at: now, service: "s", region: "r" }]])),
+  "accessKeys.delete": ({ accessKeys }) => accessKeys.delete("AKIA"),
+  "identities.delete": async ({ identities }) => {
+    for (const id of [1, 2]) await identities.delete(id);
+  },
+  "managedPolicies.delete": ({ managedPolicies }) => managedPolicies.delete(1),
+  "oidcProviders.create": ({ oidcProviders }) =>
+    oidcProviders.create({ account, arn, url: "u", clientIds: [], thumbprints: [], createdAt: now, tags }),
+  "oidcProviders.find": ({ oidcProviders }) => oidcProviders.find(arn),
+  "oidcProviders.list": ({ oidcProviders }) => oidcProviders.list(account),
+  "oidcProviders.update": ({ oidcProviders }) => oidcProviders.update(arn, { clientIds: [] }),
+  "oidcProviders.delete": ({ oidcProviders }) => oidcProviders.delete(arn),
+  "organizations.create": ({ organizations }) =>
+    organizations.create({ id: "o-1", rootId: "r-1", managementAccount: account, createdAt: now, policyTypes: [] }),
+  "organizations.get": ({ organizations }) => organizations.get(),
+  "organizations.setPolicyTypes": ({ organizations }) => organizations.setPolicyTypes([]),
+  "organizations.putUnit": ({ organizations }) => organizations.putUnit({ id: "ou-1", parentId: "r-1", name: "n" }),
+  "organizations.unit": ({ organizations }) => organizations.unit("ou-1"),
+  "organizations.unitsIn": ({ organizations }) => organizations.unitsIn("r-1"),
+  "organizations.putPolicy": ({ organizations }) =>
+    organizations.putPolicy({ id: "p-1", type: "SERVICE_CONTROL_POLICY", name: "n", description: "", document: "{}" }),
+  "organizations.policy": ({ organizations }) => organizations.policy("p-1"),
+  "organizations.policies": ({ organizations }) => organizations.policies("SERVICE_CONTROL_POLICY"),
+  "organizations.attach": ({ organizations }) => organizations.attach("p-1", "ou-1"),
+  "organizations.attached": ({ organizations }) => organizations.attached("ou-1"),
+  "organizations.targetsOf": ({ organizations }) => organizations.targetsOf("p-1"),
+  "organizations.detach": ({ organizations }) => organizations.detach("p-1", "ou-1"),
+  "organizations.deletePolicy": ({ organizations }) => organizations.deletePolicy("p-1"),
+  "organizations.deleteUnit": ({ organizations }) => organizations.deleteUnit("ou-1"),
+};
+
+test("every statement finds its rows by an index, in the order asked for", async () => {
+  await withPath(async (path) => {
+    await (await openSqlite({ path })).close();
+    const connection = await SqliteConnection.open(path);
+    const ran: { verb: string; sql: string; parameters: readonly unknown[] }[] = [];
+    let verb = "";
+    const db = new Kysely<Schema>({
+      dialect: sqliteDialect({ connection, synchronous: "NORMAL", reads: false }),
+      log: ({ query }) => {
+        ran.push({ verb, sql: query.sql, parameters: query.parameters });
+      },
+    });
+    for (const [name, run] of Object.entries(verbs)) {
+      verb = name;
+      await run(nouns(db, sqliteFlavour));
+    }
+    const planned = ran.flatMap(({ verb, sql: text, parameters }) => {
+      const rows = connection.explain(text, parameters);
+      return rows.map((step) => `${verb}: ${step}`);
+    });
+    connection.close();
+
+    // What came with the statement, or is a page already, or a short queue, may be read from end to end; tables may not,
+    // but by who asks how large they are.
+    const isSmall =
+      /SCAN (?:json_each VIRTUAL TABLE|CONSTANT ROW|pulled|used|owner|page|blob_removal)|(?:images.listIds|identities.(?:membersOf|groupsOf)).*TEMP B-TREE|^inspection.totals/;
+    const bad = planned.filter((step) => /SCAN|TEMP B-TREE|AUTOMATIC/.test(step) && !isSmall.test(step));
+    expect(bad).toEqual([]);
+    expect(planned.filter((step) => step.includes("SEARCH")).length).toBeGreaterThan(60);
+  });
+});
+
+test("every foreign key has an index that begins with it", async () => {
+  await withPath(async (path) => {
+    await (await openSqlite({ path })).close();
+    const database = new Database(path, { readonly: true });
+    const all = <Row>(text: string) => database.prepare(text).all() as Row[];
+    const uncovered: string[] = [];
+    let keys = 0;
+    for (const { name: table } of all<{ name: string }>("select name from sqlite_schema where type = 'table'")) {
+      const indexes = all<{ name: string }>(`pragma index_list(${table})`).map(({ name }) =>
+        all<{ name: string }>(`pragma index_info(${name})`).map((column) => column.name),
+      );
+      // An integer primary key is the table itself and has no entry in the list.
+      indexes.push(
+        all<{ name: string; pk: number }>(`pragma table_info(${table})`)
+          .filter(({ pk }) => pk)
+          .map((c) => c.name),
+      );
+      const columns = Map.groupBy(
+        all<{ id: number; seq: number; from: string }>(`pragma foreign_key_list(${table})`),
+        ({ id }) => id,
+      );
+      for (const key of columns.values()) {
+        keys++;
+        const from = key.sort((a, b) => a.seq - b.seq).map((column) => column.from);
+        if (!indexes.some((index) => from.every((column, at) => index[at] === column)))
+          uncovered.push(`${table}(${from})`);
+      }
+    }
+    database.close();
+    expect(uncovered).toEqual([]);
+    expect(keys).toBeGreaterThan(10);
+  });
+});
