@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { operationNames } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
+import { createSealer } from "./domain/identity/sealer.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
@@ -119,11 +121,12 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, keyUses } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
       allowInsecure: config.oidc.allowInsecureIssuers,
@@ -139,6 +142,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     log,
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
   return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
 }
@@ -287,6 +291,28 @@ export async function findRootKey(config: Config): Promise<RootKeyPair | undefin
   try {
     return config.rootKey ?? (await readRootKey(credentialsFile(config)));
   } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * What works on accounts, beside the server or without it.
+ * @throws CannotStart
+ */
+export async function openAccounts(config: Config): Promise<AccountService & AsyncDisposable> {
+  const opened = new AsyncDisposableStack();
+  try {
+    const { metadata } = opened.use(await openStores(config, { mustExist: true }));
+    const file = sealingKeyFile(config);
+    // A key made here would seal what the server cannot open.
+    if (!existsSync(file)) {
+      throw new CannotStart(`there is no sealing key ${file}; set BERTH_DATA to the directory of the registry`);
+    }
+    const sealer = createSealer(await openSealingKey(file));
+    const accounts = createAccounts({ metadata, sealer, configured: config.account, clock: () => new Date() });
+    return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
     throw explained(error);
   }
 }

@@ -1,12 +1,18 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
 import { createExplanations } from "./domain/explanations.ts";
+import { createAccounts } from "./domain/identity/accounts.ts";
+import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
+import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
-import { createWhoIsWho, noOrganization } from "./domain/identity/who-is-who.ts";
+import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -26,6 +32,8 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly issuerKeys: IssuerKeys;
+  /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
+  readonly allowInsecureIssuers: boolean;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
@@ -57,13 +65,14 @@ export function compose(parts: Parts) {
   const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
     compile,
-    managedDocument: () => undefined,
-    organization: noOrganization,
+    managedDocument: awsManagedDocument,
+    organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
   });
@@ -72,6 +81,23 @@ export function compose(parts: Parts) {
     iam: createRoleResources({ read: metadata.read, compile }),
   });
   const access = createAccess({ principals, resources, clock });
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  const organizations = createOrganizations({
+    metadata,
+    configured: root.account,
+    clock,
+    changed() {
+      organizationPolicies.changed();
+      principals.changed();
+    },
+  });
+  const iam = createRoleServices({
+    metadata,
+    directory: createPrincipalDirectory({ metadata }),
+    clock,
+    allowInsecureIssuers: parts.allowInsecureIssuers,
+    changed: principals.changed,
+  });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, clock });
@@ -93,13 +119,15 @@ export function compose(parts: Parts) {
     sessions,
     webIdentities,
     settings,
+    organizations,
+    iam,
     addresses,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses };
+  return { registry, api, busy, pullTimes, keyUses, accounts };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

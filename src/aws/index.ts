@@ -1,6 +1,7 @@
 import type { Access } from "../domain/access.ts";
 import type { ExplanationService } from "../domain/explanations.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
+import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
@@ -18,6 +19,8 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import type { IamParts } from "./iam/operation.ts";
+import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -29,7 +32,9 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
+  readonly organizations: OrganizationService;
   readonly addresses: Addresses;
+  readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
   readonly explanations: ExplanationService;
   readonly credentials: Credentials;
@@ -50,13 +55,13 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses } = parts;
+  const { repositories, layers, images, settings, registryTokens, addresses, organizations } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const berth = createBerth({ explanations: parts.explanations });
-  const json11 = createJson11([ecr, berth]);
-  const query = createQuery([sts, createIam({})]);
+  const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging }), berth]);
+  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);
@@ -91,6 +96,7 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...organizationsOperations.keys(),
   ...berthOperations.keys(),
 ];
 

@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import { DescribeImagesResponse$, InvalidLayerPartException$, ListImageReferrersResponse$ } from "@aws-sdk/client-ecr";
+import { DeleteOrganizationalUnit$ } from "@aws-sdk/client-organizations";
 import { deviations } from "./schema-check.ts";
+
+test("finds whatever an operation without an output answers", () => {
+  const output = DeleteOrganizationalUnit$[5];
+  expect(deviations(output, {})).toEqual([]);
+  expect(deviations(output, { Id: "x" })).toEqual(["$.Id is not known"]);
+});
 
 test("finds what the published schema does not have", () => {
   const good = { imageDetails: [{ imageDigest: "d", imagePushedAt: 1.5, imageSizeInBytes: 1, imageTags: ["a"] }] };

@@ -4,7 +4,10 @@
  */
 
 /** A schema as the SDK writes it down (`@smithy/types`, "static schemas"): a number, a tuple, or a thunk of one. */
-type SchemaRef = number | readonly unknown[] | (() => SchemaRef);
+type SchemaRef = number | "unit" | readonly unknown[] | (() => SchemaRef);
+
+/** What an operation without an output has for one. */
+const nothing = [3, "", "Unit", 0, [], []] as const;
 
 const kinds = { list: 1, map: 2, struct: 3, error: -3 };
 const listOf = 0b0100_0000;
@@ -31,6 +34,7 @@ export function deviations(schema: unknown, value: unknown, path = "$"): string[
 /** Without thunks, and without the traits that a member can be paired with. */
 function resolve(schema: SchemaRef): number | readonly unknown[] {
   if (typeof schema === "function") return resolve(schema());
+  if (schema === "unit") return nothing;
   if (typeof schema === "number") return schema;
   return typeof schema[1] === "string" ? schema : resolve(schema[0] as SchemaRef);
 }

@@ -25,6 +25,8 @@ export interface Service<Parts = unknown> {
 export interface JsonService extends Service {
   /** `X-Amz-Target` without the operation. */
   readonly targetPrefix: string;
+  /** What its model calls the text of an error. Left out: `message`. */
+  readonly messageMember?: "Message";
 }
 
 /** A service that speaks the Query protocol. */

@@ -1,12 +1,20 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
+import * as iamSdk from "@aws-sdk/client-iam";
+import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createExplanations } from "../domain/explanations.ts";
+import { createAccounts } from "../domain/identity/accounts.ts";
+import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
+import { createPrincipalDirectory } from "../domain/identity/directory.ts";
+import { createOrganizationPolicies } from "../domain/identity/organization.ts";
+import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
+import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
-import { createWhoIsWho, noOrganization } from "../domain/identity/who-is-who.ts";
+import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
@@ -19,8 +27,12 @@ import { rootAccess } from "../domain/testing.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
-import { errors } from "./ecr/errors.ts";
+import { errors as ecrErrors } from "./ecr/errors.ts";
+import type { Spelling } from "./errors.ts";
+import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
+import { operations as iamOperations } from "./iam/index.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
+import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";
 
 /** For tests: the official SDK clients against the real control plane, domain and stores, with no socket in between. */
@@ -62,19 +74,27 @@ export async function inProcess(options: InProcessOptions = {}) {
   const metadata = await openSqlite({ path: ":memory:" });
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
+  const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
   const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
     compile: compilePolicy,
-    managedDocument: () => undefined,
-    organization: noOrganization,
+    managedDocument: awsManagedDocument,
+    organization: organizationPolicies,
     issuerKeys,
     clock,
   });
   const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
+  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
+  await accounts.ensureConfigured();
+  const changed = () => {
+    organizationPolicies.changed();
+    principals.changed();
+  };
+  const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
@@ -82,6 +102,14 @@ export async function inProcess(options: InProcessOptions = {}) {
     layers: createLayers({ metadata, blobs, clock }),
     images: createImages({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata }),
+    organizations,
+    iam: createRoleServices({
+      metadata,
+      directory: createPrincipalDirectory({ metadata }),
+      clock,
+      allowInsecureIssuers: true,
+      changed: principals.changed,
+    }),
     addresses: createAddresses(`https://${registryHost}`),
     access,
     explanations: createExplanations({ access, principals }),
@@ -110,6 +138,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     if (answer.headers.get("x-amzn-requestid") !== requestId) throw new Error("the answer has another request id");
     checkAgainstModel(answer);
     await checkDeclared(answer);
+    checkDeclaredByIam(answer);
     noted.push(answer);
     return answer;
   }
@@ -141,6 +170,14 @@ export async function inProcess(options: InProcessOptions = {}) {
     ecrIn: (region: string) => new ecrSdk.ECRClient(config(region)),
     ecrAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new ecrSdk.ECRClient({ ...config("us-east-1"), credentials }),
+    organizations: new organizationsSdk.OrganizationsClient(config("us-east-1")),
+    organizationsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
+    accounts,
+    organizationPolicies,
+    iam: new iamSdk.IAMClient(config("us-east-1")),
+    iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
     sts: new stsSdk.STSClient(config("us-east-1")),
     stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new stsSdk.STSClient({ ...config("us-east-1"), credentials }),
@@ -242,12 +279,26 @@ const commonErrors = new Set([
 /** Our own API has no published model, only types (berth/contract.ts). */
 const isOwnApi = ({ headers }: Request) => headers.get("x-amz-target")?.startsWith("Berth_") === true;
 
+/** What each service calls input that breaks its model. */
+const invalidInput = new Set(["InvalidParameterException", "InvalidInputException"]);
+
+/** The operation that was asked for, and what its service's model says. */
+function target({ headers }: Request) {
+  const [prefix, operation] = (headers.get("x-amz-target") ?? "").split(".");
+  const service =
+    prefix === "AWSOrganizationsV20161128"
+      ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
+      : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
+  const errors: Record<string, Spelling> = service.errors;
+  return { ...service, errors, operation };
+}
+
 function checkAgainstModel({ request, status, headers, text }: Noted): void {
   if (!headers.get("content-type")?.startsWith("application/x-amz-json") || isOwnApi(request)) return;
   const body = JSON.parse(text);
-  const schemas = ecrSdk as unknown as Record<string, readonly unknown[] | undefined>;
+  const { operation, sdk } = target(request);
+  const schemas = sdk as unknown as Record<string, readonly unknown[] | undefined>;
   if (status === 200) {
-    const operation = request.headers.get("x-amz-target")?.split(".").at(-1);
     const output = schemas[`${operation}$`]?.[5];
     fail(`${operation} answered`, output ? deviations(output, body) : ["an operation that is not in the model"]);
     return;
@@ -255,10 +306,10 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
   const { __type: name, ...members } = body;
   if (headers.get("x-amzn-errortype") !== name)
     throw new Error("the error has one name in the header, another in the body");
-  if (commonErrors.has(name))
+  if (commonErrors.has(name) && !schemas[`${name}$`])
     fail(
       name,
-      Object.keys(members).filter((member) => member !== "message"),
+      Object.keys(members).filter((member) => member.toLowerCase() !== "message"),
     );
   else
     fail(name, schemas[`${name}$`] ? deviations(schemas[`${name}$`], members) : ["an error that is not in the model"]);
@@ -267,13 +318,31 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
 /** An operation declares what it throws. Bad parameters and faults of our own are every operation's. */
 async function checkDeclared({ request, status, headers }: Noted): Promise<void> {
   const name = headers.get("x-amzn-errortype");
-  const operation = request.headers.get("x-amz-target")?.split(".").at(-1);
-  if (status !== 400 || isOwnApi(request) || !name || commonErrors.has(name) || name === "InvalidParameterException")
-    return;
-  const definition = (await import(`./ecr/${operation}.ts`))[operation ?? ""] as { throws: (keyof typeof errors)[] };
-  const declared: string[] = definition.throws.map((code) => errors[code][0]);
+  const { operation, folder, errors } = target(request);
+  if (status !== 400 || isOwnApi(request) || !name || commonErrors.has(name) || invalidInput.has(name)) return;
+  const definition = (await import(`./${folder}/${operation}.ts`))[operation ?? ""] as { throws: string[] };
+  const declared = definition.throws.map((code) => errors[code]?.[0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);
 }
+
+/** The same for IAM, which names its errors in XML. */
+function checkDeclaredByIam({ status, text, facts }: Noted): void {
+  const [, name = ""] = /<Code>(\w+)<\/Code>/.exec(text) ?? [];
+  if (status === 200 || facts.service !== "iam" || commonIamErrors.has(name)) return;
+  const operation = iamOperations.get(facts.operation as string);
+  const declared: string[] = operation?.throws.map((code) => iamErrors[code as IamCode][0]) ?? [];
+  if (!declared.includes(name)) throw new Error(`${facts.operation} does not declare ${name}`);
+}
+
+/** Errors of every operation: of the signature, of permissions, of the shape of the input. */
+const commonIamErrors = new Set([
+  "AccessDenied",
+  "ExpiredToken",
+  "InvalidClientTokenId",
+  "SignatureDoesNotMatch",
+  "Throttling",
+  "ValidationError",
+]);
 
 function fail(what: string, problems: string[]): void {
   if (problems.length > 0) throw new Error(`${what}: ${problems.join("; ")}`);

@@ -1,5 +1,5 @@
 import { findRootKey } from "../app.ts";
-import { loadConfig, publicUrlOf } from "../config.ts";
+import { type Config, loadConfig, publicUrlOf } from "../config.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy, shellQuote } from "./text.ts";
 
@@ -10,8 +10,17 @@ export async function printEnv({ config: file }: { config?: string }): Promise<v
   if (!rootKey) {
     throw new CommandFailed(`there is no root key pair in ${config.data} yet; the first \`berth serve\` makes it`);
   }
+  printExports(config, config.account, rootKey);
+}
+
+/** What points this shell's AWS CLI and SDKs at an account of the registry. */
+export function printExports(
+  config: Config,
+  account: string,
+  rootKey: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): void {
   const variables = {
-    AWS_ENDPOINT_URL: reachedBy(publicUrlOf(config), config),
+    AWS_ENDPOINT_URL: reachedBy(publicUrlOf(config), { account, region: config.region }),
     AWS_ACCESS_KEY_ID: rootKey.accessKeyId,
     AWS_SECRET_ACCESS_KEY: rootKey.secretAccessKey,
     AWS_DEFAULT_REGION: config.region,

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { createAccount, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
 import { provideCredentials } from "./credential-provider.ts";
@@ -46,6 +47,63 @@ program
   .summary("print the variables for the AWS CLI and SDKs")
   .option(...configOption)
   .action(printEnv);
+
+const account = program
+  .command("account")
+  .summary("make and manage accounts")
+  .description(
+    "Accounts beside the configured one. Each has its own registries, users, roles and policies. The server may run meanwhile: it sees a change within a second.",
+  );
+
+account
+  .command("create")
+  .argument("<name>", "what it is called")
+  .description(
+    "Make an account, and print its id and its root user's key pair: the only time that the secret is shown.",
+  )
+  .summary("make an account")
+  .option(...configOption)
+  .option("--id <digits>", "its id, twelve digits; random ones without")
+  .option("--email <address>", "an email address that no other account has; without, one that nobody can have")
+  .option("--json", "print the result as JSON")
+  .option("--env", 'print it as variables for the AWS CLI and SDKs: eval "$(berth account create dev --env)"')
+  .action(createAccount);
+
+account
+  .command("list")
+  .description("List all accounts.")
+  .summary("list accounts")
+  .option(...configOption)
+  .option("--json", "print the result as JSON")
+  .action(listAccounts);
+
+account
+  .command("suspend")
+  .argument("<id>")
+  .description("Let nobody of the account do anything any more. What it holds stays.")
+  .summary("lock an account")
+  .option(...configOption)
+  .action(suspendAccount);
+
+account
+  .command("resume")
+  .argument("<id>")
+  .description("Undo a suspension.")
+  .summary("unlock an account")
+  .option(...configOption)
+  .action(resumeAccount);
+
+account
+  .command("new-root-key")
+  .argument("<id>")
+  .description(
+    "Make a new key pair for the account's root user and print it. The one before, and whatever was made with it, is of no use from then on.",
+  )
+  .summary("replace the root key pair of an account")
+  .option(...configOption)
+  .option("--json", "print the result as JSON")
+  .option("--env", "print it as variables for the AWS CLI and SDKs")
+  .action(newRootKey);
 
 program
   .command("migrate")

@@ -134,6 +134,17 @@ export function resourcesByService(keepers: Readonly<Record<string, ResourcePoli
   };
 }
 
+/** Whom the ARNs in a policy mean. Identity keeps it, for everybody who stores policies. */
+export interface PrincipalDirectory {
+  /**
+   * The unique ids behind the ARNs of users, roles and their sessions (a session has its role's); `undefined` for whom
+   * nobody knows. ARNs of other principals have no id and are left out.
+   */
+  resolve(arns: readonly string[]): Promise<ReadonlyMap<string, string | undefined>>;
+  /** The ARN that a user or role has today. `undefined` when it is gone. */
+  nameOf(uniqueId: string): Promise<Arn | undefined>;
+}
+
 export interface AccessParts {
   readonly principals: PrincipalPolicies;
   readonly resources: ResourcePolicies;

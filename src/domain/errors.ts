@@ -92,6 +92,10 @@ const identitySentences = {
   InvalidInput: ({ reason }: { reason: string }) => reason,
   /** Of AWS-managed policies and the like. */
   Unmodifiable: ({ reason }: { reason: string }) => reason,
+  /** Of a role that belongs to a service. */
+  ProtectedRole: ({ name }: { name: string }) =>
+    `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+  PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
 /** What STS refuses beside that. */
@@ -114,11 +118,53 @@ const sessionSentences = {
   IssuerUnreachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences };
+/** Why Organizations finds an input, or a limit, broken: its clients know the reason by name. */
+interface Reasoned {
+  reason: string;
+  message: string;
+}
+
+/** What the organisation refuses, worded as AWS Organizations words it. */
+const organizationSentences = {
+  OrganizationNotInUse: () => "Your account is not a member of an organization.",
+  AlreadyInOrganization: () => "The AWS account is already a member of an organization.",
+  OrganizationsDenied: () => "You don't have permissions to access this resource.",
+  OrganizationNotEmpty: () =>
+    "The organization isn't empty. To delete an organization, you must first remove all accounts except the management account, delete all OUs, and delete all policies.",
+  OrganizationConstraint: ({ message }: Reasoned) => message,
+  OrganizationInput: ({ message }: Reasoned) => message,
+  OrganizationAccountNotFound: () => "You specified an account that doesn't exist.",
+  CreateAccountStatusNotFound: () => "You specified a create account request that doesn't exist.",
+  AccountAlreadyClosed: () => "You specified an account that is already closed.",
+  MasterCannotLeave: () => "You can't remove the management account from the organization.",
+  ParentNotFound: () => "You specified parent that doesn't exist.",
+  ChildNotFound: () => "You specified a child that doesn't exist.",
+  SourceParentNotFound: () => "You specified a source parent that doesn't exist.",
+  DestinationParentNotFound: () => "You specified a destination parent that doesn't exist.",
+  DuplicateAccount: () => "The account is already a child of the specified destination parent.",
+  RootNotFound: () => "You specified a root that doesn't exist.",
+  TargetNotFound: () => "You specified a target that doesn't exist.",
+  UnitNotFound: () => "You specified an organizational unit that doesn't exist.",
+  UnitNotEmpty: () =>
+    "The specified OU is not empty. Move all accounts to another root or to other OUs, remove all child OUs, and try the operation again.",
+  DuplicateUnit: () => "An OU with the same name already exists.",
+  OrganizationPolicyNotFound: () => "You specified a policy that doesn't exist.",
+  DuplicateOrganizationPolicy: () => "A policy with the specified name and type already exists.",
+  PolicyInUse: () =>
+    "The policy is attached to one or more entities. You must detach it from all roots, OUs, and accounts before performing this operation.",
+  DuplicatePolicyAttachment: () => "A policy with the specified name and type already exists.",
+  PolicyNotAttached: () => "The policy isn't attached to the specified target.",
+  PolicyTypeNotEnabled: () => "This operation can be performed only for enabled policy types.",
+  PolicyTypeAlreadyEnabled: () => "The specified policy type is already enabled.",
+  PolicyTypeNotAvailable: () => "The specified policy type isn't available for this organization.",
+} satisfies Record<string, (facts: never) => string>;
+
+export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences, ...organizationSentences };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
+export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {
   given: number;

@@ -93,6 +93,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     blobs,
     root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
     sealingKey: new Uint8Array(32).fill(7),
+    allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
       allowInsecure: true,

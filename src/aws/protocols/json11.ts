@@ -41,9 +41,12 @@ export function createJson11(services: readonly JsonService[]): Protocol {
     maxBodyBytes: (request) => target(request).operation.maxBodyBytes,
     find: (request, body) => ({ ...target(request), decode: () => decode(body) }),
     encode: (output, _call, requestId) => respond(200, output ?? {}, requestId),
-    encodeError({ name, status, message, members }, _call, requestId) {
+    encodeError({ name, status, message, members }, call, requestId) {
+      const { messageMember = "message" } = (call?.service ?? {}) as Partial<JsonService>;
       // Go, JavaScript and Rust SDKs read the header, botocore only the body.
-      return respond(status, { __type: name, message, ...members }, requestId, { "x-amzn-ErrorType": name });
+      return respond(status, { __type: name, [messageMember]: message, ...members }, requestId, {
+        "x-amzn-ErrorType": name,
+      });
     },
   };
 }

@@ -326,6 +326,8 @@ export interface Organizations {
   get(): Promise<Organization | undefined>;
   /** Answers whether it is the first. */
   create(organization: Organization): Promise<boolean>;
+  /** With its units, policies and what they hang on. */
+  delete(): Promise<void>;
   setPolicyTypes(types: readonly OrganizationPolicyType[]): Promise<void>;
   unit(id: string): Promise<OrganizationalUnit | undefined>;
   unitsIn(parentId: string): Promise<OrganizationalUnit[]>;

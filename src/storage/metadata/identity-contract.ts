@@ -660,6 +660,26 @@ export function identityContract(name: string, open: () => Promise<OpenedIdentit
         await change(({ organizations }) => organizations.deleteUnit(target));
         expect(await attached(target)).toEqual([]);
       });
+
+      test("goes with all that it has, and another may come", async () => {
+        const managementAccount = newAccountId();
+        const organization: Organization = {
+          id: "o-9",
+          rootId: "r-9",
+          managementAccount,
+          createdAt: at(2),
+          policyTypes: [],
+        };
+        await change(async ({ organizations }) => {
+          await organizations.putUnit({ id: "ou-9", parentId: "r-9", name: "nine" });
+          await organizations.delete();
+        });
+        const { get, policies, targetsOf, unit } = read().organizations;
+        expect(await get()).toBeUndefined();
+        expect(await unit("ou-9")).toBeUndefined();
+        expect([await policies("RESOURCE_CONTROL_POLICY"), await targetsOf("p-c")]).toEqual([[], []]);
+        expect(await change(({ organizations }) => organizations.create(organization))).toBe(true);
+      });
     });
   });
 }

@@ -68,6 +68,11 @@ export function organizations(db: Kysely<Schema>, flavour: Flavour): Organizatio
       return added.length > 0;
     },
 
+    async delete() {
+      const tables = ["organization_attachment", "organization_policy", "organizational_unit", "organization"] as const;
+      for (const table of tables) await db.deleteFrom(table).execute();
+    },
+
     async setPolicyTypes(types) {
       await db
         .updateTable("organization")
