@@ -1,8 +1,9 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
+import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
+import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipalDirectory } from "./domain/identity/directory.ts";
 import { createOrganizationPolicies } from "./domain/identity/organization.ts";
@@ -16,8 +17,10 @@ import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
@@ -38,6 +41,8 @@ export interface Parts {
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
   readonly createOnPush: boolean;
+  /** Whether policies can let in whoever has not signed in. Left out: no. */
+  readonly publicAccess?: boolean;
   readonly clock: () => Date;
   readonly log: DataPlane["log"];
   readonly send: DataPlane["send"];
@@ -76,11 +81,13 @@ export function compose(parts: Parts) {
     issuerKeys: parts.issuerKeys,
     clock,
   });
-  const resources = resourcesByService({
-    ecr: createRegistryResources(),
-    iam: createRoleResources({ read: metadata.read, compile }),
-  });
-  const access = createAccess({ principals, resources, clock });
+  const directory = createPrincipalDirectory({ metadata });
+  const imageFacts = createImageFacts(metadata.read);
+  const resources = createRegistryResources({ metadata, imageFacts });
+  const roles = createRoleResources({ read: metadata.read, compile });
+  const accessOver = (ecr: ResourcePolicies) =>
+    createAccess({ principals, resources: resourcesByService({ ecr, iam: roles }), clock });
+  const access = accessOver(resources);
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({
     metadata,
@@ -93,21 +100,39 @@ export function compose(parts: Parts) {
   });
   const iam = createRoleServices({
     metadata,
-    directory: createPrincipalDirectory({ metadata }),
+    directory,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,
   });
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
-  const repositories = createRepositories({ metadata, clock });
+  const repositories = createRepositories({ metadata, imageFacts, resources, clock });
+  const policies = createPolicies({ metadata, directory, resources, accessOver });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
-  const images = createImages({ metadata, pullTimes, clock });
-  const settings = createSettings({ metadata });
+  const images = createImages({ metadata, imageFacts, pullTimes, clock });
+  const settings = createSettings({ metadata, resources });
   const rates = limits && ratesOf(limits, clock);
-  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
+  const publicAccess = parts.publicAccess
+    ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
+    : undefined;
+  const common = {
+    access,
+    resources,
+    addresses,
+    credentials,
+    tokens,
+    repositories,
+    layers,
+    images,
+    defaultRegion,
+    regions,
+    log,
+    rates,
+  };
   const registry: Surface = createDataPlane({
     ...common,
+    publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
@@ -121,7 +146,7 @@ export function compose(parts: Parts) {
     settings,
     organizations,
     iam,
-    addresses,
+    policies,
     sealer,
     clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,

@@ -11,7 +11,9 @@ import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
+import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
@@ -29,6 +31,8 @@ import { createSts, operations as stsOperations } from "./sts/index.ts";
 
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
+  readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
@@ -55,9 +59,21 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses, organizations } = parts;
+  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
+    parts;
   const paging = createPaging(parts.sealer);
-  const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
+  const ecr = createEcr({
+    repositories,
+    policies,
+    resources,
+    layers,
+    images,
+    settings,
+    registryTokens,
+    addresses,
+    paging,
+    access,
+  });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const berth = createBerth({ explanations: parts.explanations });
   const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging }), berth]);

@@ -2,7 +2,14 @@ import { z } from "zod";
 import type { Arrival, Granted, Need, Principal } from "../domain/access.ts";
 import type { RefusalCode } from "../domain/errors.ts";
 import type { SigningKey } from "../domain/identity/credentials.ts";
-import { type AccountId, type Registry, type RepositoryName, repositoryArn } from "../domain/names.ts";
+import {
+  type AccountId,
+  parseDigest,
+  parseTag,
+  type Registry,
+  type RepositoryName,
+  repositoryArn,
+} from "../domain/names.ts";
 
 /** Holds every input that is not content: the largest, a list of 100 digests or a policy, has some 20 KB. */
 export const defaultBodyBytes = 1024 * 1024;
@@ -79,6 +86,28 @@ export function onRepository(action: Need["action"]) {
   return ({ repositoryName }: { repositoryName: RepositoryName }, registry: Registry): Need[] => [
     { action, resource: repositoryArn(registry, repositoryName) },
   ];
+}
+
+/** The same for a batch: what is decided, is decided for each image where policies ask about images. */
+export function onImages(action: Need["action"]) {
+  return (
+    { repositoryName: repository, imageIds = [] }: { repositoryName: RepositoryName; imageIds?: readonly NamedImage[] },
+    registry: Registry,
+  ): Need[] => {
+    const need: Need = { action, resource: repositoryArn(registry, repository) };
+    const meant = imageIds.map(({ imageDigest = "", imageTag = "" }) => ({
+      repository,
+      digest: parseDigest(imageDigest),
+      tag: parseTag(imageTag),
+    }));
+    const named = meant.filter(({ digest, tag }) => digest !== undefined || tag !== undefined);
+    return named.length === 0 ? [need] : named.map((image) => ({ ...need, image }));
+  };
+}
+
+interface NamedImage {
+  readonly imageDigest?: string;
+  readonly imageTag?: string;
 }
 
 /** An action that has no resource: policies must allow it on `*`. */

@@ -20,10 +20,11 @@ import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
 import { createLayers } from "../domain/registry/layers.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
+import { createPolicies } from "../domain/registry/policies.ts";
 import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
-import { rootAccess } from "../domain/testing.ts";
+import { decisionParts, rootAccess } from "../domain/testing.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
@@ -85,7 +86,12 @@ export async function inProcess(options: InProcessOptions = {}) {
     issuerKeys,
     clock,
   });
-  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const directory = createPrincipalDirectory({ metadata });
+  const decision = decisionParts(metadata);
+  const resources = resourcesByService({
+    ecr: decision.resources,
+    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+  });
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
@@ -98,14 +104,16 @@ export async function inProcess(options: InProcessOptions = {}) {
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
   const api = createControlPlane({
-    repositories: createRepositories({ metadata, clock }),
+    repositories: createRepositories({ metadata, ...decision, clock }),
+    resources: decision.resources,
+    policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
     layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, pullTimes, clock }),
-    settings: createSettings({ metadata }),
+    images: createImages({ metadata, ...decision, pullTimes, clock }),
+    settings: createSettings({ metadata, ...decision }),
     organizations,
     iam: createRoleServices({
       metadata,
-      directory: createPrincipalDirectory({ metadata }),
+      directory,
       clock,
       allowInsecureIssuers: true,
       changed: principals.changed,

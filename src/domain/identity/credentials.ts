@@ -79,6 +79,14 @@ interface SealedSession {
   readonly expiresAt: number;
 }
 
+/** Whoever has not signed in. */
+export const anonymous: Principal = {
+  kind: "anonymous",
+  account: "" as AccountId,
+  arn: "anonymous",
+  userId: "anonymous",
+};
+
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);

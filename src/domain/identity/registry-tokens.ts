@@ -7,11 +7,20 @@ import type { Sealer } from "./sealer.ts";
 export interface LayerScope {
   readonly registry: Registry;
   readonly repository: RepositoryName;
+  /** Which life of the repository's name is meant. */
+  readonly incarnation: string;
   readonly digest: Digest;
 }
 
 export type OpenedToken<Scope = undefined> =
-  | { readonly state: "active"; readonly principal: Principal; readonly issuedAt: Date; readonly scope: Scope }
+  | {
+      readonly state: "active";
+      readonly principal: Principal;
+      readonly issuedAt: Date;
+      /** What the token descends from. */
+      readonly longTermKeyId?: string;
+      readonly scope: Scope;
+    }
   | { readonly state: "unknown" }
   | { readonly state: "expired" }
   /** A good token that was made for another region's registries. */
@@ -71,7 +80,8 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, principal: token.principal, issuedAt: new Date(token.issuedAt), scope: undefined };
+      const { principal, longTermKeyId } = token;
+      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope: undefined };
     },
     issueLayer(principal, longTermKeyId, layer) {
       const issuedAt = clock().getTime();
@@ -85,7 +95,8 @@ export function createRegistryTokens(parts: {
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
       if (state !== "active") return { state };
-      return { state, principal: token.principal, issuedAt: new Date(token.issuedAt), scope: token.layer };
+      const { principal, longTermKeyId, layer: scope } = token;
+      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope };
     },
   };
 }
