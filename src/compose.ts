@@ -6,7 +6,7 @@ import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipalDirectory } from "./domain/identity/directory.ts";
-import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
@@ -83,10 +83,14 @@ export function compose(parts: Parts) {
   });
   const directory = createPrincipalDirectory({ metadata });
   const imageFacts = createImageFacts(metadata.read);
-  const resources = createRegistryResources({ metadata, imageFacts });
+  const resources = createRegistryResources({ metadata, imageFacts, compile });
   const roles = createRoleResources({ read: metadata.read, compile });
   const accessOver = (ecr: ResourcePolicies) =>
-    createAccess({ principals, resources: resourcesByService({ ecr, iam: roles }), clock });
+    createAccess({
+      principals,
+      resources: withResourceControl(resourcesByService({ ecr, iam: roles }), organizationPolicies),
+      clock,
+    });
   const access = accessOver(resources);
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({

@@ -8,7 +8,7 @@ import { createExplanations } from "../domain/explanations.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
 import { createPrincipalDirectory } from "../domain/identity/directory.ts";
-import { createOrganizationPolicies } from "../domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "../domain/identity/organization.ts";
 import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createRoleServices } from "../domain/identity/role-services.ts";
@@ -88,10 +88,11 @@ export async function inProcess(options: InProcessOptions = {}) {
   });
   const directory = createPrincipalDirectory({ metadata });
   const decision = decisionParts(metadata);
-  const resources = resourcesByService({
+  const keepers = resourcesByService({
     ecr: decision.resources,
     iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
   });
+  const resources = withResourceControl(keepers, organizationPolicies);
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
