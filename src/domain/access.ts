@@ -115,8 +115,7 @@ export interface PrincipalPolicies {
   of(principal: Principal): Promise<PoliciesOfPrincipal | undefined>;
 }
 
-export interface PoliciesOfPrincipal
-  extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl" | "resourceControl"> {
+export interface PoliciesOfPrincipal extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl"> {
   /** Condition keys such as `aws:username`, `aws:principaltag/team`, `aws:principalorgid`. */
   readonly facts: Facts;
 }
@@ -126,7 +125,7 @@ export interface ResourcePolicies {
   of(registry: Registry, need: Need): Promise<PoliciesOfResource>;
 }
 
-export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow"> {
+export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow" | "resourceControl"> {
   /** `aws:resourcetag/…` and `ecr:resourcetag/…`. Nothing for what does not exist. */
   readonly facts: Facts;
   /** What the need's image is, for policies that ask about it; `pushed` is what is known of one that is being pushed. */
@@ -171,7 +170,8 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
     const { principal } = caller;
     const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
     if (!own) return nobody(need);
-    const policies: Policies = { ...own, resource: theirs.resource, resourceMustAllow: theirs.resourceMustAllow };
+    const { resource, resourceMustAllow, resourceControl } = theirs;
+    const policies: Policies = { ...own, resource, resourceMustAllow, resourceControl };
     const asksAboutImages = asksAbout(policies, imageKeys);
     const pushed = asksAboutImages ? await need.image?.pushed?.() : undefined;
     const image = asksAboutImages ? await theirs.imageFacts?.(pushed) : undefined;
