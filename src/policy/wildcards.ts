@@ -38,9 +38,9 @@ function piecesOf(parts: readonly Part[]): Piece[] {
   };
   for (const part of parts) {
     // Two `*` in a row are as one.
-    if (part.kind === "any" && (text !== "" || pieces.length === 0)) end();
-    else if (part.kind === "any") continue;
-    else if (part.kind === "one") [text, mask] = [`${text}?`, `${mask}?`];
+    if (part.kind === "any") {
+      if (text !== "" || pieces.length === 0) end();
+    } else if (part.kind === "one") [text, mask] = [`${text}?`, `${mask}?`];
     else if (part.kind === "text") [text, mask] = [text + part.text, mask + " ".repeat(part.text.length)];
   }
   end();
