@@ -4,7 +4,7 @@ import { binaryOperators } from "./binary.ts";
 import { boolOperators } from "./bool.ts";
 import { dateOperators } from "./date.ts";
 import { ipOperators } from "./ip.ts";
-import { acceptsNull, compileNull, isNull } from "./null.ts";
+import { acceptsNull, compileNull } from "./null.ts";
 import { numericOperators } from "./numeric.ts";
 import type { Operator } from "./operator.ts";
 import { stringOperators } from "./string.ts";
@@ -76,17 +76,15 @@ export function compileCondition(condition: Condition, options: { readonly varia
     keys: [key, ...keys],
     holds(context) {
       const value = context.get(key);
-      if (value === undefined || value.length === 0) {
-        if (typeof value === "string" && set === undefined) return holdsFor(value, context);
-        if (set === "ForAllValues") return true;
-        // An empty text is a value that exists, though it is no member of a set.
-        return (ifExists && typeof value !== "string") || (negated && set === undefined);
+      if (typeof value === "string") {
+        // An empty text is a value, though no member of a set.
+        return value === "" && set !== undefined ? set === "ForAllValues" : holdsFor(value, context);
       }
-      if (typeof value === "string") return holdsFor(value, context);
+      if (value === undefined || value.length === 0) {
+        return ifExists || set === "ForAllValues" || (negated && set === undefined);
+      }
       if (set === "ForAllValues") return value.every((one) => holdsFor(one, context));
       return value.some((one) => holdsFor(one, context));
     },
   };
 }
-
-export { isNull };

@@ -1,5 +1,5 @@
 /** What counts as no value: no key, no values, or an empty text. */
-export function isNull(value: string | readonly string[] | undefined): boolean {
+function isNull(value: string | readonly string[] | undefined): boolean {
   return value === undefined || value.length === 0;
 }
 

@@ -12,7 +12,7 @@ export interface Prepared {
 export interface Operator {
   /** True where a value must fit none of the policy's values. */
   readonly negated: boolean;
-  /** What is wrong with a value of a policy, where it could never fit anything. */
+  /** Whether a policy's value can fit anything at all. Absent: every value can. */
   readonly accepts?: (value: string) => boolean;
   /** Reads the policy's values once. A value that cannot be read fits nothing. */
   prepare(values: readonly string[], options: { readonly variables: boolean }): Prepared;

@@ -1,40 +1,46 @@
+import type { Context } from "../question.ts";
 import { keysIn, parseTemplate } from "../template.ts";
 import { compileMatcher } from "../wildcards.ts";
 import { type Operator, pair } from "./operator.ts";
 
 const fold = (text: string) => text.toLowerCase();
 
-function strings({ wildcards, ignoreCase }: { wildcards: boolean; ignoreCase: boolean }): Omit<Operator, "negated"> {
+function strings({ wildcards }: { wildcards: boolean }): Omit<Operator, "negated"> {
   return {
     prepare(values, { variables }) {
       const templates = values.map((value) => parseTemplate(value, { wildcards, variables }));
-      const keys = templates.flatMap(keysIn);
-      // Values of variables are folded too, so a context is wrapped only where there are any.
-      const matchers = templates.map((parts) =>
-        compileMatcher(
-          ignoreCase ? parts.map((part) => (part.kind === "text" ? { ...part, text: fold(part.text) } : part)) : parts,
-        ),
-      );
+      const matchers = templates.map(compileMatcher);
       return {
-        keys,
-        test(value, context) {
-          if (!ignoreCase) return matchers.some((matches) => matches(value, context));
-          const folded = {
-            get(key: string) {
-              const found = context.get(key);
-              return typeof found === "string" ? fold(found) : found;
-            },
-          };
-          return matchers.some((matches) => matches(fold(value), keys.length === 0 ? context : folded));
-        },
+        keys: templates.flatMap(keysIn),
+        test: (value, context) => matchers.some((matches) => matches(value, context)),
       };
     },
   };
 }
 
-const [StringEquals, StringNotEquals] = pair(strings({ wildcards: false, ignoreCase: false }));
-const [StringEqualsIgnoreCase, StringNotEqualsIgnoreCase] = pair(strings({ wildcards: false, ignoreCase: true }));
-const [StringLike, StringNotLike] = pair(strings({ wildcards: true, ignoreCase: false }));
+/** Compares in lower case: the policy's text, the request's value, and the values of variables. */
+function ignoringCase(operator: Omit<Operator, "negated">): Omit<Operator, "negated"> {
+  return {
+    prepare(values, options) {
+      // A variable's name is read in lower case anyway.
+      const { keys, test } = operator.prepare(values.map(fold), options);
+      return { keys, test: (value, context) => test(fold(value), foldedContext(context)) };
+    },
+  };
+}
+
+function foldedContext(context: Context): Context {
+  return {
+    get(key) {
+      const value = context.get(key);
+      return typeof value === "string" ? fold(value) : value;
+    },
+  };
+}
+
+const [StringEquals, StringNotEquals] = pair(strings({ wildcards: false }));
+const [StringEqualsIgnoreCase, StringNotEqualsIgnoreCase] = pair(ignoringCase(strings({ wildcards: false })));
+const [StringLike, StringNotLike] = pair(strings({ wildcards: true }));
 
 export const stringOperators = {
   StringEquals,
