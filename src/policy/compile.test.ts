@@ -114,6 +114,17 @@ describe("the compiler", () => {
     expect(compile(b, identity)).not.toBe(second);
   });
 
+  test("forgets bindings that were not asked for the longest", () => {
+    const { compile } = createPolicyCompiler(2);
+    const boundTo = (id: number) => compile(text, repository, { bindings: new Map([[user, `AIDA${id}`]]) });
+    const [first, second] = [boundTo(1), boundTo(2)];
+    for (let id = 3; id <= 16; id++) boundTo(id);
+    expect(boundTo(1)).toBe(first);
+    boundTo(17);
+    expect(boundTo(1)).toBe(first);
+    expect(boundTo(2)).not.toBe(second);
+  });
+
   test("remembers no failure", () => {
     const { compile } = createPolicyCompiler(2);
     for (let round = 0; round < 2; round++) expect(() => compile("{", identity)).toThrow(Malformed);

@@ -5,31 +5,40 @@ export interface PolicyCompiler {
   compile(text: string, source: PolicySource, options?: CompileOptions): CompiledPolicy;
 }
 
-/** Remembers what it compiled by all that it was compiled from, so what it remembers is never out of date. */
+/** Of one text: it may hang on many repositories, and name somebody else in each. */
+const maxVariants = 16;
+
+/**
+ * Remembers what it compiled by all that it was compiled from, so what it remembers is never out of date.
+ * @param maxEntries texts
+ */
 export function createPolicyCompiler(maxEntries: number): PolicyCompiler {
-  /** Least recently used first. */
-  const known = new Map<string, CompiledPolicy>();
+  // By the text alone first: whoever asks often has the same string, whose hash is known.
+  const known = new Map<string, Map<string, CompiledPolicy>>();
   return {
     compile(text, source, options = {}) {
-      const key = keyOf(text, source, options);
-      const found = known.get(key);
-      if (found) known.delete(key);
-      const compiled = found ?? compilePolicy(text, source, options);
-      known.set(key, compiled);
-      if (known.size > maxEntries) {
-        for (const oldest of known.keys()) {
-          known.delete(oldest);
-          break;
-        }
-      }
-      const isSame = compiled.source.name === source.name;
-      return isSame ? compiled : { ...compiled, source };
+      const variants = known.get(text) ?? new Map<string, CompiledPolicy>();
+      const variant = variantOf(source, options);
+      const compiled = variants.get(variant) ?? compilePolicy(text, source, options);
+      keepLatest(variants, variant, compiled, maxVariants);
+      keepLatest(known, text, variants, maxEntries);
+      return compiled.source.name === source.name ? compiled : { ...compiled, source };
     },
   };
 }
 
-function keyOf(text: string, { kind }: PolicySource, { bindings }: CompileOptions): string {
-  if (!bindings || bindings.size === 0) return `${kind}\n\n${text}`;
-  const bound = [...bindings].sort(([one], [other]) => (one < other ? -1 : 1));
-  return `${kind}\n${JSON.stringify(bound)}\n${text}`;
+/** A Map goes by the order in which keys came, so its first is the one that was not asked for the longest. */
+function keepLatest<Value>(map: Map<string, Value>, key: string, value: Value, most: number): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= most) return;
+  for (const oldest of map.keys()) {
+    map.delete(oldest);
+    return;
+  }
+}
+
+function variantOf({ kind }: PolicySource, { bindings }: CompileOptions): string {
+  if (!bindings || bindings.size === 0) return kind;
+  return kind + JSON.stringify([...bindings].sort(([one], [other]) => (one < other ? -1 : 1)));
 }
