@@ -1,5 +1,9 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
+import { createLookup } from "./domain/audit/lookup.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
+import { createExplanations } from "./domain/explanations.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
@@ -30,7 +34,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata;
+  readonly metadata: Metadata & IdentityMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -44,10 +48,11 @@ export interface Parts {
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
   readonly clock: () => Date;
-  readonly log: DataPlane["log"];
+  readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
+  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit">;
 }
 
 export interface Limits {
@@ -121,6 +126,8 @@ export function compose(parts: Parts) {
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
+  const home = { account: root.account, region: defaultRegion };
+  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
   const common = {
     access,
     resources,
@@ -132,8 +139,11 @@ export function compose(parts: Parts) {
     images,
     defaultRegion,
     regions,
+    clock,
     log,
     rates,
+    audit,
+    home,
   };
   const registry: Surface = createDataPlane({
     ...common,
@@ -144,19 +154,20 @@ export function compose(parts: Parts) {
   });
   const api: Surface = createControlPlane({
     ...common,
+    explanations: createExplanations({ access, principals }),
     registryTokens: tokens,
     sessions,
     webIdentities,
     settings,
+    lookup: createLookup(metadata),
     organizations,
     iam,
     policies,
     sealer,
-    clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */
