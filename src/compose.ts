@@ -93,6 +93,7 @@ export function compose(parts: Parts) {
   const iam = createRoleServices({
     metadata,
     directory: createPrincipalDirectory({ metadata }),
+    principals,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,

@@ -105,6 +105,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     iam: createRoleServices({
       metadata,
       directory: createPrincipalDirectory({ metadata }),
+      principals,
       clock,
       allowInsecureIssuers: true,
       changed: principals.changed,

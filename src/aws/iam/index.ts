@@ -22,6 +22,8 @@ import { DetachGroupPolicy } from "./DetachGroupPolicy.ts";
 import { DetachRolePolicy } from "./DetachRolePolicy.ts";
 import { DetachUserPolicy } from "./DetachUserPolicy.ts";
 import { errors } from "./errors.ts";
+import { GetContextKeysForCustomPolicy } from "./GetContextKeysForCustomPolicy.ts";
+import { GetContextKeysForPrincipalPolicy } from "./GetContextKeysForPrincipalPolicy.ts";
 import { GetGroupPolicy } from "./GetGroupPolicy.ts";
 import { GetOpenIDConnectProvider } from "./GetOpenIDConnectProvider.ts";
 import { GetPolicy } from "./GetPolicy.ts";
@@ -52,6 +54,8 @@ import { PutRolePolicy } from "./PutRolePolicy.ts";
 import { PutUserPolicy } from "./PutUserPolicy.ts";
 import { RemoveClientIDFromOpenIDConnectProvider } from "./RemoveClientIDFromOpenIDConnectProvider.ts";
 import { SetDefaultPolicyVersion } from "./SetDefaultPolicyVersion.ts";
+import { SimulateCustomPolicy } from "./SimulateCustomPolicy.ts";
+import { SimulatePrincipalPolicy } from "./SimulatePrincipalPolicy.ts";
 import { invalidText } from "./shapes.ts";
 import { TagOpenIDConnectProvider } from "./TagOpenIDConnectProvider.ts";
 import { TagPolicy } from "./TagPolicy.ts";
@@ -80,6 +84,10 @@ export function createIam(parts: IamParts): QueryService {
 }
 
 export const operations = operationMap<IamParts>([
+  SimulatePrincipalPolicy,
+  SimulateCustomPolicy,
+  GetContextKeysForPrincipalPolicy,
+  GetContextKeysForCustomPolicy,
   AddClientIDToOpenIDConnectProvider,
   AttachGroupPolicy,
   AttachRolePolicy,
