@@ -66,8 +66,9 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
+    const { listen, trustedProxies } = config;
     const limits = listenerLimits(config);
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe, limits });
+    const server = startServer({ listen, ready: () => ready(serving, log), log, observe, limits, trustedProxies });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
@@ -121,7 +122,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts, audit } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -137,11 +138,15 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     defaultRegion: config.region,
     regions: config.regions,
     createOnPush: config.createOnPush,
+    publicAccess: config.publicAccess,
     limits: config.limits,
+    audit: config.audit,
     clock,
     log,
     send: sendContent,
   });
+  // Before the stores are closed, and behind the last request.
+  opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
   return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
@@ -179,6 +184,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
       log,
       observe,
       limits: listenerLimits(config),
+      trustedProxies: config.trustedProxies,
     });
     server.serve({ registry, api, busy });
     const stop = async () => {

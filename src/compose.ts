@@ -1,22 +1,30 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
+import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
+import { createLookup } from "./domain/audit/lookup.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
+import { createExplanations } from "./domain/explanations.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
+import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createPrincipalDirectory } from "./domain/identity/directory.ts";
-import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createOrganizationPolicies, withResourceControl } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
@@ -26,7 +34,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata;
+  readonly metadata: Metadata & IdentityMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -37,11 +45,14 @@ export interface Parts {
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
   readonly createOnPush: boolean;
+  /** Whether policies can let in whoever has not signed in. Left out: no. */
+  readonly publicAccess?: boolean;
   readonly clock: () => Date;
-  readonly log: DataPlane["log"];
+  readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
+  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit">;
 }
 
 export interface Limits {
@@ -65,7 +76,7 @@ export function compose(parts: Parts) {
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -75,11 +86,17 @@ export function compose(parts: Parts) {
     issuerKeys: parts.issuerKeys,
     clock,
   });
-  const resources = resourcesByService({
-    ecr: createRegistryResources(),
-    iam: createRoleResources({ read: metadata.read, compile }),
-  });
-  const access = createAccess({ principals, resources, clock });
+  const directory = createPrincipalDirectory({ metadata });
+  const imageFacts = createImageFacts(metadata.read);
+  const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const roles = createRoleResources({ read: metadata.read, compile });
+  const accessOver = (ecr: ResourcePolicies) =>
+    createAccess({
+      principals,
+      resources: withResourceControl(resourcesByService({ ecr, iam: roles }), organizationPolicies),
+      clock,
+    });
+  const access = accessOver(resources);
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({
     metadata,
@@ -90,43 +107,68 @@ export function compose(parts: Parts) {
       principals.changed();
     },
   });
-  const iam = createRoleServices({
+  const roleServices = createRoleServices({
     metadata,
-    directory: createPrincipalDirectory({ metadata }),
+    directory,
     principals,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,
   });
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
-  const repositories = createRepositories({ metadata, clock });
+  const repositories = createRepositories({ metadata, imageFacts, resources, clock });
+  const policies = createPolicies({ metadata, directory, resources, accessOver });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
-  const images = createImages({ metadata, pullTimes, clock });
-  const settings = createSettings({ metadata });
+  const images = createImages({ metadata, imageFacts, pullTimes, clock });
+  const settings = createSettings({ metadata, resources });
   const rates = limits && ratesOf(limits, clock);
-  const common = { access, credentials, tokens, repositories, layers, images, defaultRegion, regions, log, rates };
+  const publicAccess = parts.publicAccess
+    ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
+    : undefined;
+  const home = { account: root.account, region: defaultRegion };
+  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
+  const common = {
+    access,
+    resources,
+    addresses,
+    credentials,
+    tokens,
+    repositories,
+    layers,
+    images,
+    defaultRegion,
+    regions,
+    clock,
+    log,
+    rates,
+    audit,
+    home,
+  };
   const registry: Surface = createDataPlane({
     ...common,
+    publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const api: Surface = createControlPlane({
     ...common,
+    explanations: createExplanations({ access, principals }),
     registryTokens: tokens,
     sessions,
     webIdentities,
     settings,
+    lookup: createLookup(metadata),
     organizations,
     iam,
-    addresses,
+    policies,
     sealer,
-    clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

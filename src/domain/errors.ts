@@ -21,6 +21,8 @@ const registrySentences = {
     `The repository with name '${repository}' in registry with id '${registry.account}' cannot be deleted because it still contains images`,
   RepositoryPolicyNotFound: ({ repository, registry }: In) =>
     `Repository policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  RegistryPolicyNotFound: ({ registry }: Pick<In, "registry">) =>
+    `Registry policy does not exist in the registry with id '${registry.account}'`,
   InvalidTag: ({ reason }: { reason: string }) => reason,
   TooManyTags: ({ limit }: { limit: number }) =>
     `The list of tags on the repository is over the limit. The maximum number of tags that can be applied to a repository is ${limit}.`,
@@ -98,6 +100,15 @@ const identitySentences = {
   PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
+/** What the audit trail refuses. These meanings never reach the data plane. */
+const auditSentences = {
+  InvalidLookupAttribute: ({ reason }: { reason: string }) => reason,
+  InvalidMaxResults: ({ limit }: { limit: number }) => `The maximum number of results must be between 1 and ${limit}`,
+  InvalidNextToken: () => "The token is not valid, or belongs to a lookup with other parameters",
+  InvalidTimeRange: () => "The start time must not be after the end time, and both must be times that can be",
+  InvalidEventCategory: ({ category }: { category: string }) => `There is no event category ${category}`,
+} satisfies Record<string, (facts: never) => string>;
+
 /** What STS refuses beside that. */
 const sessionSentences = {
   PackedPolicyTooLarge: ({
@@ -159,9 +170,16 @@ const organizationSentences = {
   PolicyTypeNotAvailable: () => "The specified policy type isn't available for this organization.",
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences, ...organizationSentences };
+export const sentences = {
+  ...registrySentences,
+  ...identitySentences,
+  ...sessionSentences,
+  ...organizationSentences,
+  ...auditSentences,
+};
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
+export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;

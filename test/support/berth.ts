@@ -2,10 +2,14 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { ECRClient } from "@aws-sdk/client-ecr";
+import { IAMClient } from "@aws-sdk/client-iam";
+import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
+import { createSealer } from "../../src/domain/identity/sealer.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
@@ -13,6 +17,8 @@ import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
+
+import { type Crowd, createCrowd, type Person } from "./people.ts";
 
 /** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
 
@@ -36,6 +42,9 @@ const unlimited: Limits = {
   ratesPer: "account",
 };
 
+// biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
+export type AuditRecord = Record<string, any>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
@@ -52,8 +61,21 @@ export interface InProcess {
     path: string,
     init?: { headers?: Record<string, string>; body?: string | Uint8Array },
   ): Promise<Response>;
+  /** Whoever else can sign in. */
+  readonly crowd: Crowd;
+  /** The same as `oci`, as somebody else. */
+  ociAs(
+    person: Person,
+    method: string,
+    path: string,
+    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+  ): Promise<Response>;
+  ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
   sts(overrides?: object): STSClient;
+  iam(overrides?: object): IAMClient;
+  organizations(overrides?: object): OrganizationsClient;
+  cloudTrail(overrides?: object): CloudTrailClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -65,6 +87,10 @@ export interface InProcess {
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
+  /** Questions to the database so far, outside of transactions. */
+  readonly queries: number;
+  /** All records of the audit trail, oldest first. */
+  records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
   readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
@@ -75,6 +101,7 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 
 export interface InProcessOptions {
   readonly createOnPush?: boolean;
+  readonly publicAccess?: boolean;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
@@ -83,16 +110,20 @@ export interface InProcessOptions {
 
 export async function inProcess(options: InProcessOptions = {}): Promise<InProcess> {
   const { data } = options;
-  const metadata = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
-  const { registry, api, busy, pullTimes } = compose({
+  const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
+  const sealingKey = new Uint8Array(32).fill(7);
+  const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
+  const { registry, api, busy, pullTimes, audit } = compose({
     metadata,
     blobs,
-    root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
-    sealingKey: new Uint8Array(32).fill(7),
+    root: rootKey,
+    sealingKey,
     allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
@@ -100,6 +131,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       clock: () => state.now,
       log: { warn: () => {} },
     }),
+    publicAccess: options.publicAccess,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
@@ -145,6 +177,9 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     set now(time) {
       state.now = time;
     },
+    get queries() {
+      return questions();
+    },
     logged,
     send: (method, path, { headers, body } = {}) =>
       handle(new Request(`http://${headers?.host ?? host}${path}`, { method, headers, body })),
@@ -152,8 +187,17 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       const authorization = basic(keyPair.accessKeyId, keyPair.secretAccessKey);
       return berth.send(method, path, { headers: { authorization, ...headers }, body });
     },
+    crowd,
+    ociAs({ accessKeyId, secretAccessKey }, method, path, { headers, body } = {}) {
+      const authorization = basic(accessKeyId, secretAccessKey);
+      return berth.send(method, path, { headers: { authorization, ...headers }, body });
+    },
+    ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
+    iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
+    organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
       const pushed = await berth.oci("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
@@ -181,12 +225,36 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
+    async records() {
+      await audit.flush();
+      const events = await metadata.read.audit.chain({ after: 0, limit: 100_000 });
+      return events.map(({ record }) => JSON.parse(record));
+    },
     stores: { metadata, blobs, root },
     async close() {
+      await audit.close();
       await blobs.close();
       await metadata.close();
       if (data === undefined) rmSync(root, { recursive: true });
     },
   };
   return berth;
+}
+
+/** Counts what is read from the database. */
+function counting(metadata: AllMetadata): { metadata: AllMetadata; questions(): number } {
+  let count = 0;
+  const counted = <Noun extends object>(noun: Noun): Noun =>
+    new Proxy(noun, {
+      get(target, name) {
+        const member = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return (...input: unknown[]) => {
+          count++;
+          return member.apply(target, input);
+        };
+      },
+    });
+  const read = Object.fromEntries(Object.entries(metadata.read).map(([name, noun]) => [name, counted(noun)]));
+  return { metadata: { ...metadata, read: read as never }, questions: () => count };
 }
