@@ -66,6 +66,8 @@ export interface InProcess {
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
+  /** Any other client of the SDK. */
+  client<Client>(type: new (config: never) => Client, overrides?: object): Client;
   sts(overrides?: object): STSClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
@@ -182,6 +184,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return berth.send(method, path, { headers: { authorization, ...headers }, body });
     },
     ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {

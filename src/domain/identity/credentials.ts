@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Principal, Session } from "../access.ts";
 import { type AccountId, iamArn, rootArn } from "../names.ts";
+import { rootKeyPurpose } from "./accounts.ts";
 import type { KeyUses } from "./key-uses.ts";
 import type { Known } from "./known.ts";
 import type { Identity } from "./ports.ts";
@@ -67,8 +68,8 @@ export interface CredentialsParts {
 }
 
 const purpose = "session";
-const accessKeyPurpose = "access-key";
-const rootKeyPurpose = "root-key";
+/** What users' secrets are sealed for. */
+export const accessKeyPurpose = "access-key";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 interface SealedSession {
