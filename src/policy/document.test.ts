@@ -39,6 +39,16 @@ describe("a repository policy may be", () => {
     ["with set operators", withCondition({ "ForAllValues:StringLikeIfExists": { "aws:TagKeys": ["a", "b*"] } })],
     ["with Null", withCondition({ "ForAnyValue:Null": { "aws:TagKeys": "true" }, Null: { "aws:x": false } })],
     [
+      "with the claims of identity providers",
+      withCondition({
+        StringLike: {
+          "token.actions.githubusercontent.com:sub": "repo:a/*",
+          "oidc.eks.eu-west-1.amazonaws.com/id/ABC:aud": "x",
+          "idp.example.com:8443:sub": "x",
+        },
+      }),
+    ],
+    [
       "with numbers, dates, addresses and ARNs",
       withCondition({
         NumericLessThanEquals: { "aws:x": 3 },
