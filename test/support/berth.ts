@@ -76,6 +76,8 @@ export interface InProcess {
   iam(overrides?: object): IAMClient;
   organizations(overrides?: object): OrganizationsClient;
   cloudTrail(overrides?: object): CloudTrailClient;
+  /** Any other client of the SDK. */
+  client<Client>(type: new (config: never) => Client, overrides?: object): Client;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -198,6 +200,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
     iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
     organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
