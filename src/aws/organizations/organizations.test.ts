@@ -328,8 +328,12 @@ describe("accounts", () => {
     await move(root, unit.Id);
     const { Children } = await client.send(new sdk.ListChildrenCommand({ ParentId: unit.Id, ChildType: "ACCOUNT" }));
     expect(Children).toEqual([{ Id: AccountId, Type: "ACCOUNT" }]);
-    const { Parents } = await client.send(new sdk.ListParentsCommand({ ChildId: AccountId }));
-    expect(Parents).toEqual([{ Id: unit.Id, Type: "ORGANIZATIONAL_UNIT" }]);
+    const parentsOf = (ChildId: string) => client.send(new sdk.ListParentsCommand({ ChildId }));
+    expect((await parentsOf(AccountId)).Parents).toEqual([{ Id: unit.Id, Type: "ORGANIZATIONAL_UNIT" }]);
+    expect((await parentsOf(unit.Id)).Parents).toEqual([{ Id: root, Type: "ROOT" }]);
+    for (const child of [absent, "999999999999"]) {
+      expect((await errorOf(parentsOf(child)))?.[0]).toBe("ChildNotFoundException");
+    }
     const { Accounts } = await client.send(new sdk.ListAccountsForParentCommand({ ParentId: root }));
     expect(Accounts?.map(({ Id }) => Id)).toEqual([account]);
   });
