@@ -1,3 +1,4 @@
+import { compilePolicy } from "../policy/compile.ts";
 import { type Access, createAccess } from "./access.ts";
 import { createImageFacts } from "./registry/image-facts.ts";
 import type { Metadata } from "./registry/ports.ts";
@@ -6,7 +7,7 @@ import { createRegistryResources } from "./registry/resource-policies.ts";
 /** What services of the registry that are made by themselves need for decisions. */
 export function decisionParts(metadata: Metadata) {
   const imageFacts = createImageFacts(metadata.read);
-  return { imageFacts, resources: createRegistryResources({ metadata, imageFacts }) };
+  return { imageFacts, resources: createRegistryResources({ metadata, imageFacts, compile: compilePolicy }) };
 }
 
 /** For tests that are not about permissions: a gate that lets root users in and nobody else. */

@@ -1,7 +1,8 @@
+import { policySize } from "../../policy/document.ts";
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { checkUnprotected, findEntity } from "./entities.ts";
-import { checkPolicy, policySize } from "./policy-text.ts";
+import { checkPolicy } from "./policy-text.ts";
 import type { IdentityKind, IdentityMetadata, Paged } from "./ports.ts";
 
 /** Policies that are part of one user, group or role, and go with it. */
@@ -29,13 +30,10 @@ export function createInlinePolicies(parts: { metadata: IdentityMetadata; change
       await metadata.transact(async (nouns) => {
         const found = await findEntity(nouns, account, kind, entity);
         checkUnprotected(found);
-        checkPolicy(document, "identity");
         const others = (await nouns.identities.inlinePolicies(found.id)).filter((other) => other.name !== name);
-        const size = others.reduce((sum, other) => sum + policySize(other.document), policySize(document));
-        if (size > maxSizes[kind]) {
-          const reason = `Maximum policy size of ${maxSizes[kind]} bytes exceeded for ${kind} ${entity}`;
-          throw refuse("LimitExceeded", { reason });
-        }
+        const left = others.reduce((sum, other) => sum - policySize(other.document, "identity"), maxSizes[kind]);
+        const tooLong = `Maximum policy size of ${maxSizes[kind]} bytes exceeded for ${kind} ${entity}`;
+        checkPolicy(document, "identity", left, tooLong);
         await nouns.identities.putInlinePolicy(found.id, name, document);
       });
       changed();

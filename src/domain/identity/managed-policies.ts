@@ -5,7 +5,7 @@ import { type AwsManagedPolicy, awsManagedPolicies, awsManagedPolicy, isAwsManag
 import { filled } from "./filled.ts";
 import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
 import { newUniqueId } from "./ids.ts";
-import { checkPolicy, policySize } from "./policy-text.ts";
+import { checkPolicy } from "./policy-text.ts";
 import type { Identity, IdentityMetadata, IdentityNouns, ManagedPolicy, Paged, PolicyVersion } from "./ports.ts";
 
 /** A managed policy as its readers see it: an account's own, or one of AWS's. */
@@ -288,13 +288,7 @@ async function own({ managedPolicies }: IdentityNouns, account: AccountId, arn: 
 
 /** @throws MalformedPolicy, LimitExceeded */
 function checkDocument(document: string): void {
-  checkPolicy(document, "identity");
-  if ((JSON.parse(document) as { Version?: string }).Version === undefined) {
-    throw refuse("MalformedPolicy", { reason: "A managed policy must have a version string" });
-  }
-  if (policySize(document) > maxPolicySize) {
-    throw refuse("LimitExceeded", { reason: `Cannot exceed quota for PolicySize: ${maxPolicySize}` });
-  }
+  checkPolicy(document, "identity", maxPolicySize, `Cannot exceed quota for PolicySize: ${maxPolicySize}`);
 }
 
 function noVersion(arn: Arn, version: string) {

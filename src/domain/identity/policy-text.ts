@@ -1,13 +1,12 @@
 import { checkPolicyDocument, type PolicyKind } from "../../policy/document.ts";
 import { refuse } from "../errors.ts";
 
-/** @throws MalformedPolicy with what is wrong, as AWS words it */
-export function checkPolicy(text: string, kind: PolicyKind): void {
-  const { problem } = checkPolicyDocument(text, kind);
-  if (problem !== undefined) throw refuse("MalformedPolicy", { reason: problem });
-}
-
-/** What counts against IAM's quotas: characters without white space (IAM user guide, "IAM and AWS STS quotas"). */
-export function policySize(text: string): number {
-  return text.replace(/\s/g, "").length;
+/**
+ * Checks a policy that is to be kept, in AWS's words. `tooLong` says what a longer one exceeds.
+ * @throws MalformedPolicy, LimitExceeded
+ */
+export function checkPolicy(text: string, kind: PolicyKind, maxCharacters: number, tooLong: string): void {
+  const { problem, message, isTooLong } = checkPolicyDocument(text, kind, { maxCharacters });
+  if (isTooLong) throw refuse("LimitExceeded", { reason: tooLong });
+  if (problem !== undefined) throw refuse("MalformedPolicy", { reason: message ?? problem });
 }

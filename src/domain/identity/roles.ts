@@ -5,7 +5,7 @@ import type { AccountId, Arn } from "../names.ts";
 import { checkUnprotected, findEntity, serviceRolePath } from "./entities.ts";
 import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
 import { newUniqueId } from "./ids.ts";
-import { checkPolicy, policySize } from "./policy-text.ts";
+import { checkPolicy } from "./policy-text.ts";
 import { checkUsable } from "./policy-use.ts";
 import type { Identity, IdentityMetadata, IdentityNouns, Paged } from "./ports.ts";
 
@@ -54,10 +54,7 @@ export interface RoleParts {
 export function createRoles({ metadata, directory, clock, changed }: RoleParts): RoleService {
   /** @throws MalformedPolicy, LimitExceeded */
   async function trust(text: string) {
-    checkPolicy(text, "trust");
-    if (policySize(text) > maxTrustPolicySize) {
-      throw refuse("LimitExceeded", { reason: `Cannot exceed quota for ACLSizePerRole: ${maxTrustPolicySize}` });
-    }
+    checkPolicy(text, "trust", maxTrustPolicySize, `Cannot exceed quota for ACLSizePerRole: ${maxTrustPolicySize}`);
     const { bindings, unknown } = await bindPrincipals(text, directory);
     if (unknown.length > 0) {
       throw refuse("MalformedPolicy", { reason: `Invalid principal in policy: "AWS":"${unknown[0]}"` });

@@ -1,5 +1,5 @@
 import type { CompiledPolicy } from "../../policy/compile.ts";
-import { createPolicyCompiler } from "../../policy/compiler.ts";
+import type { PolicyCompiler } from "../../policy/compiler.ts";
 import type { Facts, Need, PoliciesOfResource, ResourcePolicies } from "../access.ts";
 import { createFresh } from "../fresh.ts";
 import { parseRepositoryArn, type Registry, type RepositoryName, repositoryArn } from "../names.ts";
@@ -28,6 +28,7 @@ export interface Instead {
 export interface RegistryResourcesParts {
   readonly metadata: Pick<Metadata, "read">;
   readonly imageFacts: ImageFacts;
+  readonly compile: PolicyCompiler["compile"];
 }
 
 /** What is decided from, of a repository that may not exist. */
@@ -45,7 +46,6 @@ interface KnownRegistry {
 
 const maxRepositories = 10_000;
 const maxRegistries = 1_000;
-const maxCompiled = 2_000;
 
 /** Actions that registry policies were made for (ECR user guide, "Registry policy scope"). */
 const firstScope = new Set(["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]);
@@ -54,18 +54,13 @@ const firstScope = new Set(["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage"
 const nowhere = 0;
 const incarnationLength = 16;
 
-export function createRegistryResources({ metadata, imageFacts }: RegistryResourcesParts): RegistryResources {
+export function createRegistryResources({ metadata, imageFacts, compile }: RegistryResourcesParts): RegistryResources {
   const { read } = metadata;
-  const compiler = createPolicyCompiler(maxCompiled);
 
   const ofRepository = ({ policy, bindings }: StoredPolicy, arn: string) =>
-    compiler.compile(policy, { kind: "repository", name: `policy of ${arn}` }, { bindings });
+    compile(policy, { kind: "repository", name: `policy of ${arn}` }, { bindings });
   const ofRegistry = ({ policy, bindings }: StoredPolicy, { account, region }: Registry) =>
-    compiler.compile(
-      policy,
-      { kind: "registry", name: `policy of the registry ${account} in ${region}` },
-      { bindings },
-    );
+    compile(policy, { kind: "registry", name: `policy of the registry ${account} in ${region}` }, { bindings });
 
   const repositories = createFresh<KnownRepository>({
     async read(key) {
@@ -100,7 +95,6 @@ export function createRegistryResources({ metadata, imageFacts }: RegistryResour
   }
 
   async function gather(registry: Registry, need: Need, instead: Instead): Promise<PoliciesOfResource> {
-    if (!need.action.startsWith("ecr:")) return { resource: [], facts: {} };
     const named = parseRepositoryArn(need.resource);
     const [known, shared] = await Promise.all([
       named && repositories.get(keyOf(named.registry, named.name)),
