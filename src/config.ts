@@ -166,6 +166,22 @@ function schemaFor(cwd: string) {
           "a map of grace and every",
         )
         .prefault({}),
+      audit: z
+        .strictObject(
+          {
+            retention: text("a time, such as 90d or 12h, up to 3650d, or 0", duration(0, 3650 * unitsMs.d))
+              .prefault("90d")
+              .describe("how long audit records are kept; 0 for ever"),
+            pulls: text("true or false", boolean)
+              .prefault("true")
+              .describe("whether pulls and other successful reads over /v2/ are on record"),
+            queueLimit: text("a whole number from 100 to 1000000", wholeNumber(100, 1_000_000))
+              .prefault("10000")
+              .describe("records that a process keeps until they are written; above, requests wait"),
+          },
+          "a map of retention, pulls and queueLimit",
+        )
+        .prefault({}),
     })
     .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
       params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },

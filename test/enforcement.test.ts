@@ -18,8 +18,8 @@ import {
   TagResourceCommand,
   UploadLayerPartCommand,
 } from "@aws-sdk/client-ecr";
-import { account, digestOf, host, type InProcess, inProcess, mediaTypes, region } from "./support/berth.ts";
-import { allow, type Person } from "./support/people.ts";
+import { account, digestOf, host, type InProcess, inProcess, keyPair, mediaTypes, region } from "./support/berth.ts";
+import { allow, noticed, type Person } from "./support/people.ts";
 
 const other = "111111111111";
 const registryHost = `${account}.dkr.ecr.${region}.${host}`;
@@ -377,7 +377,7 @@ describe("a mount", () => {
     const digest = digestOf(`layer of ${forbidden}`);
     const mount = async (from: string) => {
       // What is known already is asked for again.
-      await new Promise((resolve) => setTimeout(resolve, 550));
+      await noticed();
       const before = berth.queries;
       const answer = await berth.ociAs(user, "POST", `/v2/${target}/blobs/uploads/?mount=${digest}&from=${from}`);
       return { status: answer.status, queries: berth.queries - before };
@@ -453,7 +453,7 @@ describe("who may not", () => {
     const name = await repository(grant({ AWS: other }, "ecr:BatchGetImage"));
     const person = await berth.crowd.user(account, "timing");
     const cost = async (at: string) => {
-      await new Promise((resolve) => setTimeout(resolve, 550));
+      await noticed();
       const before = berth.queries;
       await berth.ociAs(person, "GET", `/v2/${at}/manifests/1`);
       return berth.queries - before;
@@ -462,6 +462,52 @@ describe("who may not", () => {
     expect(costs[0]).toBeGreaterThan(0);
     expect(new Set(costs).size).toBe(1);
   });
+});
+
+describe("signing in", () => {
+  test("costs as many questions with a wrong password as with a name that nobody has", async () => {
+    const user = await berth.crowd.user(account, "guessed", allow("ecr:*"));
+    const cost = async (accessKeyId: string) => {
+      const before = berth.queries;
+      const answer = await berth.ociAs({ ...user, accessKeyId, secretAccessKey: "wrong" }, "GET", "/v2/");
+      expect(answer.status).toBe(401);
+      return berth.queries - before;
+    };
+    const names = [user.accessKeyId, "AKIANOBODYNOBODYNOBO", keyPair.accessKeyId];
+    const costs: number[][] = [];
+    for (const name of names) {
+      await noticed();
+      // The second guess at once: what is remembered of a name that is there is remembered of one that is not.
+      costs.push([await cost(name), await cost(name)]);
+    }
+    expect(costs[0]?.[0]).toBeGreaterThan(0);
+    expect(costs).toEqual(costs.map(() => costs[0] as number[]));
+  });
+});
+
+test("tags that a request brings along decide who may create and tag", async () => {
+  const blue = {
+    StringEquals: { "aws:RequestTag/team": "blue" },
+    "ForAllValues:StringEquals": { "aws:TagKeys": "team" },
+  };
+  const actions = ["ecr:CreateRepository", "ecr:TagResource"];
+  const user = await berth.crowd.user(account, "tagger", allow(actions, "*", blue));
+  const create = (tags: Record<string, string>) => {
+    const repositoryName = `repository-${names++}`;
+    const list = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+    return berth.ecrAs(user).send(new CreateRepositoryCommand({ repositoryName, tags: list }));
+  };
+  const refused = { name: "AccessDeniedException" };
+  const made = await create({ team: "blue" });
+  await expect(create({ team: "red" })).rejects.toMatchObject(refused);
+  await expect(create({ team: "blue", more: "x" })).rejects.toMatchObject(refused);
+  await expect(create({})).rejects.toMatchObject(refused);
+  const tag = (Value: string) =>
+    berth
+      .ecrAs(user)
+      .send(new TagResourceCommand({ resourceArn: made.repository?.repositoryArn, tags: [{ Key: "team", Value }] }));
+  await tag("blue");
+  await expect(tag("red")).rejects.toMatchObject(refused);
 });
 
 describe("a download URL", () => {

@@ -66,6 +66,7 @@ export const rooms: readonly Room[] = [
     ours: [
       "src/app.ts",
       "src/config.ts",
+      "src/domain/audit/**",
       "src/client-config.ts",
       "src/domain/names.ts",
       "src/domain/registry/**",
@@ -123,6 +124,12 @@ export const rooms: readonly Room[] = [
     ours: [...meetingPlaces, "src/policy/**"],
     outside: computation,
     because: "registry and identity meet only in a few files of the domain's own, or they grow into one",
+  },
+  {
+    room: "src/domain/audit/**",
+    ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
+    outside: computation,
+    because: "the trail takes down what surfaces tell it, and knows of nobody else",
   },
   {
     room: "src/domain/**",

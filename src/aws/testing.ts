@@ -4,6 +4,8 @@ import * as iamSdk from "@aws-sdk/client-iam";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
+import { createLookup } from "../domain/audit/lookup.ts";
+import { createTrail } from "../domain/audit/trail.ts";
 import { createExplanations } from "../domain/explanations.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
@@ -13,6 +15,7 @@ import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import { createUserServices } from "../domain/identity/user-services.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
@@ -76,7 +79,7 @@ export async function inProcess(options: InProcessOptions = {}) {
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -104,6 +107,9 @@ export async function inProcess(options: InProcessOptions = {}) {
   const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
+  const home = { account: root.account, region: "us-east-1" as Region };
+  const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
+  const audit = createTrail({ metadata, home, clock, log });
   const api = createControlPlane({
     repositories: createRepositories({ metadata, ...decision, clock }),
     resources: decision.resources,
@@ -112,13 +118,16 @@ export async function inProcess(options: InProcessOptions = {}) {
     images: createImages({ metadata, ...decision, pullTimes, clock }),
     settings: createSettings({ metadata, ...decision }),
     organizations,
-    iam: createRoleServices({
-      metadata,
-      directory,
-      clock,
-      allowInsecureIssuers: true,
-      changed: principals.changed,
-    }),
+    iam: {
+      ...createRoleServices({
+        metadata,
+        directory,
+        clock,
+        allowInsecureIssuers: true,
+        changed: principals.changed,
+      }),
+      ...createUserServices({ metadata, sealer, changes, clock }),
+    },
     addresses: createAddresses(`https://${registryHost}`),
     access,
     explanations: createExplanations({ access, principals }),
@@ -128,11 +137,14 @@ export async function inProcess(options: InProcessOptions = {}) {
     webIdentities,
     sealer,
     clock,
-    defaultRegion: "us-east-1" as Region,
+    audit,
+    lookup: createLookup(metadata),
+    home,
+    defaultRegion: home.region,
     regions,
     rates,
     maxBodiesBytes,
-    log: { error: (facts, message) => void problems.push({ ...facts, message }) },
+    log,
   });
 
   const noted: Noted[] = [];
@@ -206,7 +218,10 @@ export async function inProcess(options: InProcessOptions = {}) {
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000);
     },
-    close: () => metadata.close(),
+    async close() {
+      await audit.close();
+      await metadata.close();
+    },
     ...uploads(ecr),
   };
 }

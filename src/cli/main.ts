@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { createAccount, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
+import { exportAudit, verifyAudit } from "./audit.ts";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
 import { provideCredentials } from "./credential-provider.ts";
@@ -168,6 +169,33 @@ program
   .option("--snapshot <name>", "which one; the newest without")
   .option("--json", "print the result as JSON")
   .action(runRestore);
+
+const audit = program
+  .command("audit")
+  .description("Verify and export the audit trail: who did what, and what decided it.")
+  .summary("verify and export the audit trail");
+
+audit
+  .command("verify")
+  .description(
+    "Walk the chain of hashes over all audit records, also while the server runs. Ends with 0 when nothing was changed, removed or put in, with 1 when something was, with 2 when it could not run.",
+  )
+  .summary("check that no audit record was changed")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--noted <sequence:hash>", "an end of the chain that was noted before, which must still be in it")
+  .option("--json", "print the result as JSON")
+  .action(verifyAudit);
+
+audit
+  .command("export")
+  .description("Print audit records, oldest first, one JSON document a line, each in CloudTrail's form.")
+  .summary("print audit records")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--since <time>", "only what happened from then on, such as 2026-03-01 or 2026-03-01T12:00:00Z")
+  .option("--until <time>", "only what happened before then")
+  .action(exportAudit);
 
 program
   .command("explain")

@@ -2,6 +2,7 @@ import type { Arrival } from "../domain/access.ts";
 import type { BearerScope, BearerTokens, RepositoryScope } from "../domain/identity/bearer-tokens.ts";
 import { anonymous } from "../domain/identity/credentials.ts";
 import { type AccountId, parseRepositoryName, type Registry } from "../domain/names.ts";
+import type { Rates } from "../domain/rates.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import { type Authenticator, registryOf, signIn } from "./authenticate.ts";
 import { NotAuthenticated, OciError } from "./errors.ts";
@@ -19,6 +20,8 @@ type Incarnations = Pick<RegistryResources, "incarnation">;
 
 export const tokenPath = "/v2/token";
 
+const signedInByNone = { principal: anonymous, accessKeyId: undefined, longTermKeyId: undefined };
+
 /** A client asks for a few repositories: the one it works with, and those it wants to mount from. */
 const maxScopes = 16;
 
@@ -30,18 +33,24 @@ export async function issueToken(
   request: Request,
   url: URL,
   arrival: Arrival,
-  plane: Authenticator & { publicAccess: PublicAccess },
+  plane: Authenticator & { readonly publicAccess: PublicAccess; readonly rates?: Rates },
 ): Promise<Response> {
   if (request.method !== "GET") {
     // Containerd asks by POST first, and by GET after exactly this.
     throw new OciError(405, "UNSUPPORTED", "Tokens are to be had by GET", { Allow: "GET" });
   }
   const isSignedIn = request.headers.has("authorization");
-  const { principal, longTermKeyId } = isSignedIn ? await signIn(request, plane) : { principal: anonymous };
+  const { principal, accessKeyId, longTermKeyId } = isSignedIn ? await signIn(request, plane) : signedInByNone;
   arrival.note({ operation: "token", principal: principal.arn });
   const registry = registryOf(url, principal, plane);
+  plane.rates?.take(principal, registry.region, ["GetAuthorizationToken"]);
   const scope = await scopeOf(url.searchParams.getAll("scope"), registry, plane.resources);
-  const { token, issuedAt, expiresInSeconds } = plane.publicAccess.tokens.issue({ principal, longTermKeyId, scope });
+  const { token, issuedAt, expiresInSeconds } = plane.publicAccess.tokens.issue({
+    principal,
+    accessKeyId,
+    longTermKeyId,
+    scope,
+  });
   const body = { token, access_token: token, expires_in: expiresInSeconds, issued_at: issuedAt.toISOString() };
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }
@@ -77,9 +86,10 @@ export async function withinScope(
     });
     return named && named.incarnation === (await resources.incarnation(registry, named.repository));
   };
-  if (asked.kind === "catalog" && !scope.catalog) throw new NotAuthenticated("insufficient_scope");
+  if (asked.kind === "catalog" && !scope.catalog) throw new NotAuthenticated({ reason: "insufficient_scope" });
   if (!("repository" in asked)) return asked;
-  if (!(await opens(asked.repository, permissions[asked.kind].scope))) throw new NotAuthenticated("insufficient_scope");
+  if (!(await opens(asked.repository, permissions[asked.kind].scope)))
+    throw new NotAuthenticated({ reason: "insufficient_scope" });
   if (asked.kind !== "upload.mount") return asked;
   const mayMount = asked.from !== undefined && (await opens(asked.from, "pull"));
   return mayMount ? asked : { kind: "upload.begin", repository: asked.repository };

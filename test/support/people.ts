@@ -27,8 +27,8 @@ export const allow = (actions: string | string[], resource: string | string[] = 
   Statement: { Effect: "Allow", Action: actions, Resource: resource, ...(condition && { Condition: condition }) },
 });
 
-/** Longer than anything about a principal is remembered. */
-const forgottenMs = 600;
+/** Resolves when nothing that decides is remembered any more. */
+export const noticed = () => Bun.sleep(600);
 
 export function createCrowd(metadata: IdentityMetadata, sealer: Sealer, clock: () => Date): Crowd {
   let made = 0;
@@ -76,7 +76,7 @@ export function createCrowd(metadata: IdentityMetadata, sealer: Sealer, clock: (
         const user = await identities.ofUniqueId(principal.userId);
         if (user) await identities.delete(user.id);
       });
-      await Bun.sleep(forgottenMs);
+      await noticed();
     },
   };
 }
