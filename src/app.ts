@@ -122,7 +122,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const clock = () => new Date();
-  const { registry, api, busy, pullTimes, keyUses, accounts } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts, audit } = compose({
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -140,10 +140,13 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
     limits: config.limits,
+    audit: config.audit,
     clock,
     log,
     send: sendContent,
   });
+  // Before the stores are closed, and behind the last request.
+  opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
   return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };

@@ -1,5 +1,9 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
 import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
+import { createLookup } from "./domain/audit/lookup.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
+import { createExplanations } from "./domain/explanations.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
@@ -11,6 +15,7 @@ import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
 import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
@@ -29,7 +34,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata;
+  readonly metadata: Metadata & IdentityMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -43,10 +48,11 @@ export interface Parts {
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
   readonly clock: () => Date;
-  readonly log: DataPlane["log"];
+  readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
+  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit">;
 }
 
 export interface Limits {
@@ -70,7 +76,7 @@ export function compose(parts: Parts) {
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -101,13 +107,14 @@ export function compose(parts: Parts) {
       principals.changed();
     },
   });
-  const iam = createRoleServices({
+  const roleServices = createRoleServices({
     metadata,
     directory,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,
   });
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });
@@ -119,6 +126,8 @@ export function compose(parts: Parts) {
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
+  const home = { account: root.account, region: defaultRegion };
+  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
   const common = {
     access,
     resources,
@@ -130,8 +139,11 @@ export function compose(parts: Parts) {
     images,
     defaultRegion,
     regions,
+    clock,
     log,
     rates,
+    audit,
+    home,
   };
   const registry: Surface = createDataPlane({
     ...common,
@@ -142,19 +154,20 @@ export function compose(parts: Parts) {
   });
   const api: Surface = createControlPlane({
     ...common,
+    explanations: createExplanations({ access, principals }),
     registryTokens: tokens,
     sessions,
     webIdentities,
     settings,
+    lookup: createLookup(metadata),
     organizations,
     iam,
     policies,
     sealer,
-    clock,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -1,4 +1,6 @@
 import type { Config } from "./config.ts";
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { expireRecords } from "./domain/audit/retention.ts";
 import { type Collected, collectGarbage, type Stores, sweepStrays } from "./domain/registry/collection.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
@@ -32,8 +34,8 @@ export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
 
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
 export function routinesDoneOnce(
-  { uploadExpiryHours, gc }: Config,
-  stores: Stores,
+  { uploadExpiryHours, gc, audit }: Config,
+  stores: Stores & { readonly metadata: AuditMetadata },
   metrics: Pick<Metrics, "collected" | "waiting">,
   log: Log,
 ): RoutineWork[] {
@@ -63,6 +65,15 @@ export function routinesDoneOnce(
     metrics.collected(swept);
     if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
   }
+  async function expireAudit(signal: AbortSignal) {
+    const { newest } = await stores.metadata.read.audit.ends();
+    // Whoever rewrites the whole chain does not rewrite the log.
+    log.info({ sequence: newest.sequence, hash: newest.hash.toHex() }, "the end of the audit trail");
+    if (audit.retention === 0) return;
+    const before = new Date(stores.clock().getTime() - audit.retention);
+    const removed = await expireRecords(stores.metadata, { before, signal });
+    if (removed > 0) log.info({ removed, before }, "audit records were removed: their time is over");
+  }
   return [
     // Soon after the start too, for what a crash left behind.
     { name: "abandoned uploads", everyMs: 15 * minutes, firstAfterMs: 10 * seconds, run: expire },
@@ -72,6 +83,7 @@ export function routinesDoneOnce(
       firstAfterMs: Math.min(gc.every, 30 * seconds),
       run: collect,
     },
+    { name: "audit retention", everyMs: hours, firstAfterMs: minutes, run: expireAudit },
     // Not at the start: a walk of the store is not what somebody who starts a registry waits for.
     { name: "strays", everyMs: 24 * hours, firstAfterMs: hours, run: sweep },
   ];

@@ -1,13 +1,15 @@
 import type { Access, Arrival, Caller, Granted, Principal } from "../domain/access.ts";
+import { AuditUnavailable } from "../domain/audit/trail.ts";
 import { Refusal } from "../domain/errors.ts";
 import type { Credentials, SigningKey } from "../domain/identity/credentials.ts";
-import type { Region } from "../domain/names.ts";
+import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type BodyMemory, type BodyShare, readBody } from "./body.ts";
 import { CallRefused, type WireError } from "./errors.ts";
 import { checkInput } from "./input.ts";
 import { defaultBodyBytes } from "./operation.ts";
 import type { Call, Protocol } from "./protocols/protocol.ts";
+import { type Ending, type Recorder, recordCall, type Story } from "./record.ts";
 import type { Verifier } from "./sigv4.ts";
 
 /** Where faults of our own are told. */
@@ -26,6 +28,8 @@ export interface DispatchParts {
   readonly defaultRegion: Region;
   /** Left out: nobody is too fast. */
   readonly rates?: Rates;
+  readonly audit: Recorder["audit"];
+  readonly home: Registry;
   readonly clock: () => Date;
   readonly log: Log;
 }
@@ -34,28 +38,43 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Every API call's life, whatever its service and protocol. */
 export function createDispatch(parts: DispatchParts): Surface {
-  const { protocolOf, verifier, keyUsed, access, bodies, defaultRegion, rates, clock, log } = parts;
+  const { protocolOf, verifier, keyUsed, access, bodies, defaultRegion, rates, audit, home, clock, log } = parts;
+  const recorder: Recorder = { audit, home, clock };
 
   async function answer(request: Request, arrival: Arrival): Promise<Response> {
     const protocol = protocolOf(request);
-    let call: Call | undefined;
+    const story: Story = {};
     // Counted until the end: an operation may need its body to the last.
     using share = bodies.open();
     try {
       const body = await read(protocol, request, share, arrival);
-      call = find(protocol, request, body, arrival);
-      const signed = call.operation.caller ? undefined : await verify(protocol, call, request, body, arrival);
+      const call = find(protocol, request, body, arrival, story);
+      const signed = call.operation.caller ? undefined : await verify(protocol, call, request, body, arrival, story);
       if (signed) throttle(call, signed.key.principal, signed.region);
-      const input = parse(call);
-      const { principal, region } = signed ? { ...signed, ...signed.key } : await prove(call, input, arrival);
-      const granted = await grant(call, input, principal, region, arrival);
+      const input = parse(call, story);
+      const { principal, region } = signed ? { ...signed, ...signed.key } : await prove(call, input, arrival, story);
+      const granted = await grant(call, input, principal, region, arrival, story);
       const output = await call.operation.run(input, granted, call.service.parts, signed?.key as SigningKey);
+      await record(story, { output }, arrival);
       return protocol.encode(output, call, arrival.requestId);
     } catch (thrown) {
-      const error = spell(thrown, protocol, call, arrival);
-      return protocol.encodeError(error, call, arrival.requestId);
+      return protocol.encodeError(await refuse(thrown, protocol, story, arrival), story.call, arrival.requestId);
     }
   }
+
+  async function refuse(thrown: unknown, protocol: Protocol, story: Story, arrival: Arrival): Promise<WireError> {
+    const error = spell(thrown, protocol, story.call, arrival);
+    // It was done and could not be recorded: there is nothing to try again.
+    if (thrown instanceof AuditUnavailable) return error;
+    try {
+      await record(story, { error, thrown }, arrival);
+      return error;
+    } catch (failure) {
+      return spell(failure, protocol, story.call, arrival);
+    }
+  }
+
+  const record = (story: Story, ending: Ending, arrival: Arrival) => recordCall(story, ending, arrival, recorder);
 
   /** Who may send a large body is known by name before it is read, though not yet believed. */
   async function read(protocol: Protocol, request: Request, share: BodyShare, { paced }: Arrival) {
@@ -64,26 +83,37 @@ export function createDispatch(parts: DispatchParts): Surface {
     return readBody(request, limitBytes, share, paced);
   }
 
-  function find(protocol: Protocol, request: Request, body: Uint8Array, arrival: Arrival): Call {
+  function find(protocol: Protocol, request: Request, body: Uint8Array, arrival: Arrival, story: Story): Call {
     const call = protocol.find(request, body);
+    story.call = call;
     arrival.note({ service: call.service.name, operation: call.operation.name });
     return call;
   }
 
-  async function verify(protocol: Protocol, call: Call, request: Request, body: Uint8Array, arrival: Arrival) {
+  async function verify(
+    protocol: Protocol,
+    call: Call,
+    request: Request,
+    body: Uint8Array,
+    arrival: Arrival,
+    story: Story,
+  ) {
     const { clockSkewMinutes, missingTokenText } = protocol;
     const { name: service, isGlobal } = call.service;
     const expected = { service, isGlobal, clockSkewMinutes, missingTokenText };
     const signed = await verifier.verify(request, body, expected);
+    story.signed = signed;
+    story.registry = { account: signed.key.principal.account, region: signed.region };
     keyUsed(signed.key, service, signed.region);
     arrival.note({ principal: signed.key.principal.arn });
     return signed;
   }
 
   /** Nobody signed: what the input proves is who calls. */
-  async function prove({ operation, service }: Call, input: unknown, arrival: Arrival) {
+  async function prove({ operation, service }: Call, input: unknown, arrival: Arrival, story: Story) {
     const principal = await operation.caller?.(input, service.parts, arrival);
     if (!principal) throw new Error(`${operation.name} does not say who calls`);
+    story.principal = principal;
     arrival.note({ principal: principal.arn });
     return { principal, region: defaultRegion };
   }
@@ -92,9 +122,10 @@ export function createDispatch(parts: DispatchParts): Surface {
     rates?.take(principal, region, [operation.name]);
   }
 
-  function parse({ service, operation, decode }: Call): unknown {
+  function parse({ service, operation, decode }: Call, story: Story): unknown {
     const input = checkInput(operation.schema, decode());
     if ("problems" in input) throw service.invalidInput(input.problems);
+    story.input = input.value;
     return input.value;
   }
 
@@ -104,10 +135,13 @@ export function createDispatch(parts: DispatchParts): Surface {
     principal: Principal,
     region: Region,
     arrival: Arrival,
+    story: Story,
   ): Promise<Granted> {
     const caller: Caller = { ...arrival, principal };
     const registry = { account: operation.account(input) ?? principal.account, region };
-    return access.grant(caller, registry, await operation.needs(input, registry, { principal, parts }));
+    story.registry = registry;
+    story.granted = await access.grant(caller, registry, await operation.needs(input, registry, { principal, parts }));
+    return story.granted;
   }
 
   function spell(thrown: unknown, protocol: Protocol, call: Call | undefined, arrival: Arrival): WireError {

@@ -1,3 +1,5 @@
+import type { Claimed } from "../domain/audit/happening.ts";
+
 /** How an error is called on the wire, and the HTTP status that goes with it. */
 export type Spelling = readonly [name: string, status: number];
 
@@ -31,6 +33,8 @@ export class CallRefused extends Error {
   constructor(
     readonly fault: CallFault,
     message: string,
+    /** The key that was named and not proven, for the audit trail. */
+    readonly claimed?: Claimed,
   ) {
     super(message);
   }

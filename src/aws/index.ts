@@ -1,11 +1,13 @@
 import type { Access } from "../domain/access.ts";
+import type { AuditLookup } from "../domain/audit/lookup.ts";
+import type { ExplanationService } from "../domain/explanations.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
 import type { WebIdentities } from "../domain/identity/web-identity.ts";
-import type { Region } from "../domain/names.ts";
+import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
@@ -14,7 +16,9 @@ import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
+import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
@@ -24,6 +28,7 @@ import { createOrganizationsApi, operations as organizationsOperations } from ".
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
+import type { Recorder } from "./record.ts";
 import { createVerifier } from "./sigv4.ts";
 import { createSts, operations as stsOperations } from "./sts/index.ts";
 
@@ -38,11 +43,16 @@ export interface ControlPlaneParts {
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
+  readonly explanations: ExplanationService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sessions: Sessions;
   readonly webIdentities: WebIdentities;
   readonly sealer: Sealer;
+  readonly lookup: AuditLookup;
+  readonly audit: Recorder["audit"];
+  /** Where calls are kept of which neither principal nor registry is known. */
+  readonly home: Registry;
   readonly clock: () => Date;
   readonly log: Log;
   readonly defaultRegion: Region;
@@ -55,9 +65,10 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, clock, log, defaultRegion, regions, rates } = parts;
+  const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
   const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
     parts;
+  const { lookup } = parts;
   const paging = createPaging(parts.sealer);
   const ecr = createEcr({
     repositories,
@@ -72,7 +83,9 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
     access,
   });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
-  const json11 = createJson11([ecr, createOrganizationsApi({ organizations, paging })]);
+  const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
+  const berth = createBerth({ explanations: parts.explanations });
+  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), berth]);
   const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
@@ -85,6 +98,8 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
     bodies,
     defaultRegion,
     rates,
+    audit,
+    home,
     clock,
     log,
   });
@@ -108,7 +123,9 @@ export const operationNames: readonly string[] = [
   ...ecrOperations.keys(),
   ...stsOperations.keys(),
   ...iamOperations.keys(),
+  ...cloudTrailOperations.keys(),
   ...organizationsOperations.keys(),
+  ...berthOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

@@ -135,8 +135,12 @@ type OutputOf<Sdk, Name extends string> =
   CommandOf<Sdk, Name> extends {
     resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer Output }>;
   }
-    ? Omit<Output, "$metadata">
+    ? Answer<Omit<Output, "$metadata">>
     : never;
+
+/** An operation that has nothing to answer may say nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: what an async function without a return gives
+type Answer<Output> = keyof Output extends never ? Output | void : Output;
 
 /** A value of the client's types as the protocol carries it. */
 type Wire<Value> = Value extends Uint8Array

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import { type Claimed, claimedKey } from "../domain/audit/happening.ts";
 import type { Credentials, SigningKey } from "../domain/identity/credentials.ts";
 import { parseRegion, type Region } from "../domain/names.ts";
 import { type Authorization, algorithm, basicDate, readAuthorization } from "./authorization.ts";
@@ -19,6 +20,7 @@ export interface Signed {
   readonly key: SigningKey;
   /** The region of the credential scope: the only word on the region that a client gives. */
   readonly region: Region;
+  readonly form: Authorization["form"];
 }
 
 /** Verifies AWS Signature Version 4, by header or by query string, against the received Host header. */
@@ -61,14 +63,15 @@ export function createVerifier({ credentials, clock, regions }: VerifierParts): 
       checkTime(authorization, clock(), expected.clockSkewMinutes);
       checkSignedHeaders(authorization, request.headers);
       const key = await findKey(credentials, authorization);
-      const payloadHash = hashOf(request.headers, body);
+      const claimed = { accessKeyId: key.accessKeyId, account: key.principal.account };
+      const payloadHash = hashOf(request.headers, body, claimed);
       const secretKey = signingKey(key, authorization.scope);
       const parts = { method: request.method, path: url.pathname, query, payloadHash };
       const isGood = headerReadings(authorization, request, url).some((headers) =>
         isSignedBy(secretKey, authorization, { ...parts, headers }),
       );
-      if (!isGood) throw mismatch();
-      return { key, region };
+      if (!isGood) throw mismatch(claimed);
+      return { key, region, form: authorization.form };
     },
   };
 }
@@ -121,26 +124,27 @@ function checkSignedHeaders({ signedHeaders }: Authorization, headers: Headers):
 }
 
 async function findKey(credentials: VerifierParts["credentials"], authorization: Authorization): Promise<SigningKey> {
+  const claimed = claimedKey(authorization.accessKeyId);
   const found = await credentials.find(authorization.accessKeyId, authorization.sessionToken);
   switch (found.state) {
     case "active":
       return found;
     case "expired":
-      throw new CallRefused("ExpiredToken", "The security token included in the request is expired");
+      throw new CallRefused("ExpiredToken", "The security token included in the request is expired", claimed);
     case "unknown":
-      throw new CallRefused("UnknownToken", "The security token included in the request is invalid.");
+      throw new CallRefused("UnknownToken", "The security token included in the request is invalid.", claimed);
   }
 }
 
 /** The last line of the canonical request. A hash that the client declares must be the hash of what came. */
-function hashOf(headers: Headers, body: Uint8Array): string {
+function hashOf(headers: Headers, body: Uint8Array, claimed: Claimed): string {
   const declared = headers.get("x-amz-content-sha256");
   if (declared?.startsWith("STREAMING-")) {
     throw invalid("Payloads that are signed in chunks (STREAMING-*) are not supported by this service.");
   }
   if (declared === unsignedPayload) return unsignedPayload;
   const actual = sha256Hex(body);
-  if (declared !== null && declared !== actual) throw mismatch();
+  if (declared !== null && declared !== actual) throw mismatch(claimed);
   return actual;
 }
 
@@ -188,12 +192,13 @@ function hmac(key: Buffer, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
 }
 
-function invalid(message: string): CallRefused {
-  return new CallRefused("SignatureMismatch", message);
+function invalid(message: string, claimed?: Claimed): CallRefused {
+  return new CallRefused("SignatureMismatch", message, claimed);
 }
 
-function mismatch(): CallRefused {
+function mismatch(claimed: Claimed): CallRefused {
   return invalid(
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
+    claimed,
   );
 }

@@ -4,6 +4,9 @@ import * as iamSdk from "@aws-sdk/client-iam";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
+import { createLookup } from "../domain/audit/lookup.ts";
+import { createTrail } from "../domain/audit/trail.ts";
+import { createExplanations } from "../domain/explanations.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
 import { createPrincipalDirectory } from "../domain/identity/directory.ts";
@@ -12,6 +15,7 @@ import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
 import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import { createUserServices } from "../domain/identity/user-services.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
@@ -75,7 +79,7 @@ export async function inProcess(options: InProcessOptions = {}) {
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -103,6 +107,9 @@ export async function inProcess(options: InProcessOptions = {}) {
   const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
   const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
+  const home = { account: root.account, region: "us-east-1" as Region };
+  const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
+  const audit = createTrail({ metadata, home, clock, log });
   const api = createControlPlane({
     repositories: createRepositories({ metadata, ...decision, clock }),
     resources: decision.resources,
@@ -111,26 +118,33 @@ export async function inProcess(options: InProcessOptions = {}) {
     images: createImages({ metadata, ...decision, pullTimes, clock }),
     settings: createSettings({ metadata, ...decision }),
     organizations,
-    iam: createRoleServices({
-      metadata,
-      directory,
-      clock,
-      allowInsecureIssuers: true,
-      changed: principals.changed,
-    }),
+    iam: {
+      ...createRoleServices({
+        metadata,
+        directory,
+        clock,
+        allowInsecureIssuers: true,
+        changed: principals.changed,
+      }),
+      ...createUserServices({ metadata, sealer, changes, clock }),
+    },
     addresses: createAddresses(`https://${registryHost}`),
     access,
+    explanations: createExplanations({ access, principals }),
     credentials,
     registryTokens: tokens,
     sessions,
     webIdentities,
     sealer,
     clock,
-    defaultRegion: "us-east-1" as Region,
+    audit,
+    lookup: createLookup(metadata),
+    home,
+    defaultRegion: home.region,
     regions,
     rates,
     maxBodiesBytes,
-    log: { error: (facts, message) => void problems.push({ ...facts, message }) },
+    log,
   });
 
   const noted: Noted[] = [];
@@ -204,7 +218,10 @@ export async function inProcess(options: InProcessOptions = {}) {
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000);
     },
-    close: () => metadata.close(),
+    async close() {
+      await audit.close();
+      await metadata.close();
+    },
     ...uploads(ecr),
   };
 }
@@ -283,6 +300,9 @@ const commonErrors = new Set([
   "UnrecognizedClientException",
 ]);
 
+/** Our own API has no published model, only types (berth/contract.ts). */
+const isOwnApi = ({ headers }: Request) => headers.get("x-amz-target")?.startsWith("Berth_") === true;
+
 /** What each service calls input that breaks its model. */
 const invalidInput = new Set(["InvalidParameterException", "InvalidInputException"]);
 
@@ -298,7 +318,7 @@ function target({ headers }: Request) {
 }
 
 function checkAgainstModel({ request, status, headers, text }: Noted): void {
-  if (!headers.get("content-type")?.startsWith("application/x-amz-json")) return;
+  if (!headers.get("content-type")?.startsWith("application/x-amz-json") || isOwnApi(request)) return;
   const body = JSON.parse(text);
   const { operation, sdk } = target(request);
   const schemas = sdk as unknown as Record<string, readonly unknown[] | undefined>;
@@ -323,7 +343,7 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
 async function checkDeclared({ request, status, headers }: Noted): Promise<void> {
   const name = headers.get("x-amzn-errortype");
   const { operation, folder, errors } = target(request);
-  if (status !== 400 || !name || commonErrors.has(name) || invalidInput.has(name)) return;
+  if (status !== 400 || isOwnApi(request) || !name || commonErrors.has(name) || invalidInput.has(name)) return;
   const definition = (await import(`./${folder}/${operation}.ts`))[operation ?? ""] as { throws: string[] };
   const declared = definition.throws.map((code) => errors[code]?.[0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);

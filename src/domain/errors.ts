@@ -100,6 +100,15 @@ const identitySentences = {
   PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
+/** What the audit trail refuses. These meanings never reach the data plane. */
+const auditSentences = {
+  InvalidLookupAttribute: ({ reason }: { reason: string }) => reason,
+  InvalidMaxResults: ({ limit }: { limit: number }) => `The maximum number of results must be between 1 and ${limit}`,
+  InvalidNextToken: () => "The token is not valid, or belongs to a lookup with other parameters",
+  InvalidTimeRange: () => "The start time must not be after the end time, and both must be times that can be",
+  InvalidEventCategory: ({ category }: { category: string }) => `There is no event category ${category}`,
+} satisfies Record<string, (facts: never) => string>;
+
 /** What STS refuses beside that. */
 const sessionSentences = {
   PackedPolicyTooLarge: ({
@@ -161,9 +170,16 @@ const organizationSentences = {
   PolicyTypeNotAvailable: () => "The specified policy type isn't available for this organization.",
 } satisfies Record<string, (facts: never) => string>;
 
-export const sentences = { ...registrySentences, ...identitySentences, ...sessionSentences, ...organizationSentences };
+export const sentences = {
+  ...registrySentences,
+  ...identitySentences,
+  ...sessionSentences,
+  ...organizationSentences,
+  ...auditSentences,
+};
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
+export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;

@@ -1,4 +1,5 @@
 import type { Arrival, Caller, Principal } from "../domain/access.ts";
+import { type AuthenticationMethod, claimedKey } from "../domain/audit/happening.ts";
 import { type Credentials, sameSecret } from "../domain/identity/credentials.ts";
 import type { OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Region, Registry } from "../domain/names.ts";
@@ -13,6 +14,9 @@ export interface Authenticated {
   readonly registry: Registry;
   /** The request as far as its credentials open it. @throws NotAuthenticated for what they do not open */
   narrow(asked: OciRequest): Promise<OciRequest>;
+  /** The key that it was done with, or that its token descends from. */
+  readonly accessKeyId?: string;
+  readonly method?: AuthenticationMethod;
 }
 
 export interface Authenticator {
@@ -37,12 +41,14 @@ const maxHeaderLength = 32 * 1024;
  */
 export async function authenticate(request: Request, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
   const bearer = await byBearer(request, how);
-  const principal = bearer?.principal ?? (await signIn(request, how)).principal;
+  const { principal, accessKeyId, method } = bearer ?? (await signIn(request, how));
   arrival.note({ principal: principal.arn });
   const registry = registryOf(new URL(request.url), principal, how);
   return {
     caller: { ...arrival, principal },
     registry,
+    accessKeyId,
+    method,
     narrow: async (asked) => (bearer ? withinScope(asked, bearer.scope, registry, how.resources) : asked),
   };
 }
@@ -67,7 +73,9 @@ export async function signIn(request: Request, how: Authenticator): Promise<Sign
 
 interface SignedIn {
   readonly principal: Principal;
+  readonly accessKeyId?: string;
   readonly longTermKeyId?: string;
+  readonly method?: AuthenticationMethod;
 }
 
 async function byBearer(request: Request, { publicAccess }: Authenticator) {
@@ -75,18 +83,20 @@ async function byBearer(request: Request, { publicAccess }: Authenticator) {
   const token = publicAccess && header.length <= maxHeaderLength && /^bearer +([A-Za-z0-9_-]+) *$/i.exec(header)?.[1];
   if (!token) return undefined;
   const bearer = await publicAccess.tokens.open(token);
-  if (!bearer) throw new NotAuthenticated("invalid_token");
-  return bearer;
+  if (!bearer) throw new NotAuthenticated({ reason: "invalid_token" });
+  return { ...bearer, method: "BearerToken" as const };
 }
 
 /** A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only. */
 export async function authenticateDownload(url: URL, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
   const opened = await how.tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
-  const { principal, scope } = accept(opened);
+  const { principal, scope, accessKeyId } = accept(opened);
   arrival.note({ principal: principal.arn, download: true });
   return {
     caller: { ...arrival, principal },
     registry: scope.registry,
+    accessKeyId,
+    method: "DownloadUrl",
     async narrow(asked) {
       const isMeant =
         asked.kind === "blob.read" && asked.repository === scope.repository && asked.digest === scope.digest;
@@ -98,7 +108,7 @@ export async function authenticateDownload(url: URL, arrival: Arrival, how: Auth
 }
 
 async function byToken(password: string, region: Region, { tokens }: Authenticator): Promise<SignedIn> {
-  return accept(await tokens.open(password, region), region);
+  return { ...accept(await tokens.open(password, region), region), method: "AuthorizationToken" };
 }
 
 function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
@@ -127,9 +137,13 @@ async function byKey(
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
-  if (key.state !== "active" || !matches) throw new NotAuthenticated();
+  if (key.state !== "active" || !matches) {
+    const known = key.state === "active" ? { accessKeyId: user, account: key.principal.account } : claimedKey(user);
+    throw new NotAuthenticated({ claimed: known });
+  }
   credentials.used(key, "ecr", region);
-  return key;
+  const { principal, accessKeyId, longTermKeyId } = key;
+  return { principal, accessKeyId, longTermKeyId, method: "AccessKey" };
 }
 
 function basic(header: string | null): { user: string; password: string } {

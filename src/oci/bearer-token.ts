@@ -20,6 +20,8 @@ type Incarnations = Pick<RegistryResources, "incarnation">;
 
 export const tokenPath = "/v2/token";
 
+const signedInByNone = { principal: anonymous, accessKeyId: undefined, longTermKeyId: undefined };
+
 /** A client asks for a few repositories: the one it works with, and those it wants to mount from. */
 const maxScopes = 16;
 
@@ -38,12 +40,17 @@ export async function issueToken(
     throw new OciError(405, "UNSUPPORTED", "Tokens are to be had by GET", { Allow: "GET" });
   }
   const isSignedIn = request.headers.has("authorization");
-  const { principal, longTermKeyId } = isSignedIn ? await signIn(request, plane) : { principal: anonymous };
+  const { principal, accessKeyId, longTermKeyId } = isSignedIn ? await signIn(request, plane) : signedInByNone;
   arrival.note({ operation: "token", principal: principal.arn });
   const registry = registryOf(url, principal, plane);
   plane.rates?.take(principal, registry.region, ["GetAuthorizationToken"]);
   const scope = await scopeOf(url.searchParams.getAll("scope"), registry, plane.resources);
-  const { token, issuedAt, expiresInSeconds } = plane.publicAccess.tokens.issue({ principal, longTermKeyId, scope });
+  const { token, issuedAt, expiresInSeconds } = plane.publicAccess.tokens.issue({
+    principal,
+    accessKeyId,
+    longTermKeyId,
+    scope,
+  });
   const body = { token, access_token: token, expires_in: expiresInSeconds, issued_at: issuedAt.toISOString() };
   return Response.json(body, { headers: { "Cache-Control": "no-store" } });
 }
@@ -79,9 +86,10 @@ export async function withinScope(
     });
     return named && named.incarnation === (await resources.incarnation(registry, named.repository));
   };
-  if (asked.kind === "catalog" && !scope.catalog) throw new NotAuthenticated("insufficient_scope");
+  if (asked.kind === "catalog" && !scope.catalog) throw new NotAuthenticated({ reason: "insufficient_scope" });
   if (!("repository" in asked)) return asked;
-  if (!(await opens(asked.repository, permissions[asked.kind].scope))) throw new NotAuthenticated("insufficient_scope");
+  if (!(await opens(asked.repository, permissions[asked.kind].scope)))
+    throw new NotAuthenticated({ reason: "insufficient_scope" });
   if (asked.kind !== "upload.mount") return asked;
   const mayMount = asked.from !== undefined && (await opens(asked.from, "pull"));
   return mayMount ? asked : { kind: "upload.begin", repository: asked.repository };

@@ -1,3 +1,4 @@
+import type { Claimed } from "../domain/audit/happening.ts";
 import { Refusal, type RegistryRefusalCode } from "../domain/errors.ts";
 
 /** The specification's codes ("Error Codes"), and three that clients know from ECR and Distribution. */
@@ -36,8 +37,13 @@ export class OciError extends Error {
 /** Nobody is signed in, or by a token that is too old or for something else. */
 export class NotAuthenticated extends Error {
   override readonly name = "NotAuthenticated";
-  constructor(readonly reason?: "invalid_token" | "insufficient_scope") {
-    super();
+  readonly reason?: "invalid_token" | "insufficient_scope";
+  /** The key that was named, for the audit trail. */
+  readonly claimed?: Claimed;
+  constructor(details: Pick<NotAuthenticated, "reason" | "claimed"> = {}) {
+    super("Not Authorized");
+    this.reason = details.reason;
+    this.claimed = details.claimed;
   }
 }
 
@@ -103,7 +109,7 @@ export function encodeError(error: unknown, challenge: Challenge, requestId: str
     return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");
-  return body(500, "UNKNOWN", "The request failed because of an error on the server's side", {});
+  return body(500, "UNKNOWN", unforeseen, {});
 }
 
 /**
@@ -123,6 +129,18 @@ function notAuthenticated({ reason }: NotAuthenticated, { origin, token }: Chall
   const parameters = Object.entries({ ...token, error: reason }).filter(([, value]) => value !== undefined);
   const bearer = parameters.map(([name, value]) => `${name}="${value}"`).join(",");
   return body(401, "UNAUTHORIZED", "Authentication is required", { "WWW-Authenticate": `Bearer ${bearer}` });
+}
+
+const unforeseen = "The request failed because of an error on the server's side";
+
+/** What the client is told, for the audit trail. */
+export function codeOf(error: unknown): { code: OciCode; message: string } {
+  if (error instanceof NotAuthenticated) return { code: "UNAUTHORIZED", message: error.message };
+  if (error instanceof OciError) return { code: error.code, message: error.message };
+  if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
+    return { code: wire[error.code as RegistryRefusalCode][1], message: sentence(error) };
+  }
+  return { code: "UNKNOWN", message: unforeseen };
 }
 
 /** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */

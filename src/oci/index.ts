@@ -1,4 +1,5 @@
 import type { Access, Arrival, Granted } from "../domain/access.ts";
+import { AuditUnavailable } from "../domain/audit/trail.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type Addresses, layerTokenParameter } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
@@ -24,10 +25,11 @@ import {
   writeManifest,
   writeUpload,
 } from "./push.ts";
+import { type Ending, type Recorder, recordRequest, type Story } from "./record.ts";
 import { type OciRequest, parseRequest } from "./request.ts";
 
 /** Everything the data plane needs. Handlers name the parts that they use. */
-export interface DataPlane extends Authenticator {
+export interface DataPlane extends Authenticator, Recorder {
   access: Access;
   repositories: RepositoryService;
   layers: LayerService;
@@ -48,14 +50,26 @@ export interface DataPlane extends Authenticator {
 export function createDataPlane(plane: DataPlane) {
   return async (request: Request, arrival: Arrival): Promise<Response> => {
     const url = new URL(request.url);
+    const story: Story = {};
+    const record = (ending: Ending) => recordRequest(request, url, story, ending, arrival, plane);
+    const refuse = (error: unknown) =>
+      encodeError(error, challengeOf(request, url, arrival, plane), arrival.requestId, plane.log);
     let response: Response;
     try {
       if (isAskingForToken(url, plane)) return await issueToken(request, url, arrival, plane);
-      const { asked, granted, manifest } = await admit(request, url, arrival, plane);
+      const { asked, granted, manifest } = await admit(request, url, arrival, plane, story);
       arrival.note({ operation: asked.kind });
       response = await handle(asked, request, manifest, granted, plane);
+      const recorded = record({ response });
+      if (recorded) await recorded;
     } catch (error) {
-      response = encodeError(error, challengeOf(request, url, arrival, plane), arrival.requestId, plane.log);
+      response = refuse(error);
+      // It was done and could not be recorded: there is nothing to try again.
+      if (!(error instanceof AuditUnavailable)) {
+        await record({ thrown: error })?.catch((failure) => {
+          response = refuse(failure);
+        });
+      }
     }
     response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
     return response;
@@ -72,16 +86,21 @@ export async function busyDataPlane(request: Request, { requestId }: Arrival): P
 }
 
 /** Nobody who is not signed in learns anything, not even whether a path makes sense. */
-async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPlane) {
+async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPlane, story: Story) {
   const isDownload = url.searchParams.has(layerTokenParameter);
-  const { caller, registry, narrow } = isDownload
+  const authenticated = isDownload
     ? await authenticateDownload(url, arrival, plane)
     : await authenticate(request, arrival, plane);
+  story.authenticated = authenticated;
+  const { caller, registry, narrow } = authenticated;
   const asked = await narrow(parseRequest(request.method, url));
+  story.asked = asked;
   const manifest = pushedManifest(request, caller);
   const needs = permissionsFor(asked, registry, manifest);
   plane.rates?.take(caller.principal, registry.region, operationsOf(asked, needs));
-  return { asked, manifest, granted: await plane.access.grant(caller, registry, needs) };
+  const granted = await plane.access.grant(caller, registry, needs);
+  story.granted = granted;
+  return { asked, manifest, granted };
 }
 
 function isAskingForToken(url: URL, plane: DataPlane): plane is DataPlane & Required<Pick<DataPlane, "publicAccess">> {

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { ECRClient } from "@aws-sdk/client-ecr";
+import { IAMClient } from "@aws-sdk/client-iam";
+import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
@@ -39,6 +42,9 @@ const unlimited: Limits = {
   ratesPer: "account",
 };
 
+// biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
+export type AuditRecord = Record<string, any>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
@@ -67,6 +73,9 @@ export interface InProcess {
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
   sts(overrides?: object): STSClient;
+  iam(overrides?: object): IAMClient;
+  organizations(overrides?: object): OrganizationsClient;
+  cloudTrail(overrides?: object): CloudTrailClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -80,6 +89,8 @@ export interface InProcess {
   flushPullTimes(): Promise<void>;
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
+  /** All records of the audit trail, oldest first. */
+  records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
   readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
   close(): Promise<void>;
@@ -108,7 +119,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes } = compose({
+  const { registry, api, busy, pullTimes, audit } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -184,6 +195,9 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
+    iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
+    organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
       const pushed = await berth.oci("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
@@ -211,8 +225,14 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     surfaces: { registry, api, busy },
     flushPullTimes: () => pullTimes.flush(),
+    async records() {
+      await audit.flush();
+      const events = await metadata.read.audit.chain({ after: 0, limit: 100_000 });
+      return events.map(({ record }) => JSON.parse(record));
+    },
     stores: { metadata, blobs, root },
     async close() {
+      await audit.close();
       await blobs.close();
       await metadata.close();
       if (data === undefined) rmSync(root, { recursive: true });

@@ -9,7 +9,7 @@ export const GetAuthorizationToken = operation("GetAuthorizationToken", {
   throws: [],
   async run({ registryIds }, { caller, registry }, { registryTokens, addresses }, key) {
     // The token stands for its principal, not for a registry: one fits all.
-    const { password, expiresAt } = registryTokens.issue(caller.principal, key.longTermKeyId, registry.region);
+    const { password, expiresAt } = registryTokens.issue(caller.principal, key, registry.region);
     const authorizationToken = Buffer.from(`AWS:${password}`).toString("base64");
     const accounts = registryIds ?? [registry.account];
     return {

@@ -23,7 +23,7 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
     await layers.downloadable(granted, repositoryName, digest);
     const incarnation = await resources.incarnation(registry, repositoryName);
     const layer = { registry, repository: repositoryName, incarnation, digest };
-    const token = registryTokens.issueLayer(caller.principal, key.longTermKeyId, layer);
+    const token = registryTokens.issueLayer(caller.principal, key, layer);
     return { downloadUrl: addresses.layerUrl(registry, repositoryName, digest, token), layerDigest };
   },
 });

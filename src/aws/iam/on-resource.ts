@@ -14,37 +14,37 @@ type MoreFacts<Input> = (input: Input) => Facts;
 
 export function onRole<Input extends { RoleName: string }>(action: Action, more?: MoreFacts<Input>) {
   return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "role", input.RoleName), more?.(input));
+    needsOn(action, await parts.resources.entity(account, "role", input.RoleName), more?.(input));
 }
 
 export function onUser<Input extends { UserName: string }>(action: Action, more?: MoreFacts<Input>) {
   return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "user", input.UserName), more?.(input));
+    needsOn(action, await parts.resources.entity(account, "user", input.UserName), more?.(input));
 }
 
 export function onGroup<Input extends { GroupName: string }>(action: Action, more?: MoreFacts<Input>) {
   return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.entity(account, "group", input.GroupName), more?.(input));
+    needsOn(action, await parts.resources.entity(account, "group", input.GroupName), more?.(input));
 }
 
 export function onPolicy<Input extends { PolicyArn: Arn }>(action: Action, more?: MoreFacts<Input>) {
   return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.policy(account, input.PolicyArn), more?.(input));
+    needsOn(action, await parts.resources.policy(account, input.PolicyArn), more?.(input));
 }
 
 export function onProvider<Input extends { OpenIDConnectProviderArn: Arn }>(action: Action, more?: MoreFacts<Input>) {
   return async (input: Input, { account }: Registry, { parts }: From) =>
-    needs(action, await parts.resources.oidcProvider(account, input.OpenIDConnectProviderArn), more?.(input));
+    needsOn(action, await parts.resources.oidcProvider(account, input.OpenIDConnectProviderArn), more?.(input));
 }
 
 /** A list of what lies below a path. */
-export function onPath(action: Action, kind: "role" | "policy") {
+export function onPath(action: Action, kind: "user" | "group" | "role" | "policy") {
   return ({ PathPrefix = "/" }: { PathPrefix?: string }, { account }: Registry): Need[] => [
     { action, resource: iamArn(account, kind, PathPrefix, "") },
   ];
 }
 
-function needs(action: Action, { arn, tags, boundary }: IamResource, more?: Facts): Need[] {
+export function needsOn(action: Action, { arn, tags, boundary }: IamResource, more?: Facts): Need[] {
   return [{ action, resource: arn, facts: { ...resourceTags(tags), ...boundaryFact(boundary), ...more } }];
 }
 

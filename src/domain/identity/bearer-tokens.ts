@@ -19,6 +19,8 @@ export interface BearerScope {
 
 export interface Bearer {
   readonly principal: Principal;
+  /** The key that it was asked for with, and the one that it descends from. */
+  readonly accessKeyId?: string;
   readonly longTermKeyId?: string;
   readonly scope: BearerScope;
 }

@@ -182,16 +182,18 @@ describe("sessions", () => {
     const region = "us-east-1" as Region;
     const role = await world.role("deploy");
     const principal = rolePrincipal(role, { ...session, policies: ["{}"] });
-    const { password } = world.tokens.issue(principal, undefined, region);
+    const { password } = world.tokens.issue(principal, { accessKeyId: "ASIADEPLOY" }, region);
     expect(await world.tokens.open(password, region)).toEqual({
       state: "active",
       principal,
+      accessKeyId: "ASIADEPLOY",
       issuedAt: world.clock(),
       scope: undefined,
     });
     await change(({ identities }) => identities.delete(role.id));
     expect(await world.tokens.open(password, region)).toEqual(unknown);
-    const byUser = world.tokens.issue((await active("AKIAUSER")).principal, "AKIAUSER", region);
+    const user = await active("AKIAUSER");
+    const byUser = world.tokens.issue(user.principal, user, region);
     await change(({ accessKeys }) => accessKeys.setStatus("AKIAUSER", "Inactive"));
     expect(await world.tokens.open(byUser.password, region)).toEqual(unknown);
   });

@@ -67,7 +67,8 @@ export interface CredentialsParts {
 }
 
 const purpose = "session";
-const accessKeyPurpose = "access-key";
+/** What secrets of users are sealed for: `{ accessKeyId, secret }`. */
+export const accessKeyPurpose = "access-key";
 const rootKeyPurpose = "root-key";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 

@@ -18,6 +18,23 @@ export async function findEntity(
   return entity;
 }
 
+/**
+ * As `findEntity`, and others that lock it wait for the end of the transaction: for whoever changes what it read.
+ * @throws NoSuchEntity
+ */
+export async function lockEntity(
+  { identities }: Pick<IdentityNouns, "identities">,
+  account: AccountId,
+  kind: IdentityKind,
+  name: string,
+): Promise<Identity> {
+  const { id } = await findEntity({ identities }, account, kind, name);
+  const entity = await identities.lock(id);
+  // Perhaps it went, or got another name, while we waited.
+  if (entity?.name.toLowerCase() === name.toLowerCase()) return entity;
+  return lockEntity({ identities }, account, kind, name);
+}
+
 /** @throws ProtectedRole for a service-linked role */
 export function checkUnprotected({ kind, path, name }: Identity): void {
   if (kind === "role" && path.startsWith(serviceRolePath)) throw refuse("ProtectedRole", { name });
@@ -34,6 +51,8 @@ export interface IamResource {
 export interface IamResources {
   /** Whoever does not exist is taken for one without a path: what is allowed must not tell. */
   entity(account: AccountId, kind: IdentityKind, name: string): Promise<IamResource>;
+  /** What it would be called under another name or path. */
+  moved(account: AccountId, kind: IdentityKind, name: string, to: { name: string; path?: string }): Promise<Arn>;
   policy(account: AccountId, arn: Arn): Promise<IamResource>;
   oidcProvider(account: AccountId, arn: Arn): Promise<IamResource>;
 }
@@ -47,6 +66,10 @@ export function createIamResources(parts: {
       const entity = await identities.find(account, kind, name);
       if (!entity) return { arn: iamArn(account, kind, "/", name), tags: new Map() };
       return { arn: arnOf(entity), tags: entity.tags, boundary: entity.boundary };
+    },
+    async moved(account, kind, name, to) {
+      const path = to.path ?? (await identities.find(account, kind, name))?.path ?? "/";
+      return iamArn(account, kind, path, to.name);
     },
     policy: async (account, arn) => ({ arn, tags: tagsOf(account, await managedPolicies.find(arn)) }),
     oidcProvider: async (account, arn) => ({ arn, tags: tagsOf(account, await oidcProviders.find(arn)) }),

@@ -1,6 +1,6 @@
 import type { Principal } from "../access.ts";
 import type { Digest, Region, Registry, RepositoryName } from "../names.ts";
-import type { Credentials } from "./credentials.ts";
+import type { Credentials, SigningKey } from "./credentials.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** One blob that a download URL opens, and nothing else. */
@@ -16,9 +16,10 @@ export type OpenedToken<Scope = undefined> =
   | {
       readonly state: "active";
       readonly principal: Principal;
-      readonly issuedAt: Date;
-      /** What the token descends from. */
+      /** The key that the token was made with, and the one that it descends from. */
+      readonly accessKeyId: string;
       readonly longTermKeyId?: string;
+      readonly issuedAt: Date;
       readonly scope: Scope;
     }
   | { readonly state: "unknown" }
@@ -31,20 +32,21 @@ export type OpenedToken<Scope = undefined> =
  * A token says who its bearer is, not what it may do: that is decided at each request.
  */
 export interface RegistryTokens {
-  /** @param longTermKeyId what the principal's key descends from; a role's session has none */
-  issue(principal: Principal, longTermKeyId: string | undefined, region: Region): { password: string; expiresAt: Date };
+  issue(principal: Principal, key: MadeWith, region: Region): { password: string; expiresAt: Date };
   open(password: string, region: Region): Promise<OpenedToken>;
-  issueLayer(principal: Principal, longTermKeyId: string | undefined, layer: LayerScope): string;
+  issueLayer(principal: Principal, key: MadeWith, layer: LayerScope): string;
   openLayer(token: string): Promise<OpenedToken<LayerScope>>;
 }
+
+/** The key that signed the request for a token. */
+export type MadeWith = Pick<SigningKey, "accessKeyId" | "longTermKeyId">;
 
 /** ECR's authorization tokens live 12 hours; its download URLs about one. */
 const loginSeconds = 12 * 3600;
 const layerSeconds = 3600;
 
-interface SealedToken {
+interface SealedToken extends MadeWith {
   readonly principal: Principal;
-  readonly longTermKeyId?: string;
   readonly region: Region;
   readonly issuedAt: number;
   readonly expiresAt: number;
@@ -68,10 +70,10 @@ export function createRegistryTokens(parts: {
   }
 
   return {
-    issue(principal, longTermKeyId, region) {
+    issue(principal, { accessKeyId, longTermKeyId }, region) {
       const issuedAt = clock().getTime();
       const expiresAt = issuedAt + loginSeconds * 1000;
-      const token: SealedToken = { principal, longTermKeyId, region, issuedAt, expiresAt };
+      const token: SealedToken = { principal, accessKeyId, longTermKeyId, region, issuedAt, expiresAt };
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
@@ -80,14 +82,13 @@ export function createRegistryTokens(parts: {
       const state = await stateOf(token);
       if (state !== "active") return { state };
       if (token.region !== region) return { state: "foreign", region: token.region };
-      const { principal, longTermKeyId } = token;
-      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope: undefined };
+      return { state, ...contentOf(token), scope: undefined };
     },
-    issueLayer(principal, longTermKeyId, layer) {
+    issueLayer(principal, { accessKeyId, longTermKeyId }, layer) {
       const issuedAt = clock().getTime();
       const expiresAt = issuedAt + layerSeconds * 1000;
       const { region } = layer.registry;
-      const token: SealedLayer = { principal, longTermKeyId, region, issuedAt, expiresAt, layer };
+      const token: SealedLayer = { principal, accessKeyId, longTermKeyId, region, issuedAt, expiresAt, layer };
       return sealer.seal("layer", token);
     },
     async openLayer(text) {
@@ -95,8 +96,11 @@ export function createRegistryTokens(parts: {
       if (!token) return { state: "unknown" };
       const state = await stateOf(token);
       if (state !== "active") return { state };
-      const { principal, longTermKeyId, layer: scope } = token;
-      return { state, principal, longTermKeyId, issuedAt: new Date(token.issuedAt), scope };
+      return { state, ...contentOf(token), scope: token.layer };
     },
   };
+}
+
+function contentOf({ principal, accessKeyId, longTermKeyId, issuedAt }: SealedToken) {
+  return { principal, accessKeyId, longTermKeyId, issuedAt: new Date(issuedAt) };
 }

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
+import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 
@@ -46,6 +47,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0002_garbage": { up: (db) => addGarbage(db, flavour) },
     "0003_upload_owner": { up: indexUploadsByOwner },
     "0004_identity": { up: (db) => createIdentity(db, flavour) },
+    "0005_audit": { up: (db) => createAudit(db, flavour) },
   };
 }
 

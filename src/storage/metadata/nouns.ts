@@ -1,8 +1,10 @@
 import type { Kysely } from "kysely";
+import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
+import { audit } from "./audit.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
@@ -20,8 +22,8 @@ import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
-/** What the registry and identity say to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns;
+/** What everybody says to the database, in the same transactions. */
+export type AllNouns = Nouns & IdentityNouns & AuditNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -42,5 +44,6 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     managedPolicies: managedPolicies(db, flavour),
     oidcProviders: oidcProviders(db, flavour),
     organizations: organizations(db, flavour),
+    audit: audit(db, flavour),
   };
 }

@@ -45,6 +45,9 @@ export interface Schema {
   organizational_unit: OrganizationalUnitTable;
   organization_policy: OrganizationPolicyTable;
   organization_attachment: OrganizationAttachmentTable;
+
+  audit_event: AuditEventTable;
+  audit_head: AuditHeadTable;
 }
 
 interface RepositoryTable {
@@ -322,4 +325,23 @@ interface OrganizationAttachmentTable {
   policy_id: string;
   /** A root, a unit or an account. */
   target_id: string;
+}
+
+export interface AuditEventTable {
+  /** Counted by us, without gaps. */
+  sequence: number;
+  account: AccountId;
+  region: Region;
+  at: number;
+  /** JSON, hashed as it is here. */
+  record: string;
+  hash: Uint8Array;
+}
+
+export interface AuditHeadTable {
+  id: number;
+  newest_sequence: number;
+  newest_hash: Uint8Array;
+  removed_sequence: number;
+  removed_hash: Uint8Array;
 }

@@ -1,0 +1,38 @@
+import type { Principal } from "../access.ts";
+import type { AccountId, Arn, Region } from "../names.ts";
+import type { Happening } from "./happening.ts";
+
+/** For tests of what is written down. */
+
+export const home = { account: "111122223333" as AccountId, region: "eu-west-1" as Region };
+
+export const ci: Principal = {
+  kind: "user",
+  account: home.account,
+  arn: `arn:aws:iam::${home.account}:user/team/ci`,
+  userId: "AIDACIEXAMPLE",
+  identityId: "AIDACIEXAMPLE",
+};
+
+export function happened(facts: Partial<Happening> = {}): Happening {
+  return {
+    at: Date.UTC(2026, 2, 1, 12, 0, 0, 500),
+    arrival: { requestId: "request", sourceIp: "10.0.0.1", userAgent: "docker/27", secureTransport: true },
+    who: { principal: ci, accessKeyId: "AKIACIEXAMPLE", method: "AuthHeader" },
+    ...home,
+    service: "ecr",
+    operation: "BatchGetImage",
+    readOnly: true,
+    needs: [
+      { action: "ecr:BatchGetImage", resource: `arn:aws:ecr:eu-west-1:${home.account}:repository/app/web` as Arn },
+    ],
+    decisions: [
+      {
+        allowed: true,
+        because: "because an identity-based policy allows the ecr:BatchGetImage action",
+        statement: { policy: { kind: "identity", name: "pull" }, sid: "Pull", index: 2 },
+      },
+    ],
+    ...facts,
+  };
+}

@@ -1,0 +1,129 @@
+import type { Kysely, Selectable } from "kysely";
+import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
+import type { AccountId, Region } from "../../domain/names.ts";
+import type { Flavour } from "./flavour.ts";
+import type { AuditEventTable, AuditHeadTable, Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
+
+const headId = 1;
+
+/** Inserts so many rows by a statement whose text never changes, since preparing one takes longer than running it. */
+function insertOf(rows: number) {
+  return statement((db, value: Record<string, unknown>) => {
+    const row = (index: number) => ({
+      sequence: value[`sequence${index}`] as number,
+      account: value[`account${index}`] as AccountId,
+      region: value[`region${index}`] as Region,
+      at: value[`at${index}`] as number,
+      record: value[`record${index}`] as string,
+      hash: value[`hash${index}`] as Uint8Array,
+    });
+    return db.insertInto("audit_event").values(Array.from({ length: rows }, (_, index) => row(index)));
+  });
+}
+
+/** Largest first: any number of rows is a few of these. */
+const inserts = [64, 16, 4, 1].map((rows) => ({ rows, insert: insertOf(rows) }));
+
+const setNewest = statement((db, value: { sequence: number; hash: Uint8Array }) =>
+  db
+    .updateTable("audit_head")
+    .set({ newest_sequence: value.sequence, newest_hash: value.hash })
+    .where("id", "=", headId),
+);
+
+const lockHead = statement((db, _: object, flavour) => flavour.forUpdate(headOf(db)));
+
+function headOf(db: Kysely<Schema>) {
+  return db
+    .selectFrom("audit_head")
+    .select(["newest_sequence", "newest_hash", "removed_sequence", "removed_hash"])
+    .where("id", "=", headId);
+}
+
+export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
+  const events = db.selectFrom("audit_event").select(["sequence", "account", "region", "at", "record", "hash"]);
+
+  return {
+    ends: async () => endsIn(await headOf(db).executeTakeFirst()),
+    lockEnds: async () => endsIn((await lockHead(db, flavour, {}))[0]),
+
+    async append(appended) {
+      const newest = appended.at(-1);
+      if (!newest) return;
+      let done = 0;
+      for (const { rows, insert } of inserts) {
+        for (; appended.length - done >= rows; done += rows) {
+          await insert(db, flavour, parametersOf(appended.slice(done, done + rows)));
+        }
+      }
+      await setNewest(db, flavour, newest);
+    },
+
+    async list({ account, region }, { from, until, after, limit }) {
+      let query = events
+        .where("account", "=", account)
+        .where("region", "=", region)
+        .where("at", ">=", from.getTime())
+        .orderBy("at", "desc")
+        .orderBy("sequence", "desc")
+        .limit(limit);
+      if (after) {
+        const [at, sequence] = [after.at.getTime(), after.sequence];
+        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple("at", "sequence"), "<", tuple(at, sequence)));
+      } else {
+        query = query.where("at", "<=", until.getTime());
+      }
+      return (await query.execute()).map(eventOf);
+    },
+
+    async chain({ after, limit }) {
+      const rows = await events.where("sequence", ">", after).orderBy("sequence").limit(limit).execute();
+      return rows.map(eventOf);
+    },
+
+    async oldest(limit) {
+      const rows = await db
+        .selectFrom("audit_event")
+        .select(["sequence", "at", "hash"])
+        .orderBy("sequence")
+        .limit(limit)
+        .execute();
+      return rows.map(({ sequence, at, hash }) => ({ sequence, at: new Date(at), hash }));
+    },
+
+    async remove({ sequence, hash }) {
+      await db.deleteFrom("audit_event").where("sequence", "<=", sequence).execute();
+      await db
+        .updateTable("audit_head")
+        .set({ removed_sequence: sequence, removed_hash: hash })
+        .where("id", "=", headId)
+        .execute();
+    },
+  };
+}
+
+function parametersOf(events: readonly AuditEvent[]): Record<string, unknown> {
+  const parameters: Record<string, unknown> = {};
+  for (const [index, { sequence, account, region, at, record, hash }] of events.entries()) {
+    parameters[`sequence${index}`] = sequence;
+    parameters[`account${index}`] = account;
+    parameters[`region${index}`] = region;
+    parameters[`at${index}`] = at.getTime();
+    parameters[`record${index}`] = record;
+    parameters[`hash${index}`] = hash;
+  }
+  return parameters;
+}
+
+function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
+  if (!row) throw new Error("The audit trail has lost its ends");
+  return {
+    newest: { sequence: row.newest_sequence, hash: row.newest_hash },
+    removed: { sequence: row.removed_sequence, hash: row.removed_hash },
+  };
+}
+
+function eventOf({ at, ...row }: Selectable<AuditEventTable>): AuditEvent {
+  return { ...row, at: new Date(at) };
+}
