@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Principal, Session } from "../access.ts";
 import { type AccountId, iamArn, rootArn } from "../names.ts";
 import type { KeyUses } from "./key-uses.ts";
-import type { Known } from "./known.ts";
+import type { Known, KnownKey } from "./known.ts";
 import type { Identity } from "./ports.ts";
 import type { Sealer } from "./sealer.ts";
 
@@ -88,6 +88,8 @@ export const anonymous: Principal = {
   userId: "anonymous",
 };
 
+type Holder = Pick<SigningKey, "principal" | "secret">;
+
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);
@@ -102,9 +104,17 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
     return { state: "active", accessKeyId, ...found, temporary: false, longTermKeyId: accessKeyId };
   }
 
-  async function kept(accessKeyId: string): Promise<Pick<SigningKey, "principal" | "secret"> | undefined> {
+  /** Opened once for as long as the key is known: opening takes longer than the decision. */
+  const opened = new WeakMap<KnownKey, Holder | undefined>();
+
+  async function kept(accessKeyId: string): Promise<Holder | undefined> {
     const found = await known.key(accessKeyId);
     if (!found) return undefined;
+    if (!opened.has(found)) opened.set(found, open(found, accessKeyId));
+    return opened.get(found);
+  }
+
+  function open(found: KnownKey, accessKeyId: string): Holder | undefined {
     if (found.kind === "user" && found.key.status !== "Active") return undefined;
     const sealed =
       found.kind === "user"
