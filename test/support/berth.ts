@@ -119,7 +119,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -140,6 +140,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const arrival = (): Arrival => ({
     requestId: crypto.randomUUID(),
     sourceIp: "127.0.0.1",
