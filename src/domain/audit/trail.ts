@@ -106,7 +106,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
   }
 
   function isUrgent(): boolean {
-    return awaited > 0 || queue.length >= batchSize;
+    return awaited > 0 || outside.length > 0 || queue.length >= batchSize;
   }
 
   function begin(): void {
@@ -211,7 +211,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
       return room().then(() => enqueue({ happening }));
     },
     async write(happening) {
-      await room();
+      if (queue.length >= queueLimit) await room();
       const written = Promise.withResolvers<void>();
       enqueue({ happening, written });
       await patiently(written.promise, () => {});

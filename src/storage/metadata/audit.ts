@@ -1,4 +1,5 @@
 import type { Kysely, Selectable } from "kysely";
+import { beginning } from "../../domain/audit/chain.ts";
 import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
 import type { AccountId, Region } from "../../domain/names.ts";
 import type { Flavour } from "./flavour.ts";
@@ -46,7 +47,24 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
 
   return {
     ends: async () => endsIn(await headOf(db).executeTakeFirst()),
-    lockEnds: async () => endsIn((await lockHead(db, flavour, {}))[0]),
+    async lockEnds() {
+      const [head] = await lockHead(db, flavour, {});
+      if (head) return endsIn(head);
+      // Somebody else may make it just now: then this waits for them, and reads theirs.
+      const [newest_sequence, newest_hash] = [beginning.sequence, beginning.hash];
+      await db
+        .insertInto("audit_head")
+        .values({
+          id: headId,
+          newest_sequence,
+          newest_hash,
+          removed_sequence: newest_sequence,
+          removed_hash: newest_hash,
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return endsIn((await lockHead(db, flavour, {}))[0]);
+    },
 
     async append(appended) {
       const newest = appended.at(-1);
@@ -117,7 +135,7 @@ function parametersOf(events: readonly AuditEvent[]): Record<string, unknown> {
 }
 
 function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
-  if (!row) throw new Error("The audit trail has lost its ends");
+  if (!row) return { newest: beginning, removed: beginning };
   return {
     newest: { sequence: row.newest_sequence, hash: row.newest_hash },
     removed: { sequence: row.removed_sequence, hash: row.removed_hash },
