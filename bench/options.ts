@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["start", "layers", "manifests", "blobs", "images", "pages", "memory", "gc"] as const;
+export const parts = ["start", "layers", "manifests", "blobs", "images", "pages", "memory", "gc", "policy"] as const;
 export type Part = (typeof parts)[number];
 
 export interface Options {
@@ -51,6 +51,7 @@ The parts:
   pages       tags/list, ListImages and DescribeImages in repositories of 1k, 100k and 1M images
   memory      memory of Berth while a large layer is pushed, in one stream and in chunks, and pulled
   gc          blobs and bytes that \`berth gc\` frees a second
+  policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
   distribution      BENCH_DISTRIBUTION    docker-registry (Debian's package of that name)

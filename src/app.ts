@@ -66,8 +66,9 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
+    const { listen, trustedProxies } = config;
     const limits = listenerLimits(config);
-    const server = startServer({ listen: config.listen, ready: () => ready(serving, log), log, observe, limits });
+    const server = startServer({ listen, ready: () => ready(serving, log), log, observe, limits, trustedProxies });
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
@@ -126,6 +127,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
       allowInsecure: config.oidc.allowInsecureIssuers,
@@ -136,6 +138,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     defaultRegion: config.region,
     regions: config.regions,
     createOnPush: config.createOnPush,
+    publicAccess: config.publicAccess,
     limits: config.limits,
     audit: config.audit,
     clock,
@@ -181,6 +184,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
       log,
       observe,
       limits: listenerLimits(config),
+      trustedProxies: config.trustedProxies,
     });
     server.serve({ registry, api, busy });
     const stop = async () => {

@@ -1,22 +1,29 @@
 import { createBusyControlPlane, createControlPlane } from "./aws/index.ts";
-import { type Arrival, createAccess, resourcesByService } from "./domain/access.ts";
+import { type Arrival, createAccess, type ResourcePolicies, resourcesByService } from "./domain/access.ts";
 import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
+import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
+import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
-import { createOrganizationPolicies } from "./domain/identity/organization.ts";
+import { createPrincipalDirectory } from "./domain/identity/directory.ts";
+import { createOrganizationPolicies, withResourceControl } from "./domain/identity/organization.ts";
 import { createOrganizations } from "./domain/identity/organizations.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createRoleResources } from "./domain/identity/role-resources.ts";
+import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
@@ -31,10 +38,14 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly issuerKeys: IssuerKeys;
+  /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
+  readonly allowInsecureIssuers: boolean;
   readonly publicUrl: string;
   readonly defaultRegion: Region;
   readonly regions?: readonly Region[];
   readonly createOnPush: boolean;
+  /** Whether policies can let in whoever has not signed in. Left out: no. */
+  readonly publicAccess?: boolean;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -64,21 +75,27 @@ export function compose(parts: Parts) {
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
     compile,
-    managedDocument: () => undefined,
+    managedDocument: awsManagedDocument,
     organization: organizationPolicies,
     issuerKeys: parts.issuerKeys,
     clock,
   });
-  const resources = resourcesByService({
-    ecr: createRegistryResources(),
-    iam: createRoleResources({ read: metadata.read, compile }),
-  });
-  const access = createAccess({ principals, resources, clock });
+  const directory = createPrincipalDirectory({ metadata });
+  const imageFacts = createImageFacts(metadata.read);
+  const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const roles = createRoleResources({ read: metadata.read, compile });
+  const accessOver = (ecr: ResourcePolicies) =>
+    createAccess({
+      principals,
+      resources: withResourceControl(resourcesByService({ ecr, iam: roles }), organizationPolicies),
+      clock,
+    });
+  const access = accessOver(resources);
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({
     metadata,
@@ -89,17 +106,31 @@ export function compose(parts: Parts) {
       principals.changed();
     },
   });
+  const roleServices = createRoleServices({
+    metadata,
+    directory,
+    clock,
+    allowInsecureIssuers: parts.allowInsecureIssuers,
+    changed: principals.changed,
+  });
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
-  const repositories = createRepositories({ metadata, clock });
+  const repositories = createRepositories({ metadata, imageFacts, resources, clock });
+  const policies = createPolicies({ metadata, directory, resources, accessOver });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
-  const images = createImages({ metadata, pullTimes, clock });
-  const settings = createSettings({ metadata });
+  const images = createImages({ metadata, imageFacts, pullTimes, clock });
+  const settings = createSettings({ metadata, resources });
   const rates = limits && ratesOf(limits, clock);
+  const publicAccess = parts.publicAccess
+    ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
+    : undefined;
   const home = { account: root.account, region: defaultRegion };
   const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
   const common = {
     access,
+    resources,
+    addresses,
     credentials,
     tokens,
     repositories,
@@ -115,6 +146,7 @@ export function compose(parts: Parts) {
   };
   const registry: Surface = createDataPlane({
     ...common,
+    publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
@@ -127,7 +159,8 @@ export function compose(parts: Parts) {
     settings,
     lookup: createLookup(metadata),
     organizations,
-    addresses,
+    iam,
+    policies,
     sealer,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
   });

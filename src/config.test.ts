@@ -32,6 +32,7 @@ test("nothing given: the defaults", () => {
     region: "us-east-1",
     workers: 1,
     createOnPush: false,
+    publicAccess: false,
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
     limits: {
@@ -67,6 +68,8 @@ databaseUrl: postgres://berth:hunter2@db/berth?sslmode=require
 blobsUrl: file:///mnt/blobs
 workers: 1
 createOnPush: true
+publicAccess: true
+trustedProxies: [10.0.0.0/8, "2001:db8::7"]
 log:
   level: debug
   format: json
@@ -95,6 +98,8 @@ gc:
     regions: ["eu-central-1", "eu-west-1"],
     workers: 1,
     createOnPush: true,
+    publicAccess: true,
+    trustedProxies: ["10.0.0.0/8", "2001:db8::7"],
     log: { level: "debug", format: "json" },
     shutdownGraceSeconds: 0,
     limits: {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { LineCounter, parseDocument } from "yaml";
 import { z } from "zod";
@@ -93,6 +93,12 @@ function schemaFor(cwd: string) {
       createOnPush: text("true or false", boolean)
         .prefault("false")
         .describe("whether a push makes the repository that it needs"),
+      publicAccess: text("true or false", boolean)
+        .prefault("false")
+        .describe("whether repository policies can let in whoever has not signed in"),
+      trustedProxies: list("a list of addresses and networks, such as 10.0.0.0/8", network)
+        .optional()
+        .describe("proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (none)"),
       log: z
         .strictObject(
           {
@@ -304,6 +310,14 @@ function rates(given: string): ConfiguredRates | undefined {
     own.push({ operation, perSecond, burst });
   }
   return { profile, own };
+}
+
+function network(given: string): string | undefined {
+  const [address = "", bits, ...rest] = given.split("/");
+  const family = isIP(address);
+  if (family === 0 || address.includes("%") || rest.length > 0) return undefined;
+  if (bits === undefined) return given;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) ? given : undefined;
 }
 
 function boolean(given: string): boolean | undefined {

@@ -11,7 +11,9 @@ import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
+import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
@@ -19,6 +21,7 @@ import { createDispatch, createRefusal, type Log, type Surface } from "./dispatc
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam, operations as iamOperations } from "./iam/index.ts";
+import type { IamParts } from "./iam/operation.ts";
 import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
@@ -29,11 +32,14 @@ import { createSts, operations as stsOperations } from "./sts/index.ts";
 
 export interface ControlPlaneParts {
   readonly repositories: RepositoryService;
+  readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
+  readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
@@ -57,13 +63,26 @@ export interface ControlPlaneParts {
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
   const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, layers, images, settings, registryTokens, addresses, organizations, lookup } = parts;
+  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
+    parts;
+  const { lookup } = parts;
   const paging = createPaging(parts.sealer);
-  const ecr = createEcr({ repositories, layers, images, settings, registryTokens, addresses, paging });
+  const ecr = createEcr({
+    repositories,
+    policies,
+    resources,
+    layers,
+    images,
+    settings,
+    registryTokens,
+    addresses,
+    paging,
+    access,
+  });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
   const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging })]);
-  const query = createQuery([sts, createIam({})]);
+  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
   const bodies = createBodyMemory(parts.maxBodiesBytes);

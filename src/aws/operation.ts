@@ -2,7 +2,14 @@ import { z } from "zod";
 import type { Arrival, Granted, Need, Principal } from "../domain/access.ts";
 import type { RefusalCode } from "../domain/errors.ts";
 import type { SigningKey } from "../domain/identity/credentials.ts";
-import { type AccountId, type Registry, type RepositoryName, repositoryArn } from "../domain/names.ts";
+import {
+  type AccountId,
+  parseDigest,
+  parseTag,
+  type Registry,
+  type RepositoryName,
+  repositoryArn,
+} from "../domain/names.ts";
 
 /** Holds every input that is not content: the largest, a list of 100 digests or a policy, has some 20 KB. */
 export const defaultBodyBytes = 1024 * 1024;
@@ -81,6 +88,28 @@ export function onRepository(action: Need["action"]) {
   ];
 }
 
+/** The same for a batch: what is decided, is decided for each image where policies ask about images. */
+export function onImages(action: Need["action"]) {
+  return (
+    { repositoryName: repository, imageIds = [] }: { repositoryName: RepositoryName; imageIds?: readonly NamedImage[] },
+    registry: Registry,
+  ): Need[] => {
+    const need: Need = { action, resource: repositoryArn(registry, repository) };
+    const meant = imageIds.map(({ imageDigest = "", imageTag = "" }) => ({
+      repository,
+      digest: parseDigest(imageDigest),
+      tag: parseTag(imageTag),
+    }));
+    const named = meant.filter(({ digest, tag }) => digest !== undefined || tag !== undefined);
+    return named.length === 0 ? [need] : named.map((image) => ({ ...need, image }));
+  };
+}
+
+interface NamedImage {
+  readonly imageDigest?: string;
+  readonly imageTag?: string;
+}
+
 /** An action that has no resource: policies must allow it on `*`. */
 export function onRegistry(action: Need["action"]) {
   return (): Need[] => [{ action, resource: "*" }];
@@ -106,8 +135,12 @@ type OutputOf<Sdk, Name extends string> =
   CommandOf<Sdk, Name> extends {
     resolveMiddleware(...args: never[]): (...args: never[]) => Promise<{ output: infer Output }>;
   }
-    ? Omit<Output, "$metadata">
+    ? Answer<Omit<Output, "$metadata">>
     : never;
+
+/** An operation that has nothing to answer may say nothing. */
+// biome-ignore lint/suspicious/noConfusingVoidType: what an async function without a return gives
+type Answer<Output> = keyof Output extends never ? Output | void : Output;
 
 /** A value of the client's types as the protocol carries it. */
 type Wire<Value> = Value extends Uint8Array

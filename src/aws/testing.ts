@@ -1,15 +1,20 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
+import * as iamSdk from "@aws-sdk/client-iam";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createLookup } from "../domain/audit/lookup.ts";
 import { createTrail } from "../domain/audit/trail.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
-import { createOrganizationPolicies } from "../domain/identity/organization.ts";
+import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
+import { createPrincipalDirectory } from "../domain/identity/directory.ts";
+import { createOrganizationPolicies, withResourceControl } from "../domain/identity/organization.ts";
 import { createOrganizations } from "../domain/identity/organizations.ts";
 import { createRoleResources } from "../domain/identity/role-resources.ts";
+import { createRoleServices } from "../domain/identity/role-services.ts";
 import { createSealer } from "../domain/identity/sealer.ts";
+import { createUserServices } from "../domain/identity/user-services.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
 import type { AccountId, Region } from "../domain/names.ts";
@@ -17,15 +22,18 @@ import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
 import { createLayers } from "../domain/registry/layers.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
+import { createPolicies } from "../domain/registry/policies.ts";
 import { createPullTimes } from "../domain/registry/pull-times.ts";
 import { createRepositories } from "../domain/registry/repositories.ts";
 import { createSettings } from "../domain/registry/settings.ts";
-import { rootAccess } from "../domain/testing.ts";
+import { decisionParts, rootAccess } from "../domain/testing.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors as ecrErrors } from "./ecr/errors.ts";
 import type { Spelling } from "./errors.ts";
+import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
+import { operations as iamOperations } from "./iam/index.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
 import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";
@@ -70,17 +78,23 @@ export async function inProcess(options: InProcessOptions = {}) {
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
     metadata,
     root,
     sealer,
     compile: compilePolicy,
-    managedDocument: () => undefined,
+    managedDocument: awsManagedDocument,
     organization: organizationPolicies,
     issuerKeys,
     clock,
   });
-  const resources = resourcesByService({ iam: createRoleResources({ read: metadata.read, compile: compilePolicy }) });
+  const directory = createPrincipalDirectory({ metadata });
+  const decision = decisionParts(metadata);
+  const keepers = resourcesByService({
+    ecr: decision.resources,
+    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+  });
+  const resources = withResourceControl(keepers, organizationPolicies);
   const access =
     options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
@@ -96,11 +110,23 @@ export async function inProcess(options: InProcessOptions = {}) {
   const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
   const audit = createTrail({ metadata, home, clock, log });
   const api = createControlPlane({
-    repositories: createRepositories({ metadata, clock }),
+    repositories: createRepositories({ metadata, ...decision, clock }),
+    resources: decision.resources,
+    policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
     layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, pullTimes, clock }),
-    settings: createSettings({ metadata }),
+    images: createImages({ metadata, ...decision, pullTimes, clock }),
+    settings: createSettings({ metadata, ...decision }),
     organizations,
+    iam: {
+      ...createRoleServices({
+        metadata,
+        directory,
+        clock,
+        allowInsecureIssuers: true,
+        changed: principals.changed,
+      }),
+      ...createUserServices({ metadata, sealer, changes, clock }),
+    },
     addresses: createAddresses(`https://${registryHost}`),
     access,
     credentials,
@@ -131,6 +157,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     if (answer.headers.get("x-amzn-requestid") !== requestId) throw new Error("the answer has another request id");
     checkAgainstModel(answer);
     await checkDeclared(answer);
+    checkDeclaredByIam(answer);
     noted.push(answer);
     return answer;
   }
@@ -167,6 +194,9 @@ export async function inProcess(options: InProcessOptions = {}) {
       new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
     accounts,
     organizationPolicies,
+    iam: new iamSdk.IAMClient(config("us-east-1")),
+    iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
     sts: new stsSdk.STSClient(config("us-east-1")),
     stsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new stsSdk.STSClient({ ...config("us-east-1"), credentials }),
@@ -313,6 +343,25 @@ async function checkDeclared({ request, status, headers }: Noted): Promise<void>
   const declared = definition.throws.map((code) => errors[code]?.[0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);
 }
+
+/** The same for IAM, which names its errors in XML. */
+function checkDeclaredByIam({ status, text, facts }: Noted): void {
+  const [, name = ""] = /<Code>(\w+)<\/Code>/.exec(text) ?? [];
+  if (status === 200 || facts.service !== "iam" || commonIamErrors.has(name)) return;
+  const operation = iamOperations.get(facts.operation as string);
+  const declared: string[] = operation?.throws.map((code) => iamErrors[code as IamCode][0]) ?? [];
+  if (!declared.includes(name)) throw new Error(`${facts.operation} does not declare ${name}`);
+}
+
+/** Errors of every operation: of the signature, of permissions, of the shape of the input. */
+const commonIamErrors = new Set([
+  "AccessDenied",
+  "ExpiredToken",
+  "InvalidClientTokenId",
+  "SignatureDoesNotMatch",
+  "Throttling",
+  "ValidationError",
+]);
 
 function fail(what: string, problems: string[]): void {
   if (problems.length > 0) throw new Error(`${what}: ${problems.join("; ")}`);

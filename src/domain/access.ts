@@ -64,7 +64,15 @@ export interface Need {
   /** Condition keys that only this request has, such as `aws:requesttag/team`. */
   readonly facts?: Facts;
   /** The image that is meant. What it is, is looked up only where a policy asks. */
-  readonly image?: { readonly repository: RepositoryName; readonly digest?: Digest; readonly tag?: Tag };
+  readonly image?: {
+    readonly repository: RepositoryName;
+    readonly digest?: Digest;
+    readonly tag?: Tag;
+    /** Of an image that is being pushed: what its manifest says. Read only where a policy asks. */
+    readonly pushed?: () => Promise<Facts>;
+  };
+  /** Whether it counts as met as long as no policy denies it: for what another action allows by itself, as in ECR. */
+  readonly unlessDenied?: boolean;
 }
 
 declare const granted: unique symbol;
@@ -80,6 +88,8 @@ export interface Granted {
   readonly needs: readonly Need[];
   /** What was decided for each need. */
   readonly decisions: readonly Decision[];
+  /** Whether a policy that has a say asks what the image is: whoever finds the image then confirms with its facts. */
+  readonly asksAboutImages: boolean;
   /**
    * Decides all needs once more with what became known since, such as that a tag would be overwritten. Asks no database:
    * it may be called inside a transaction, and counts on the policies of the moment of the grant.
@@ -105,8 +115,7 @@ export interface PrincipalPolicies {
   of(principal: Principal): Promise<PoliciesOfPrincipal | undefined>;
 }
 
-export interface PoliciesOfPrincipal
-  extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl" | "resourceControl"> {
+export interface PoliciesOfPrincipal extends Pick<Policies, "identity" | "boundary" | "session" | "serviceControl"> {
   /** Condition keys such as `aws:username`, `aws:principaltag/team`, `aws:principalorgid`. */
   readonly facts: Facts;
 }
@@ -116,11 +125,11 @@ export interface ResourcePolicies {
   of(registry: Registry, need: Need): Promise<PoliciesOfResource>;
 }
 
-export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow"> {
+export interface PoliciesOfResource extends Pick<Policies, "resource" | "resourceMustAllow" | "resourceControl"> {
   /** `aws:resourcetag/…` and `ecr:resourcetag/…`. Nothing for what does not exist. */
   readonly facts: Facts;
-  /** What the need's image is, for policies that ask about it. */
-  readonly imageFacts?: () => Promise<Facts>;
+  /** What the need's image is, for policies that ask about it; `pushed` is what is known of one that is being pushed. */
+  readonly imageFacts?: (pushed?: Facts) => Promise<Facts>;
 }
 
 /** Asks whoever keeps the resource: by the ARN's service, or the action's where there is no ARN. */
@@ -132,6 +141,17 @@ export function resourcesByService(keepers: Readonly<Record<string, ResourcePoli
       return keeper ? keeper.of(registry, need) : { resource: [], facts: {} };
     },
   };
+}
+
+/** Whom the ARNs in a policy mean. Identity keeps it, for everybody who stores policies. */
+export interface PrincipalDirectory {
+  /**
+   * The unique ids behind the ARNs of users, roles and their sessions (a session has its role's); `undefined` for whom
+   * nobody knows. ARNs of other principals have no id and are left out.
+   */
+  resolve(arns: readonly string[]): Promise<ReadonlyMap<string, string | undefined>>;
+  /** The ARN that a user or role has today. `undefined` when it is gone. */
+  nameOf(uniqueId: string): Promise<Arn | undefined>;
 }
 
 export interface AccessParts {
@@ -150,19 +170,23 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
     const { principal } = caller;
     const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
     if (!own) return nobody(need);
-    const policies: Policies = { ...own, resource: theirs.resource, resourceMustAllow: theirs.resourceMustAllow };
-    const image = theirs.imageFacts && asksAbout(policies, imageKeys) ? await theirs.imageFacts() : undefined;
+    const { resource, resourceMustAllow, resourceControl } = theirs;
+    const policies: Policies = { ...own, resource, resourceMustAllow, resourceControl };
+    const asksAboutImages = asksAbout(policies, imageKeys);
+    const pushed = asksAboutImages ? await need.image?.pushed?.() : undefined;
+    const image = asksAboutImages ? await theirs.imageFacts?.(pushed) : undefined;
     const now = clock();
     const questionWith = (more?: Facts): Question => ({
       action: need.action,
       resource: need.resource,
       resourceAccount: registry.account,
       principal: askerOf(principal),
-      context: contextOf(caller, registry, now, [more, need.facts, image, theirs.facts, own.facts]),
+      context: contextOf(caller, registry, now, [more, need.facts, pushed, image, theirs.facts, own.facts]),
     });
     return {
       need,
-      decide: (more) => decide(questionWith(more), policies),
+      asksAboutImages,
+      decide: (more) => counted(need, decide(questionWith(more), policies)),
       explain: () => explain(questionWith(), policies),
     };
   }
@@ -182,13 +206,14 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
         prepared.push(ready);
         decisions.push(decision);
       }
+      const asksAboutImages = prepared.some((ready) => ready.asksAboutImages);
       const confirm = (facts: Facts) => {
         for (const ready of prepared) {
           const decision = ready.decide(facts);
           if (!decision.allowed) throw denied(caller, ready.need, decision);
         }
       };
-      return { caller, registry, needs, decisions, confirm } as unknown as Granted;
+      return { caller, registry, needs, decisions, asksAboutImages, confirm } as unknown as Granted;
     },
     async allows(caller, registry, need) {
       return (await prepare(caller, registry, need)).decide().allowed;
@@ -201,15 +226,26 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
 
 interface Prepared {
   readonly need: Need;
+  readonly asksAboutImages: boolean;
   decide(more?: Facts): Decision;
   explain(): Explanation;
+}
+
+/** Only an explicit deny has a statement to show for it. */
+function counted({ unlessDenied }: Need, decision: Decision): Decision {
+  return unlessDenied && decision.statement === undefined ? { ...decision, allowed: true } : decision;
 }
 
 /** Of a principal that is gone. */
 function nobody(need: Need): Prepared {
   const because = `because no identity-based policy allows the ${need.action} action`;
   const decision: Decision = { allowed: false, because };
-  return { need, decide: () => decision, explain: () => ({ ...decision, layers: [], missingKeys: [] }) };
+  return {
+    need,
+    asksAboutImages: false,
+    decide: () => decision,
+    explain: () => ({ ...decision, layers: [], missingKeys: [] }),
+  };
 }
 
 function asksAbout({ identity, boundary, session, serviceControl, resourceControl, resource }: Policies, keys: string) {

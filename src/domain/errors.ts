@@ -21,6 +21,8 @@ const registrySentences = {
     `The repository with name '${repository}' in registry with id '${registry.account}' cannot be deleted because it still contains images`,
   RepositoryPolicyNotFound: ({ repository, registry }: In) =>
     `Repository policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  RegistryPolicyNotFound: ({ registry }: Pick<In, "registry">) =>
+    `Registry policy does not exist in the registry with id '${registry.account}'`,
   InvalidTag: ({ reason }: { reason: string }) => reason,
   TooManyTags: ({ limit }: { limit: number }) =>
     `The list of tags on the repository is over the limit. The maximum number of tags that can be applied to a repository is ${limit}.`,
@@ -92,6 +94,10 @@ const identitySentences = {
   InvalidInput: ({ reason }: { reason: string }) => reason,
   /** Of AWS-managed policies and the like. */
   Unmodifiable: ({ reason }: { reason: string }) => reason,
+  /** Of a role that belongs to a service. */
+  ProtectedRole: ({ name }: { name: string }) =>
+    `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
+  PolicyNotAttachable: ({ reason }: { reason: string }) => reason,
 } satisfies Record<string, (facts: never) => string>;
 
 /** What the audit trail refuses. These meanings never reach the data plane. */

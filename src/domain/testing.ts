@@ -1,4 +1,14 @@
+import { compilePolicy } from "../policy/compile.ts";
 import { type Access, createAccess } from "./access.ts";
+import { createImageFacts } from "./registry/image-facts.ts";
+import type { Metadata } from "./registry/ports.ts";
+import { createRegistryResources } from "./registry/resource-policies.ts";
+
+/** What services of the registry that are made by themselves need for decisions. */
+export function decisionParts(metadata: Metadata) {
+  const imageFacts = createImageFacts(metadata.read);
+  return { imageFacts, resources: createRegistryResources({ metadata, imageFacts, compile: compilePolicy }) };
+}
 
 /** For tests that are not about permissions: a gate that lets root users in and nobody else. */
 export function rootAccess(clock: () => Date = () => new Date()): Access {

@@ -1,28 +1,33 @@
-import type { Arrival, Caller } from "../domain/access.ts";
+import type { Arrival, Caller, Principal } from "../domain/access.ts";
 import { type AuthenticationMethod, claimedKey } from "../domain/audit/happening.ts";
 import { type Credentials, sameSecret } from "../domain/identity/credentials.ts";
-import type { LayerScope, OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
+import type { OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import { layerTokenParameter, registryOfHost } from "../domain/registry/addresses.ts";
+import type { RegistryResources } from "../domain/registry/resource-policies.ts";
+import { type PublicAccess, withinScope } from "./bearer-token.ts";
 import { NotAuthenticated, OciError } from "./errors.ts";
 import type { OciRequest } from "./request.ts";
 
 export interface Authenticated {
   readonly caller: Caller;
   readonly registry: Registry;
-  /** The one blob that may be read, for the bearer of a download URL. */
-  readonly scope?: LayerScope;
+  /** The request as far as its credentials open it. @throws NotAuthenticated for what they do not open */
+  narrow(asked: OciRequest): Promise<OciRequest>;
   /** The key that it was done with, or that its token descends from. */
   readonly accessKeyId?: string;
-  readonly method: AuthenticationMethod;
+  readonly method?: AuthenticationMethod;
 }
 
 export interface Authenticator {
   credentials: Credentials;
   tokens: RegistryTokens;
+  resources: Pick<RegistryResources, "incarnation">;
   defaultRegion: Region;
   /** Regions that are served; all when absent. */
   regions?: readonly Region[];
+  /** Left out: nobody comes in without signing in. */
+  publicAccess?: PublicAccess;
 }
 
 /** Longest Authorization header that is looked at. */
@@ -30,44 +35,80 @@ const maxHeaderLength = 32 * 1024;
 
 /**
  * Who is asking, by `Authorization: Basic`: `AWS` and a password from GetAuthorizationToken, or an access key id and its
- * secret. And which registry is meant: the one that the host names, else the caller's own in the default region.
+ * secret; where there is public access, also by a token of ours. And which registry is meant: the one that the host names,
+ * else the caller's own in the default region.
  * @throws NotAuthenticated, and OciError DENIED for a good token at the wrong time or place
  */
 export async function authenticate(request: Request, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
-  const named = registryOfHost(new URL(request.url).host);
-  const region = named?.region ?? how.defaultRegion;
-  const { user, password } = basic(request.headers.get("authorization"));
-  const { principal, ...means } =
-    user === "AWS" ? await byToken(password, region, how) : await byKey(user, password, region, how);
+  const bearer = await byBearer(request, how);
+  const { principal, accessKeyId, method } = bearer ?? (await signIn(request, how));
   arrival.note({ principal: principal.arn });
+  const registry = registryOf(new URL(request.url), principal, how);
+  return {
+    caller: { ...arrival, principal },
+    registry,
+    accessKeyId,
+    method,
+    narrow: async (asked) => (bearer ? withinScope(asked, bearer.scope, registry, how.resources) : asked),
+  };
+}
+
+/** @throws OciError for a region that is not served */
+export function registryOf(url: URL, principal: Principal, how: Authenticator): Registry {
+  const named = registryOfHost(url.host);
+  const region = named?.region ?? how.defaultRegion;
   if (how.regions && !how.regions.includes(region)) {
     throw new OciError(404, "NAME_UNKNOWN", `The region ${region} is not served here`);
   }
-  return { caller: { ...arrival, principal }, registry: named ?? { account: principal.account, region }, ...means };
+  if (named) return named;
+  return { account: principal.account || how.publicAccess?.account || principal.account, region };
+}
+
+/** @throws NotAuthenticated */
+export async function signIn(request: Request, how: Authenticator): Promise<SignedIn> {
+  const region = registryOfHost(new URL(request.url).host)?.region ?? how.defaultRegion;
+  const { user, password } = basic(request.headers.get("authorization"));
+  return user === "AWS" ? byToken(password, region, how) : byKey(user, password, region, how);
+}
+
+interface SignedIn {
+  readonly principal: Principal;
+  readonly accessKeyId?: string;
+  readonly longTermKeyId?: string;
+  readonly method?: AuthenticationMethod;
+}
+
+async function byBearer(request: Request, { publicAccess }: Authenticator) {
+  const header = request.headers.get("authorization") ?? "";
+  const token = publicAccess && header.length <= maxHeaderLength && /^bearer +([A-Za-z0-9_-]+) *$/i.exec(header)?.[1];
+  if (!token) return undefined;
+  const bearer = await publicAccess.tokens.open(token);
+  if (!bearer) throw new NotAuthenticated({ reason: "invalid_token" });
+  return { ...bearer, method: "BearerToken" as const };
 }
 
 /** A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only. */
-export async function authenticateDownload(
-  url: URL,
-  arrival: Arrival,
-  { tokens }: Authenticator,
-): Promise<Authenticated> {
-  const opened = await tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
+export async function authenticateDownload(url: URL, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
+  const opened = await how.tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
   const { principal, scope, accessKeyId } = accept(opened);
   arrival.note({ principal: principal.arn, download: true });
-  return { caller: { ...arrival, principal }, registry: scope.registry, scope, accessKeyId, method: "DownloadUrl" };
+  return {
+    caller: { ...arrival, principal },
+    registry: scope.registry,
+    accessKeyId,
+    method: "DownloadUrl",
+    async narrow(asked) {
+      const isMeant =
+        asked.kind === "blob.read" && asked.repository === scope.repository && asked.digest === scope.digest;
+      const incarnation = await how.resources.incarnation(scope.registry, scope.repository);
+      if (!isMeant || incarnation !== scope.incarnation) throw new NotAuthenticated();
+      return asked;
+    },
+  };
 }
 
-/** @throws NotAuthenticated for every request but the one that the URL was made for */
-export function checkDownload(asked: OciRequest, scope: LayerScope): void {
-  if (asked.kind !== "blob.read" || asked.repository !== scope.repository || asked.digest !== scope.digest) {
-    throw new NotAuthenticated();
-  }
-}
-
-async function byToken(password: string, region: Region, { tokens }: Authenticator) {
-  const { principal, accessKeyId } = accept(await tokens.open(password, region), region);
-  return { principal, accessKeyId, method: "AuthorizationToken" as const };
+async function byToken(password: string, region: Region, { tokens }: Authenticator): Promise<SignedIn> {
+  return { ...accept(await tokens.open(password, region), region), method: "AuthorizationToken" };
 }
 
 function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
@@ -87,16 +128,22 @@ function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {
   }
 }
 
-async function byKey(user: string, password: string, region: Region, { credentials }: Authenticator) {
+async function byKey(
+  user: string,
+  password: string,
+  region: Region,
+  { credentials }: Authenticator,
+): Promise<SignedIn> {
   const key = await credentials.find(user);
   // An unknown user costs as much as a wrong password.
   const matches = sameSecret(password, key.state === "active" ? key.secret : "");
   if (key.state !== "active" || !matches) {
     const known = key.state === "active" ? { accessKeyId: user, account: key.principal.account } : claimedKey(user);
-    throw new NotAuthenticated(known);
+    throw new NotAuthenticated({ claimed: known });
   }
   credentials.used(key, "ecr", region);
-  return { principal: key.principal, accessKeyId: key.accessKeyId, method: "AccessKey" as const };
+  const { principal, accessKeyId, longTermKeyId } = key;
+  return { principal, accessKeyId, longTermKeyId, method: "AccessKey" };
 }
 
 function basic(header: string | null): { user: string; password: string } {

@@ -34,12 +34,16 @@ export class OciError extends Error {
   }
 }
 
-/** Nobody is signed in. ECR answers with this challenge and plain text (ECR user guide, "Registry authentication"). */
+/** Nobody is signed in, or by a token that is too old or for something else. */
 export class NotAuthenticated extends Error {
   override readonly name = "NotAuthenticated";
-  /** @param claimed the key that was named, for the audit trail */
-  constructor(readonly claimed?: Claimed) {
+  readonly reason?: "invalid_token" | "insufficient_scope";
+  /** The key that was named, for the audit trail. */
+  readonly claimed?: Claimed;
+  constructor(details: Pick<NotAuthenticated, "reason" | "claimed"> = {}) {
     super("Not Authorized");
+    this.reason = details.reason;
+    this.claimed = details.claimed;
   }
 }
 
@@ -49,6 +53,7 @@ export const wire = {
   RepositoryAlreadyExists: [409, "NAME_INVALID"],
   RepositoryNotEmpty: [409, "UNSUPPORTED"],
   RepositoryPolicyNotFound: [404, "UNSUPPORTED"],
+  RegistryPolicyNotFound: [404, "UNSUPPORTED"],
   InvalidTag: [400, "UNSUPPORTED"],
   TooManyTags: [400, "UNSUPPORTED"],
   InvalidParameter: [400, "UNSUPPORTED"],
@@ -87,9 +92,32 @@ export interface ErrorLog {
   error(facts: { requestId: string; error: unknown }, message: string): void;
 }
 
+/** What whoever is not signed in is told to do. */
+export interface Challenge {
+  /** Scheme and host as the client knows them. */
+  readonly origin: string;
+  /** Where tokens are to be had, and what for. Left out: clients sign in with a password only. */
+  readonly token?: { readonly realm: string; readonly service: string; readonly scope?: string };
+}
+
 /** The only writer of errors. */
-export function encodeError(error: unknown, origin: string, requestId: string, log: ErrorLog): Response {
-  if (error instanceof NotAuthenticated) {
+export function encodeError(error: unknown, challenge: Challenge, requestId: string, log: ErrorLog): Response {
+  if (error instanceof NotAuthenticated) return notAuthenticated(error, challenge);
+  if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
+  if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
+    const [status, code] = wire[error.code as RegistryRefusalCode];
+    return body(status, code, sentence(error), retryAfter(error));
+  }
+  log.error({ requestId, error }, "a registry request failed");
+  return body(500, "UNKNOWN", unforeseen, {});
+}
+
+/**
+ * ECR answers with a Basic challenge and plain text (ECR user guide, "Registry authentication"); what has tokens, with the
+ * challenge of the token specification.
+ */
+function notAuthenticated({ reason }: NotAuthenticated, { origin, token }: Challenge): Response {
+  if (!token) {
     return new Response("Not Authorized\n", {
       status: 401,
       headers: {
@@ -98,13 +126,9 @@ export function encodeError(error: unknown, origin: string, requestId: string, l
       },
     });
   }
-  if (error instanceof OciError) return body(error.status, error.code, error.message, error.headers);
-  if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
-    const [status, code] = wire[error.code as RegistryRefusalCode];
-    return body(status, code, sentence(error), retryAfter(error));
-  }
-  log.error({ requestId, error }, "a registry request failed");
-  return body(500, "UNKNOWN", unforeseen, {});
+  const parameters = Object.entries({ ...token, error: reason }).filter(([, value]) => value !== undefined);
+  const bearer = parameters.map(([name, value]) => `${name}="${value}"`).join(",");
+  return body(401, "UNAUTHORIZED", "Authentication is required", { "WWW-Authenticate": `Bearer ${bearer}` });
 }
 
 const unforeseen = "The request failed because of an error on the server's side";

@@ -1,14 +1,15 @@
 import type { Access, Arrival, Granted } from "../domain/access.ts";
 import { AuditUnavailable } from "../domain/audit/trail.ts";
 import type { Rates } from "../domain/rates.ts";
-import { layerTokenParameter } from "../domain/registry/addresses.ts";
+import { type Addresses, layerTokenParameter } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { Content } from "../domain/registry/ports.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
-import { type Authenticator, authenticate, authenticateDownload, checkDownload } from "./authenticate.ts";
+import { type Authenticator, authenticate, authenticateDownload } from "./authenticate.ts";
+import { issueToken, scopeFor, tokenPath } from "./bearer-token.ts";
 import { deleteBlob, deleteManifest } from "./delete.ts";
-import { type ErrorLog, encodeError, OciError } from "./errors.ts";
+import { type Challenge, type ErrorLog, encodeError, OciError } from "./errors.ts";
 import { listCatalog, listReferrers, listTags, readTagHistory } from "./list.ts";
 import { operationsOf, permissionsFor } from "./permissions.ts";
 import { readBlob, readManifest } from "./pull.ts";
@@ -17,7 +18,9 @@ import {
   cancelUpload,
   commitUpload,
   mountBlob,
+  type PushedManifest,
   pushBlob,
+  pushedManifest,
   uploadStatus,
   writeManifest,
   writeUpload,
@@ -31,6 +34,7 @@ export interface DataPlane extends Authenticator, Recorder {
   repositories: RepositoryService;
   layers: LayerService;
   images: ImageService;
+  addresses: Pick<Addresses, "originOf">;
   /** Makes opaque page keys. */
   pageKeys: { seal(purpose: string, value: unknown): string; open(purpose: string, sealed: string): unknown };
   /** Whether a push makes the repository that it needs. */
@@ -48,12 +52,14 @@ export function createDataPlane(plane: DataPlane) {
     const url = new URL(request.url);
     const story: Story = {};
     const record = (ending: Ending) => recordRequest(request, url, story, ending, arrival, plane);
-    const refuse = (error: unknown) => encodeError(error, url.origin, arrival.requestId, plane.log);
+    const refuse = (error: unknown) =>
+      encodeError(error, challengeOf(request, url, arrival, plane), arrival.requestId, plane.log);
     let response: Response;
     try {
-      const { asked, granted } = await admit(request, url, arrival, plane, story);
+      if (isAskingForToken(url, plane)) return await issueToken(request, url, arrival, plane);
+      const { asked, granted, manifest } = await admit(request, url, arrival, plane, story);
       arrival.note({ operation: asked.kind });
-      response = await handle(asked, request, granted, plane);
+      response = await handle(asked, request, manifest, granted, plane);
       const recorded = record({ response });
       if (recorded) await recorded;
     } catch (error) {
@@ -74,7 +80,7 @@ export function createDataPlane(plane: DataPlane) {
 export async function busyDataPlane(request: Request, { requestId }: Arrival): Promise<Response> {
   const message = "The server is working on as many requests as it can. Wait a moment and try again.";
   const refusal = new OciError(503, "TOOMANYREQUESTS", message, { "Retry-After": "1" });
-  const response = encodeError(refusal, new URL(request.url).origin, requestId, { error: () => {} });
+  const response = encodeError(refusal, { origin: new URL(request.url).origin }, requestId, { error: () => {} });
   response.headers.set("Docker-Distribution-Api-Version", "registry/2.0");
   return response;
 }
@@ -86,18 +92,46 @@ async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPl
     ? await authenticateDownload(url, arrival, plane)
     : await authenticate(request, arrival, plane);
   story.authenticated = authenticated;
-  const { caller, registry, scope } = authenticated;
-  const asked = parseRequest(request.method, url);
+  const { caller, registry, narrow } = authenticated;
+  const asked = await narrow(parseRequest(request.method, url));
   story.asked = asked;
-  if (scope) checkDownload(asked, scope);
-  const needs = permissionsFor(asked, registry);
+  const manifest = pushedManifest(request, caller);
+  const needs = permissionsFor(asked, registry, manifest);
   plane.rates?.take(caller.principal, registry.region, operationsOf(asked, needs));
   const granted = await plane.access.grant(caller, registry, needs);
   story.granted = granted;
-  return { asked, granted };
+  return { asked, manifest, granted };
 }
 
-function handle(asked: OciRequest, request: Request, granted: Granted, plane: DataPlane): Promise<Response> {
+function isAskingForToken(url: URL, plane: DataPlane): plane is DataPlane & Required<Pick<DataPlane, "publicAccess">> {
+  return plane.publicAccess !== undefined && url.pathname === tokenPath;
+}
+
+/** The answer to a request that nobody signed. It repeats what the request says, whatever is there. */
+function challengeOf(request: Request, url: URL, { secureTransport }: Arrival, plane: DataPlane): Challenge {
+  const origin = plane.addresses.originOf(url.host, secureTransport);
+  if (!plane.publicAccess) return { origin };
+  const realm = `${origin}${tokenPath}`;
+  if (url.pathname === tokenPath) return { origin };
+  return { origin, token: { realm, service: url.host, scope: scopeFor(parsedOrNot(request.method, url)) } };
+}
+
+function parsedOrNot(method: string, url: URL): OciRequest | undefined {
+  try {
+    return parseRequest(method, url);
+  } catch (error) {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  }
+}
+
+function handle(
+  asked: OciRequest,
+  request: Request,
+  manifest: PushedManifest,
+  granted: Granted,
+  plane: DataPlane,
+): Promise<Response> {
   switch (asked.kind) {
     case "base":
       return Promise.resolve(Response.json({}));
@@ -110,7 +144,7 @@ function handle(asked: OciRequest, request: Request, granted: Granted, plane: Da
     case "manifest.read":
       return readManifest(asked, granted, plane);
     case "manifest.write":
-      return writeManifest(asked, request, granted, plane);
+      return writeManifest(asked, manifest, granted, plane);
     case "manifest.delete":
       return deleteManifest(asked, granted, plane);
     case "upload.begin":

@@ -1,4 +1,4 @@
-import type { Granted } from "../domain/access.ts";
+import type { Caller, Granted } from "../domain/access.ts";
 import { Refusal } from "../domain/errors.ts";
 import { type Digest, type RepositoryName, repositoryArn } from "../domain/names.ts";
 import { maxManifestBytes } from "../domain/registry/manifests.ts";
@@ -25,7 +25,7 @@ export async function pushBlob(
   plane: DataPlane,
 ): Promise<Response> {
   await ensureRepository(repository, granted, plane);
-  await plane.layers.push(granted, repository, digest, bodyOf(request, granted));
+  await plane.layers.push(granted, repository, digest, bodyOf(request, granted.caller));
   return blobCreated(repository, digest);
 }
 
@@ -57,7 +57,7 @@ export async function writeUpload(
   const range = contentRange(request.headers);
   const options = { offset: range?.first, sizeBytes: range && range.last - range.first + 1 };
   try {
-    const upload = await layers.append(granted, repository, id, bodyOf(request, granted), options);
+    const upload = await layers.append(granted, repository, id, bodyOf(request, granted.caller), options);
     return new Response(null, { status: 202, headers: uploadHeaders(repository, upload) });
   } catch (error) {
     throw await withPosition(error, granted, repository, id, layers);
@@ -71,7 +71,7 @@ export async function commitUpload(
   granted: Granted,
   { layers }: Pick<DataPlane, "layers">,
 ): Promise<Response> {
-  const bytes = hasBody(request) ? bodyOf(request, granted) : undefined;
+  const bytes = hasBody(request) ? bodyOf(request, granted.caller) : undefined;
   try {
     await layers.complete(granted, repository, id, [digest], { bytes, offset: contentRange(request.headers)?.first });
   } catch (error) {
@@ -100,18 +100,35 @@ export async function cancelUpload(
   return new Response(null, { status: 204 });
 }
 
+/** The body of a push of a manifest. It is read once, when somebody wants it: usually after the permission is given. */
+export interface PushedManifest {
+  readonly mediaType?: string;
+  /** @throws OciError 413 */
+  bytes(): Promise<Uint8Array>;
+}
+
+export function pushedManifest(request: Request, caller: Caller): PushedManifest {
+  let read: Promise<Uint8Array> | undefined;
+  return {
+    mediaType: request.headers.get("content-type") ?? undefined,
+    bytes() {
+      read ??= readWhole(request, caller, maxManifestBytes);
+      return read;
+    },
+  };
+}
+
 /** PUT …/manifests/<reference>, where a push by digest can bring tags along as `?tag=`. */
 export async function writeManifest(
   { repository, reference, tags }: Asked<"manifest.write">,
-  request: Request,
+  { mediaType, bytes }: PushedManifest,
   granted: Granted,
   plane: DataPlane,
 ): Promise<Response> {
   await ensureRepository(repository, granted, plane);
-  const manifest = await readWhole(request, granted, maxManifestBytes);
   const put = await plane.images.put(granted, repository, {
-    manifest,
-    mediaType: request.headers.get("content-type") ?? undefined,
+    manifest: await bytes(),
+    mediaType,
     digest: "digest" in reference ? reference.digest : undefined,
     tags: "tag" in reference ? [reference.tag, ...tags] : tags,
   });
@@ -192,19 +209,19 @@ function hasBody({ headers, body }: Request): boolean {
   return body !== null && headers.get("content-length") !== "0";
 }
 
-async function* bodyOf({ body }: Request, { caller: { paced } }: Granted): Bytes {
+async function* bodyOf({ body }: Request, { paced }: Pick<Caller, "paced">): Bytes {
   if (!body) return;
   const bytes = body as unknown as Bytes;
   yield* paced ? paced(bytes) : bytes;
 }
 
 /** @throws OciError 413 as soon as the limit is passed */
-async function readWhole(request: Request, granted: Granted, limitBytes: number): Promise<Uint8Array> {
+async function readWhole(request: Request, caller: Caller, limitBytes: number): Promise<Uint8Array> {
   const tooLarge = () => new OciError(413, "SIZE_INVALID", `The manifest is larger than ${limitBytes} bytes`);
   if (Number(request.headers.get("content-length") ?? 0) > limitBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of bodyOf(request, granted)) {
+  for await (const chunk of bodyOf(request, caller)) {
     sizeBytes += chunk.length;
     if (sizeBytes > limitBytes) throw tooLarge();
     chunks.push(chunk);

@@ -1,5 +1,5 @@
 import type { Context } from "./question.ts";
-import { keysIn, type Part, parseTemplate, splitAtColons } from "./template.ts";
+import { keysIn, parseTemplate, splitAtColons } from "./template.ts";
 import { compileMatcher } from "./wildcards.ts";
 
 /** `arn`, partition, service, region, account, resource. */
@@ -31,7 +31,6 @@ export interface ArnPattern {
  */
 export function compileArnPattern(text: string, options: { readonly variables: boolean }): ArnPattern {
   const parts = parseTemplate(text, { wildcards: true, variables: options.variables });
-  if (isAny(parts)) return { keys: [], matches: () => true };
   const fields = splitAtColons(parts, fieldsOfArn);
   const matchers = fields.map(compileMatcher);
   return {
@@ -43,8 +42,4 @@ export function compileArnPattern(text: string, options: { readonly variables: b
       return true;
     },
   };
-}
-
-function isAny(parts: readonly Part[]): boolean {
-  return parts.length === 1 && parts[0]?.kind === "any";
 }

@@ -13,18 +13,18 @@ export function decide(question: Question, policies: Policies): Decision {
   const { principal } = question;
   const isOutsider = !hasPolicies(principal);
 
-  const serviceControl = policies.serviceControl?.map((level) => look(level, asked)) ?? [];
-  const resourceControl = policies.resourceControl?.map((level) => look(level, asked)) ?? [];
+  const serviceControl = policies.serviceControl && lookAtLevels(policies.serviceControl, asked);
+  const resourceControl = policies.resourceControl && lookAtLevels(policies.resourceControl, asked);
   const resource = look(policies.resource, asked);
   const identity = isOutsider ? nothing : look(policies.identity, asked);
   const boundary = isOutsider ? undefined : policies.boundary && look(policies.boundary, asked);
   const session = isOutsider ? undefined : policies.session && look(policies.session, asked);
 
-  for (const found of [...serviceControl, ...resourceControl, resource, identity, boundary, session]) {
-    if (found?.deny) return denied(found.deny);
-  }
-  if (!serviceControl.every(({ allow }) => allow)) return missing("service-control", asked);
-  if (!resourceControl.every(({ allow }) => allow)) return missing("resource-control", asked);
+  const deny =
+    serviceControl?.deny ?? resourceControl?.deny ?? resource.deny ?? identity.deny ?? boundary?.deny ?? session?.deny;
+  if (deny) return denied(deny);
+  if (serviceControl && !serviceControl.allow) return missing("service-control", asked);
+  if (resourceControl && !resourceControl.allow) return missing("resource-control", asked);
 
   const resourceKind = policies.resourceMustAllow ? "trust" : "repository";
   const isRoot = principal.kind === "root";
@@ -101,6 +101,17 @@ function look(policies: readonly CompiledPolicy[], asked: Asked): Found {
   return allow ? { allow, naming: strongest } : nothing;
 }
 
+/** What the levels of an organisation say together: each has to allow. No levels are no limit. */
+function lookAtLevels(levels: readonly (readonly CompiledPolicy[])[], asked: Asked): Found | undefined {
+  let together: Found | undefined;
+  for (const level of levels) {
+    const found = look(level, asked);
+    if (found.deny) return found;
+    if (!together || together.allow) together = found;
+  }
+  return together;
+}
+
 const names: Record<PolicyKind, string> = {
   identity: "identity-based policy",
   boundary: "permissions boundary",
@@ -145,12 +156,8 @@ export function explain(question: Question, policies: Policies): Explanation {
   function explainLayer(kind: PolicyKind, levels: readonly (readonly CompiledPolicy[])[]): void {
     const places = levels.flat().flatMap((policy) => policy.statements.map((statement) => ({ policy, statement })));
     for (const { statement } of places) for (const key of keysMissing(statement, asked)) missingKeys.add(key);
-    const found = levels.map((level) => look(level, asked));
-    const verdict = found.some(({ deny }) => deny)
-      ? "explicitDeny"
-      : found.every(({ allow }) => allow)
-        ? "allowed"
-        : "implicitDeny";
+    const found = lookAtLevels(levels, asked);
+    const verdict = found?.deny ? "explicitDeny" : found?.allow ? "allowed" : "implicitDeny";
     const matching = places.filter(({ statement }) => match(statement, asked) !== undefined);
     layers.push({ kind, verdict, statements: matching.map(toDeciding) });
   }

@@ -69,6 +69,7 @@ interface Rules {
   /** The one service whose actions can be in it. */
   readonly service?: string;
   readonly hasPlainSids?: boolean;
+  readonly needsNewVersion?: boolean;
   /** What AWS says whatever is wrong. */
   readonly always?: string;
 }
@@ -83,8 +84,8 @@ const ofOrganization = {
 const ofRegistry = { maxCharacters: 10_240, countsBlanks: true, principal: "required", service: "ecr" } as const;
 
 const rules: Record<PolicyKind, Rules> = {
-  identity: { ...ofPrincipals, maxCharacters: 6144 },
-  boundary: { ...ofPrincipals, maxCharacters: 6144 },
+  identity: { ...ofPrincipals, needsNewVersion: true, maxCharacters: 6144 },
+  boundary: { ...ofPrincipals, needsNewVersion: true, maxCharacters: 6144 },
   session: { ...ofPrincipals, maxCharacters: 2048 },
   "service-control": { ...ofOrganization, principal: "forbidden" },
   "resource-control": { ...ofOrganization, principal: "required" },
@@ -94,17 +95,22 @@ const rules: Record<PolicyKind, Rules> = {
 };
 
 /** One question after the other for the whole policy, because AWS asks them in this order and names the first. */
-function checkDocument({ statements }: PolicyDocument, kind: PolicyKind): void {
-  const { principal, resource, service, hasPlainSids, always } = rules[kind];
+function checkDocument({ version, statements }: PolicyDocument, kind: PolicyKind): void {
+  const { principal, resource, service, hasPlainSids, needsNewVersion, always } = rules[kind];
   try {
+    if (needsNewVersion && version !== "2012-10-17") {
+      throw new Malformed("Version must be 2012-10-17", "Policy document must be version 2012-10-17 or greater.");
+    }
     for (const statement of statements) checkConditions(statement);
+    for (const { at, resources } of statements) for (const name of resources?.values ?? []) checkFields(name, at);
     if (hasPlainSids) checkSids(statements);
     for (const statement of statements) checkPrincipals(statement, principal, kind);
     for (const { actions, at } of statements) {
       const problem = actions ? `${at}.Action is empty` : `${at} must have either Action or NotAction`;
       if (!actions?.values.length) throw new Malformed(problem, "Policy statement must contain actions.");
     }
-    for (const statement of statements) checkResources(statement, resource);
+    for (const statement of statements) checkHasResources(statement, resource);
+    for (const { at, resources } of statements) for (const name of resources?.values ?? []) checkResource(name, at);
     for (const statement of statements) checkActions(statement, service);
   } catch (error) {
     if (error instanceof Malformed && always !== undefined) throw new Malformed(error.message, always);
@@ -167,7 +173,8 @@ function checkPrincipals(statement: Statement, principal: Rules["principal"], ki
   }
   for (const { kind: form, name } of principals.values) {
     if (form === undefined && kind === "trust") {
-      throw new Malformed(`${at}.Principal must be an object`, invalidPrincipal({ name }));
+      const said = `AssumeRolepolicy contained an invalid principal: "STAR":"${name}".`;
+      throw new Malformed(`${at}.Principal must be an object`, said);
     }
     if (form !== undefined && !principalForms[form]?.test(name)) {
       throw new Malformed(`${at} has the ${form} principal '${name}'`, invalidPrincipal({ kind: form, name }));
@@ -186,38 +193,72 @@ function isEverybody({ name }: PrincipalName): boolean {
 }
 
 /** As AWS writes it, for an ARN of somebody that is not there too. */
-export function invalidPrincipal({ kind, name }: PrincipalName): string {
-  return `Invalid principal in policy: "${kind?.toUpperCase() ?? "STAR"}":"${name}"`;
+export function invalidPrincipal({ kind, name }: Required<PrincipalName>): string {
+  return `Invalid principal in policy: "${kind?.toUpperCase()}":"${name}"`;
 }
 
-function checkResources({ resources, at }: Statement, resource: Rules["resource"]): void {
-  if (resource === "forbidden") {
-    if (resources) throw new Malformed(`${at} must not name resources`, "Has prohibited field Resource");
-    return;
+function checkHasResources({ resources, at }: Statement, resource: Rules["resource"]): void {
+  if (resource === "forbidden" && resources) {
+    throw new Malformed(`${at} must not name resources`, "Has prohibited field Resource");
   }
   if (resource === "required" ? !resources?.values.length : resources?.values.length === 0) {
-    throw new Malformed(`${at} must have either Resource or NotResource`, "Policy statement must contain resources.");
+    const problem = resources ? `${at}.Resource is empty` : `${at} must have either Resource or NotResource`;
+    throw new Malformed(problem, "Policy statement must contain resources.");
   }
-  for (const name of resources?.values ?? []) checkResource(name, at);
 }
+
+/** What is wrong with a resource beyond what AWS has a text for. */
+function checkFields(name: string, at: string): void {
+  const [arn, partition, service, ...rest] = name.split(":");
+  if (arn !== "arn" || partition === undefined) return;
+  const isCutInTheMiddle = rest.length < 3 && name.includes("::");
+  // AWS puts variables into the last field only.
+  const isTooEarly = [service, ...rest.slice(0, 2)].some((field) => field?.includes("${"));
+  if (isCutInTheMiddle || isTooEarly || service === "" || rest[2] === "") {
+    throw new Malformed(`${at} has the resource '${name}', which is not an ARN`, legacyParsing);
+  }
+}
+
+/** What the last field of an ARN of IAM can begin with. */
+const iamPaths = [
+  "user/",
+  "federated-user/",
+  "role/",
+  "group/",
+  "instance-profile/",
+  "mfa/",
+  "server-certificate/",
+  "policy/",
+  "sms-mfa/",
+  "saml-provider/",
+  "oidc-provider/",
+  "report/",
+  "access-report/",
+];
 
 function checkResource(name: string, at: string): void {
   if (name === "*") return;
   const bad = (what: string, said: string) => new Malformed(`${at} has the resource '${name}', which ${what}`, said);
-  if (!name.includes(":")) throw bad("is not an ARN", `Resource ${name} must be in ARN format or "*".`);
+  const isNone = () => bad("is not an ARN", `Resource ${name} must be in ARN format or "*".`);
+  if (!name.includes(":")) throw isNone();
   const [arn, partition = "", service, ...rest] = name.split(":");
-  if (arn !== "arn") throw bad("is not an ARN", `Resource ${name} must be in ARN format or "*".`);
+  const [region = "*", owner = "*", ...last] = rest;
   if (!/^(?:aws(?:-[a-z]+)*|\*)$/.test(partition)) {
-    const [region = "*", owner = "*", ...others] = rest;
-    const whole = [service || "*", region, owner, others.join(":") || "*"].join(":");
-    throw bad("has no partition", `Partition "${partition}" is not valid for resource "arn:${partition}:${whole}".`);
+    const whole = [partition, service || "*", region, owner, last.join(":") || "*"].join(":");
+    throw bad("has no partition", `Partition "${partition}" is not valid for resource "arn:${whole}".`);
   }
+  if (arn !== "arn") throw isNone();
   if (service === undefined || /[^a-z0-9-]/i.test(service)) {
     throw bad("names no service", "Resource vendor must be fully qualified and cannot contain regexes.");
   }
-  if (service === "") throw bad("names no service", legacyParsing);
-  // A variable can only stand in the last field: AWS substitutes none before it.
-  if (rest.slice(0, 2).some((field) => field.includes("${"))) throw bad("has a variable too early", legacyParsing);
+  if (service !== "iam") return;
+  if (region !== "" && rest.length > 0) {
+    throw bad("has a region", `IAM resource ${name} cannot contain region information.`);
+  }
+  const path = last.join(":");
+  if (last.length > 0 && path !== "*" && !iamPaths.some((start) => path.startsWith(start))) {
+    throw bad("is not in IAM", `IAM resource path must either be "*" or start with ${iamPaths.join(", ")}.`);
+  }
 }
 
 const noVendor = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.";

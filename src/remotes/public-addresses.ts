@@ -28,14 +28,24 @@ const inside = blockList(
 const everywhere = blockList([], ["2000::/3"]);
 
 export function reachOf(address: string): Reach {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return reachOf(mapped);
+  const inner = embedded(address);
+  if (inner !== undefined) return reachOf(inner);
   const family = isIPv4(address) ? "ipv4" : isIPv6(address) ? "ipv6" : undefined;
   if (!family || never.check(address, family)) return "never";
   if (loopback.check(address, family)) return "loopback";
   // Of IPv6, what is not yet given out is not public.
   const isPublic = !inside.check(address, family) && (family === "ipv4" || everywhere.check(address, family));
   return isPublic ? "public" : "private";
+}
+
+/** The IPv4 address that an IPv6 address stands for: mapped (RFC 4291), or behind a translator (RFC 6052). */
+function embedded(address: string): string | undefined {
+  if (!isIPv6(address) || address.includes("%")) return undefined;
+  const { hostname } = new URL(`http://[${address}]`);
+  const [, high, low] = /^\[(?:::ffff|64:ff9b:):([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname) ?? [];
+  if (high === undefined || low === undefined) return undefined;
+  const bits = (Number.parseInt(high, 16) << 16) | Number.parseInt(low, 16);
+  return [24, 16, 8, 0].map((shift) => (bits >>> shift) & 255).join(".");
 }
 
 function blockList(ipv4: readonly string[], ipv6: readonly string[]): BlockList {

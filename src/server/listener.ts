@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Log } from "./log.ts";
 import { createPaceKeeper } from "./pace.ts";
+import { createProxies, type Proxies } from "./proxies.ts";
 import { type Arrival, answerPlainly, pathOf, type Route, routeOf, type Surfaces } from "./routes.ts";
 import { fitToRequest } from "./send.ts";
 
@@ -18,6 +19,8 @@ export interface ServerOptions {
   idleTimeoutSeconds?: number;
   readyTimeoutMs?: number;
   limits?: Limits;
+  /** Addresses and networks of proxies that are believed when they say whom a request comes from. Left out: none. */
+  trustedProxies?: readonly string[];
 }
 
 export interface Limits {
@@ -76,6 +79,7 @@ const quiet = new Set<Route>(["health", "ready"]);
 export function startServer(options: ServerOptions): RunningServer {
   const { log, listen, idleTimeoutSeconds = 240, readyTimeoutMs = 2000, ready } = options;
   const { concurrentRequests, minBytesPerSecond, paceWindowMs = 60_000 } = options.limits ?? generous;
+  const proxies = createProxies(options.trustedProxies ?? []);
   const health = { ready, readyTimeoutMs };
   const pace = createPaceKeeper({ minBytesPerSecond, windowMs: paceWindowMs, now: () => performance.now() });
   let surfaces: Surfaces | undefined;
@@ -88,7 +92,7 @@ export function startServer(options: ServerOptions): RunningServer {
     const noted: Record<string, string | number | boolean> = {};
     let isTooSlow = false;
     const arrival: Arrival = {
-      ...arrivalOf(request, server, noted),
+      ...arrivalOf(request, server, proxies, noted),
       paced(bytes) {
         server.timeout(request, 0);
         return pace.keep(bytes, () => {
@@ -223,15 +227,14 @@ function listenOn({ host, port, reusePort }: Address, handlers: Handlers): Bun.S
 function arrivalOf(
   request: Request,
   server: Bun.Server<unknown>,
+  proxies: Proxies,
   noted: Record<string, string | number | boolean>,
 ): Arrival {
   const address = server.requestIP(request)?.address ?? "unknown";
   const userAgent = request.headers.get("user-agent");
   return {
     requestId: randomUUID(),
-    // An IPv4 client of a listener for both.
-    sourceIp: address.replace(/^::ffff:(?=\d+\.)/i, ""),
-    secureTransport: false,
+    ...proxies.originOf(address, request.headers),
     ...(userAgent === null ? {} : { userAgent }),
     note: (facts) => void Object.assign(noted, facts),
   };

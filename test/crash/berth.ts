@@ -7,7 +7,7 @@ import { createLayers, type LayerService } from "../../src/domain/registry/layer
 import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { createPullTimes, type PullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories, type RepositoryService } from "../../src/domain/registry/repositories.ts";
-import { rootAccess } from "../../src/domain/testing.ts";
+import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
@@ -78,9 +78,9 @@ async function overEngine(engine: Engine, place: Place, { faults, clock, sabotag
   const pullTimes = createPullTimes({ metadata, clock });
   return {
     granted: await rootGrant(rootAccess()),
-    repositories: createRepositories({ metadata, clock }),
+    repositories: createRepositories({ metadata, ...decisionParts(metadata), clock }),
     layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, pullTimes, clock }),
+    images: createImages({ metadata, ...decisionParts(metadata), pullTimes, clock }),
     pullTimes,
     metadata,
     blobs,

@@ -18,7 +18,7 @@ import type { BlobStore, Content, Metadata } from "../../src/domain/registry/por
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
-import { rootAccess } from "../../src/domain/testing.ts";
+import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import { createRandom, type Random } from "../support/random.ts";
 
 /**
@@ -71,9 +71,14 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   const blobs = options.openBlobs(clock);
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
-  const repositories = createRepositories({ metadata, clock });
+  const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
   const layers = createLayers({ metadata, blobs, clock });
-  const images = createImages({ metadata, pullTimes: createPullTimes({ metadata, clock }), clock });
+  const images = createImages({
+    metadata,
+    ...decisionParts(metadata),
+    pullTimes: createPullTimes({ metadata, clock }),
+    clock,
+  });
 
   const operations = new Map<string, number>();
   const wrongDeletions: string[] = [];

@@ -7,6 +7,7 @@ import { ECRClient } from "@aws-sdk/client-ecr";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
+import { createSealer } from "../../src/domain/identity/sealer.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
@@ -14,6 +15,8 @@ import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
+
+import { type Crowd, createCrowd, type Person } from "./people.ts";
 
 /** A whole Berth in this process, without sockets: real stores, real surfaces, the official SDK on top. */
 
@@ -56,6 +59,16 @@ export interface InProcess {
     path: string,
     init?: { headers?: Record<string, string>; body?: string | Uint8Array },
   ): Promise<Response>;
+  /** Whoever else can sign in. */
+  readonly crowd: Crowd;
+  /** The same as `oci`, as somebody else. */
+  ociAs(
+    person: Person,
+    method: string,
+    path: string,
+    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+  ): Promise<Response>;
+  ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
   sts(overrides?: object): STSClient;
   cloudTrail(overrides?: object): CloudTrailClient;
@@ -70,6 +83,8 @@ export interface InProcess {
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   flushPullTimes(): Promise<void>;
+  /** Questions to the database so far, outside of transactions. */
+  readonly queries: number;
   /** All records of the audit trail, oldest first. */
   records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
@@ -82,6 +97,7 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 
 export interface InProcessOptions {
   readonly createOnPush?: boolean;
+  readonly publicAccess?: boolean;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
@@ -90,22 +106,28 @@ export interface InProcessOptions {
 
 export async function inProcess(options: InProcessOptions = {}): Promise<InProcess> {
   const { data } = options;
-  const metadata = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
+  const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
   const blobs = await openFilesystemBlobs({ root });
   const logged: unknown[] = [];
   const state = { now: new Date() };
+  const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
+  const sealingKey = new Uint8Array(32).fill(7);
+  const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit } = compose({
     metadata,
     blobs,
-    root: { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account },
-    sealingKey: new Uint8Array(32).fill(7),
+    root: rootKey,
+    sealingKey,
+    allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
       allowInsecure: true,
       clock: () => state.now,
       log: { warn: () => {} },
     }),
+    publicAccess: options.publicAccess,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
@@ -151,6 +173,9 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     set now(time) {
       state.now = time;
     },
+    get queries() {
+      return questions();
+    },
     logged,
     send: (method, path, { headers, body } = {}) =>
       handle(new Request(`http://${headers?.host ?? host}${path}`, { method, headers, body })),
@@ -158,6 +183,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       const authorization = basic(keyPair.accessKeyId, keyPair.secretAccessKey);
       return berth.send(method, path, { headers: { authorization, ...headers }, body });
     },
+    crowd,
+    ociAs({ accessKeyId, secretAccessKey }, method, path, { headers, body } = {}) {
+      const authorization = basic(accessKeyId, secretAccessKey);
+      return berth.send(method, path, { headers: { authorization, ...headers }, body });
+    },
+    ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
@@ -202,4 +233,22 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
   };
   return berth;
+}
+
+/** Counts what is read from the database. */
+function counting(metadata: AllMetadata): { metadata: AllMetadata; questions(): number } {
+  let count = 0;
+  const counted = <Noun extends object>(noun: Noun): Noun =>
+    new Proxy(noun, {
+      get(target, name) {
+        const member = Reflect.get(target, name);
+        if (typeof member !== "function") return member;
+        return (...input: unknown[]) => {
+          count++;
+          return member.apply(target, input);
+        };
+      },
+    });
+  const read = Object.fromEntries(Object.entries(metadata.read).map(([name, noun]) => [name, counted(noun)]));
+  return { metadata: { ...metadata, read: read as never }, questions: () => count };
 }

@@ -1,12 +1,12 @@
 import type { ImageFailure } from "@aws-sdk/client-ecr";
-import { onRepository } from "../operation.ts";
+import { onImages } from "../operation.ts";
 import { forEachImage } from "./image-ids.ts";
 import { operation } from "./operation.ts";
 import { ImageIds, RegistryId, RepositoryName } from "./shapes.ts";
 
 export const BatchDeleteImage = operation("BatchDeleteImage", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, imageIds: ImageIds },
-  needs: onRepository("ecr:BatchDeleteImage"),
+  needs: onImages("ecr:BatchDeleteImage"),
   throws: ["RepositoryNotFound"],
   async run({ repositoryName, imageIds }, granted, { repositories, images }) {
     await repositories.describe(granted, [repositoryName]);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { refuse } from "../../domain/errors.ts";
-import { onRepository } from "../operation.ts";
+import { onImages } from "../operation.ts";
 import { forEachImage } from "./image-ids.ts";
 import { operation } from "./operation.ts";
 import { ImageIds, RegistryId, RepositoryName } from "./shapes.ts";
@@ -16,7 +16,7 @@ export const BatchGetImage = operation("BatchGetImage", {
     // Every known caller takes the image as it is stored.
     acceptedMediaTypes: z.array(z.string()).min(1).max(100).optional(),
   },
-  needs: onRepository("ecr:BatchGetImage"),
+  needs: onImages("ecr:BatchGetImage"),
   throws: ["RepositoryNotFound", "LimitExceeded"],
   async run({ repositoryName, imageIds }, granted, { repositories, images }) {
     await repositories.describe(granted, [repositoryName]);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { refuse } from "../../domain/errors.ts";
 import { repositoryArn } from "../../domain/names.ts";
 import { operation } from "./operation.ts";
-import { resourceTagsOf } from "./resource-tags.ts";
+import { requestTagFacts, resourceTagsOf } from "./resource-tags.ts";
 import {
   ExclusionFilters,
   ImageScanningConfiguration,
@@ -31,8 +31,9 @@ export const CreateRepository = operation("CreateRepository", {
   },
   needs({ repositoryName, tags = [] }, registry) {
     const resource = repositoryArn(registry, repositoryName);
-    const create = { action: "ecr:CreateRepository", resource } as const;
-    return tags.length > 0 ? [create, { action: "ecr:TagResource", resource }] : [create];
+    const facts = requestTagFacts(tags);
+    const create = { action: "ecr:CreateRepository", resource, facts } as const;
+    return tags.length > 0 ? [create, { action: "ecr:TagResource", resource, facts }] : [create];
   },
   throws: ["InvalidParameter", "InvalidTag", "TooManyTags", "RepositoryAlreadyExists"],
   async run(input, granted, { repositories, addresses }) {

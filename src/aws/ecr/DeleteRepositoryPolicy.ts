@@ -6,8 +6,8 @@ export const DeleteRepositoryPolicy = operation("DeleteRepositoryPolicy", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName },
   needs: onRepository("ecr:DeleteRepositoryPolicy"),
   throws: ["RepositoryNotFound", "RepositoryPolicyNotFound"],
-  async run({ repositoryName }, granted, { repositories }) {
-    const policyText = await repositories.deletePolicy(granted, repositoryName);
+  async run({ repositoryName }, granted, { policies }) {
+    const policyText = await policies.deleteRepositoryPolicy(granted, repositoryName);
     return { registryId: granted.registry.account, repositoryName, policyText };
   },
 });

@@ -3,7 +3,7 @@ import type { Granted } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
 import type { RepositoryName as Name } from "../../domain/names.ts";
 import type { ImageDetail, ImageReference, ImageService } from "../../domain/registry/images.ts";
-import { onRepository } from "../operation.ts";
+import { onImages } from "../operation.ts";
 import { parseImageId } from "./image-ids.ts";
 import { operation } from "./operation.ts";
 import { ImageFilter, ImageIds, MaxResults, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
@@ -18,7 +18,7 @@ export const DescribeImages = operation("DescribeImages", {
     maxResults: MaxResults,
     filter: ImageFilter.optional(),
   },
-  needs: onRepository("ecr:DescribeImages"),
+  needs: onImages("ecr:DescribeImages"),
   throws: ["InvalidParameter", "RepositoryNotFound", "ImageNotFound"],
   async run({ repositoryName, imageIds, nextToken, maxResults, filter = {} }, granted, { images, paging }) {
     const view = (image: ImageDetail) => imageView(granted.registry, repositoryName, image);

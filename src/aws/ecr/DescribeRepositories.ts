@@ -1,6 +1,8 @@
 import { z } from "zod";
+import type { Access, Granted } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
 import { type RepositoryName as Name, repositoryArn } from "../../domain/names.ts";
+import type { Repository } from "../../domain/registry/ports.ts";
 import { operation } from "./operation.ts";
 import { MaxResults, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
 import { repositoryView } from "./views.ts";
@@ -15,7 +17,7 @@ export const DescribeRepositories = operation("DescribeRepositories", {
   needs: ({ repositoryNames = ["*" as const] }, registry) =>
     repositoryNames.map((name) => ({ action: "ecr:DescribeRepositories", resource: repositoryArn(registry, name) })),
   throws: ["InvalidParameter", "RepositoryNotFound"],
-  async run({ repositoryNames, nextToken, maxResults }, granted, { repositories, addresses, paging }) {
+  async run({ repositoryNames, nextToken, maxResults }, granted, { repositories, addresses, paging, access }) {
     if (repositoryNames) {
       if (nextToken !== undefined || maxResults !== undefined) throw notBoth();
       const found = await repositories.describe(granted, repositoryNames);
@@ -28,12 +30,27 @@ export const DescribeRepositories = operation("DescribeRepositories", {
       read: (after: Name | undefined, limit) => repositories.list(granted, { after, limit }),
       keyOf: ({ name }) => name,
     });
+    const shown = await visible(page.items, granted, access);
     return {
-      repositories: page.items.map((repository) => repositoryView(repository, addresses)),
+      repositories: shown.map((repository) => repositoryView(repository, addresses)),
       nextToken: page.nextToken,
     };
   },
 });
+
+/** A repository's own policy may keep it from somebody who may see the others. */
+async function visible(
+  all: readonly Repository[],
+  { caller, registry }: Granted,
+  access: Access,
+): Promise<Repository[]> {
+  const shown: Repository[] = [];
+  for (const repository of all) {
+    const resource = repositoryArn(registry, repository.name);
+    if (await access.allows(caller, registry, { action: "ecr:DescribeRepositories", resource })) shown.push(repository);
+  }
+  return shown;
+}
 
 function notBoth() {
   const constraint = "repositoryNames cannot be combined with nextToken or maxResults";

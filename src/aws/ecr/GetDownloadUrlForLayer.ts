@@ -8,7 +8,12 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, layerDigest: DigestText },
   needs: onRepository("ecr:GetDownloadUrlForLayer"),
   throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible", "LayerDamaged"],
-  async run({ repositoryName, layerDigest }, granted, { repositories, layers, registryTokens, addresses }, key) {
+  async run(
+    { repositoryName, layerDigest },
+    granted,
+    { repositories, layers, registryTokens, addresses, resources },
+    key,
+  ) {
     const { caller, registry } = granted;
     const digest = parseDigest(layerDigest);
     if (!digest) {
@@ -16,7 +21,8 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
       throw refuse("LayerNotFound", { repository: repositoryName, registry, digest: layerDigest });
     }
     await layers.downloadable(granted, repositoryName, digest);
-    const layer = { registry, repository: repositoryName, digest };
+    const incarnation = await resources.incarnation(registry, repositoryName);
+    const layer = { registry, repository: repositoryName, incarnation, digest };
     const token = registryTokens.issueLayer(caller.principal, key, layer);
     return { downloadUrl: addresses.layerUrl(registry, repositoryName, digest, token), layerDigest };
   },

@@ -6,8 +6,8 @@ export const GetRepositoryPolicy = operation("GetRepositoryPolicy", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName },
   needs: onRepository("ecr:GetRepositoryPolicy"),
   throws: ["RepositoryNotFound", "RepositoryPolicyNotFound"],
-  async run({ repositoryName }, granted, { repositories }) {
-    const policyText = await repositories.policy(granted, repositoryName);
+  async run({ repositoryName }, granted, { policies }) {
+    const policyText = await policies.repositoryPolicy(granted, repositoryName);
     return { registryId: granted.registry.account, repositoryName, policyText };
   },
 });

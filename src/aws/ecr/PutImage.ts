@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { onRepository } from "../operation.ts";
+import { repositoryArn } from "../../domain/names.ts";
+import { pushedFacts } from "../../domain/registry/image-facts.ts";
 import { operation } from "./operation.ts";
 import { DigestText, ImageTag, RegistryId, RepositoryName } from "./shapes.ts";
 
@@ -12,7 +13,14 @@ export const PutImage = operation("PutImage", {
     imageTag: ImageTag.optional(),
     imageDigest: DigestText.optional(),
   },
-  needs: onRepository("ecr:PutImage"),
+  needs(input, registry) {
+    const { repositoryName: repository, imageTag: tag, imageDigest, imageManifest, imageManifestMediaType } = input;
+    const pushed = async () =>
+      pushedFacts(new TextEncoder().encode(imageManifest), imageManifestMediaType, imageDigest);
+    return [
+      { action: "ecr:PutImage", resource: repositoryArn(registry, repository), image: { repository, tag, pushed } },
+    ];
+  },
   throws: [
     "InvalidParameter",
     "RepositoryNotFound",

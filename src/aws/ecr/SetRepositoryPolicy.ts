@@ -12,8 +12,8 @@ export const SetRepositoryPolicy = operation("SetRepositoryPolicy", {
   },
   needs: onRepository("ecr:SetRepositoryPolicy"),
   throws: ["InvalidParameter", "RepositoryNotFound"],
-  async run({ repositoryName, policyText }, granted, { repositories }) {
-    await repositories.setPolicy(granted, repositoryName, policyText);
+  async run({ repositoryName, policyText, force = false }, granted, { policies }) {
+    await policies.setRepositoryPolicy(granted, repositoryName, policyText, { force });
     return { registryId: granted.registry.account, repositoryName, policyText };
   },
 });

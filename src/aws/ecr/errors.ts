@@ -7,6 +7,7 @@ export const errors = {
   RepositoryAlreadyExists: ["RepositoryAlreadyExistsException", 400],
   RepositoryNotEmpty: ["RepositoryNotEmptyException", 400],
   RepositoryPolicyNotFound: ["RepositoryPolicyNotFoundException", 400],
+  RegistryPolicyNotFound: ["RegistryPolicyNotFoundException", 400],
   InvalidTag: ["InvalidTagParameterException", 400],
   TooManyTags: ["TooManyTagsException", 400],
   InvalidParameter: ["InvalidParameterException", 400],

@@ -5,6 +5,7 @@ import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreateRepository } from "./CreateRepository.ts";
+import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DescribeImages } from "./DescribeImages.ts";
@@ -14,6 +15,7 @@ import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
 import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
 import { GetDownloadUrlForLayer } from "./GetDownloadUrlForLayer.ts";
+import { GetRegistryPolicy } from "./GetRegistryPolicy.ts";
 import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
 import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
@@ -24,6 +26,7 @@ import { PutAccountSetting } from "./PutAccountSetting.ts";
 import { PutImage } from "./PutImage.ts";
 import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.ts";
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
+import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
@@ -61,6 +64,7 @@ export const operations = operationMap<EcrParts>([
   BatchGetImage,
   CompleteLayerUpload,
   CreateRepository,
+  DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryPolicy,
   DescribeImages,
@@ -69,6 +73,7 @@ export const operations = operationMap<EcrParts>([
   GetAccountSetting,
   GetAuthorizationToken,
   GetDownloadUrlForLayer,
+  GetRegistryPolicy,
   GetRepositoryPolicy,
   InitiateLayerUpload,
   ListImageReferrers,
@@ -78,6 +83,7 @@ export const operations = operationMap<EcrParts>([
   PutImage,
   PutImageScanningConfiguration,
   PutImageTagMutability,
+  PutRegistryPolicy,
   SetRepositoryPolicy,
   TagResource,
   UntagResource,

@@ -1,9 +1,12 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
+import type { Access } from "../../domain/access.ts";
 import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
 import type { LayerService } from "../../domain/registry/layers.ts";
+import type { PolicyService } from "../../domain/registry/policies.ts";
 import type { RepositoryService } from "../../domain/registry/repositories.ts";
+import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
@@ -12,6 +15,10 @@ import type { EcrCode } from "./errors.ts";
 /** What ECR operations act through. Each `run` names what it takes. */
 export interface EcrParts {
   readonly repositories: RepositoryService;
+  readonly policies: PolicyService;
+  readonly resources: Pick<RegistryResources, "incarnation">;
+  /** For lists that show only what their reader may see. */
+  readonly access: Access;
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly settings: SettingsService;

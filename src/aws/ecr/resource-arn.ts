@@ -1,4 +1,4 @@
-import type { Need } from "../../domain/access.ts";
+import type { Facts, Need } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
 import {
   type AccountId,
@@ -17,10 +17,10 @@ export function accountOfArn(input: Input): AccountId {
   return parsed(input).registry.account;
 }
 
-export function onArn(action: Need["action"]) {
-  return (input: Input): Need[] => {
+export function onArn<More extends Input = Input>(action: Need["action"], factsOf?: (input: More) => Facts) {
+  return (input: More): Need[] => {
     const { registry, name } = parsed(input);
-    return [{ action, resource: repositoryArn(registry, name) }];
+    return [{ action, resource: repositoryArn(registry, name), facts: factsOf?.(input) }];
   };
 }
 

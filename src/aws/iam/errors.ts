@@ -10,6 +10,8 @@ export const errors = {
   MalformedPolicy: ["MalformedPolicyDocument", 400],
   InvalidInput: ["InvalidInput", 400],
   Unmodifiable: ["AccessDenied", 403],
+  ProtectedRole: ["UnmodifiableEntity", 400],
+  PolicyNotAttachable: ["PolicyNotAttachable", 400],
   Validation: ["ValidationError", 400],
   AccessDenied: ["AccessDenied", 403],
   RateExceeded: ["Throttling", 400],

@@ -1,24 +1,7 @@
-import type { Facts, Need } from "../../domain/access.ts";
-import type { Identity, IdentityKind, Tags } from "../../domain/identity/ports.ts";
-import { type AccountId, iamArn } from "../../domain/names.ts";
-import { arnOf } from "./views.ts";
+import type { Facts } from "../../domain/access.ts";
+import type { Tags } from "../../domain/identity/ports.ts";
 
 /** What IAM's actions need, and the condition keys that they have (service authorization reference, "IAM"). */
-
-type Action = `iam:${string}`;
-
-/** An action on a user, group or role. One that is not there counts with the path `/`, so that nobody learns of it. */
-export function onIdentity(
-  action: Action,
-  account: AccountId,
-  kind: IdentityKind,
-  name: string,
-  found: Identity | undefined,
-  facts: Facts = {},
-): Need {
-  if (!found) return { action, resource: iamArn(account, kind, "/", name), facts };
-  return { action, resource: arnOf(found), facts: { ...resourceTags(found.tags), ...facts } };
-}
 
 /** Tags of what is there. */
 export function resourceTags(tags: Tags): Facts {

@@ -44,6 +44,15 @@ export const PolicyArn = z
 
 export const AccessKeyId = z.string().min(16).max(128).regex(/^\w+$/, invalid("contain only alphanumeric characters"));
 
+export const AccountAlias = z
+  .string()
+  .min(3)
+  .max(63)
+  .regex(
+    /^[a-z0-9](?:-?[a-z0-9])*$/,
+    invalid("contain only lowercase letters, digits, and single hyphens, and begin and end with a letter or digit"),
+  );
+
 /** A page of a list, as `page` takes it. */
 export const Marker = z.string().min(1).max(4096).optional();
 export const MaxItems = z.number().int().min(1).max(1000).optional();

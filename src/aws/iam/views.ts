@@ -1,4 +1,4 @@
-import type { AccessKey, Identity, Tags } from "../../domain/identity/ports.ts";
+import type { Identity, Tags } from "../../domain/identity/ports.ts";
 import { iamArn } from "../../domain/names.ts";
 
 /** Entities as IAM answers with them (IAM API reference, "Data Types"). */
@@ -44,9 +44,4 @@ export function groupView(group: Identity) {
     Arn: arnOf(group),
     CreateDate: group.createdAt,
   };
-}
-
-/** Without its secret, which is shown once. `user` is absent for keys of the root user. */
-export function accessKeyView(key: Pick<AccessKey, "accessKeyId" | "status" | "createdAt">, user?: Identity) {
-  return { UserName: user?.name, AccessKeyId: key.accessKeyId, Status: key.status, CreateDate: key.createdAt };
 }

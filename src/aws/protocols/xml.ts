@@ -1,6 +1,6 @@
 /** XML for the Query protocol: elements and text, nothing else. */
 
-/** `value` under `name`; an absent value gives no element. Lists hold `<member>`, times are ISO 8601 by the second. */
+/** `value` under `name`; an absent value gives no element. Lists hold `<member>`, maps `<entry>`, times are ISO 8601 by the second. */
 export function element(name: string, value: unknown): string {
   if (value === undefined || value === null) return "";
   return `<${name}>${contentOf(value)}</${name}>`;
@@ -9,6 +9,9 @@ export function element(name: string, value: unknown): string {
 function contentOf(value: unknown): string {
   if (value instanceof Date) return `${value.toISOString().slice(0, 19)}Z`;
   if (Array.isArray(value)) return value.map((item) => element("member", item)).join("");
+  if (value instanceof Map) {
+    return [...value].map(([key, item]) => element("entry", { key, value: item })).join("");
+  }
   if (typeof value === "object" && value !== null) {
     return Object.entries(value)
       .map(([name, member]) => element(name, member))

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Need, Principal } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
+import type { Arn } from "../../domain/names.ts";
 import { pattern } from "../input.ts";
 import { operation } from "./operation.ts";
 import {
@@ -44,6 +45,7 @@ export const AssumeRole = operation("AssumeRole", {
   account: ({ RoleArn }) => accountOfRole(RoleArn),
   needs(input, _registry, { principal }) {
     const resource = checkRoleArn(input.RoleArn);
+    if (principal.kind === "federated") throw notForFederated(principal, resource);
     const tags = tagsOf(input.Tags);
     const facts = {
       "sts:rolesessionname": input.RoleSessionName,
@@ -77,6 +79,12 @@ export const AssumeRole = operation("AssumeRole", {
     return assumedView(made, input.MinimumSessionTokenSize);
   },
 });
+
+/** Whatever policies say (STS API reference, GetFederationToken). */
+function notForFederated({ arn }: Principal, resource: Arn) {
+  const because = "because federated users cannot assume roles";
+  return refuse("AccessDenied", { principal: arn, action: "sts:AssumeRole", resource, because });
+}
 
 function inheritable({ kind, session }: Principal) {
   return kind === "role" ? session : undefined;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Need } from "../../domain/access.ts";
+import type { Need, Principal } from "../../domain/access.ts";
 import { operation } from "./operation.ts";
 import {
   accountOfRole,
@@ -11,6 +11,7 @@ import {
   SessionArn,
   SessionName,
   SessionPolicy,
+  tagFacts,
 } from "./shapes.ts";
 
 export const AssumeRoleWithWebIdentity = operation("AssumeRoleWithWebIdentity", {
@@ -29,28 +30,36 @@ export const AssumeRoleWithWebIdentity = operation("AssumeRoleWithWebIdentity", 
   async caller({ RoleArn, WebIdentityToken }, { webIdentities }) {
     return webIdentities.verify(WebIdentityToken, checkRoleArn(RoleArn));
   },
-  needs({ RoleArn, RoleSessionName }): Need[] {
-    const facts = { "sts:rolesessionname": RoleSessionName };
-    return [{ action: "sts:AssumeRoleWithWebIdentity", resource: checkRoleArn(RoleArn), facts }];
+  needs({ RoleArn, RoleSessionName }, _registry, { principal }) {
+    const resource = checkRoleArn(RoleArn);
+    const tags = tagsOfToken(principal);
+    const facts = { "sts:rolesessionname": RoleSessionName, ...tagFacts(tags, principal.session?.transitiveTagKeys) };
+    const needs: Need[] = [{ action: "sts:AssumeRoleWithWebIdentity", resource, facts }];
+    if (tags.length > 0) needs.push({ action: "sts:TagSession", resource, facts });
+    return needs;
   },
   throws: [
     "AccessDenied",
     "IssuerUnreachable",
     "MalformedPolicy",
     "PackedPolicyTooLarge",
+    "InvalidInput",
     "Validation",
     "WebIdentityExpired",
     "WebIdentityInvalid",
     "WebIdentityRejected",
   ],
   async run(input, granted, { sessions, webIdentities }) {
+    const { principal } = granted.caller;
     const made = await sessions.assumeRole(granted, checkRoleArn(input.RoleArn), {
       name: input.RoleSessionName,
       seconds: input.DurationSeconds,
       policy: input.Policy,
       policyArns: arnsOf(input.PolicyArns),
+      tags: tagsOfToken(principal),
+      transitiveTagKeys: principal.session?.transitiveTagKeys,
     });
-    const { subject, audience, provider } = webIdentities.factsOf(granted.caller.principal);
+    const { subject, audience, provider } = webIdentities.factsOf(principal);
     return {
       ...assumedView(made, input.MinimumSessionTokenSize),
       SubjectFromWebIdentityToken: subject,
@@ -59,3 +68,7 @@ export const AssumeRoleWithWebIdentity = operation("AssumeRoleWithWebIdentity", 
     };
   },
 });
+
+function tagsOfToken({ session }: Principal) {
+  return Object.entries(session?.tags ?? {}).map(([key, value]) => ({ key, value }));
+}

@@ -54,7 +54,13 @@ export interface Claimed {
   readonly account?: AccountId;
 }
 
-export type AuthenticationMethod = "AuthHeader" | "QueryString" | "AuthorizationToken" | "AccessKey" | "DownloadUrl";
+export type AuthenticationMethod =
+  | "AuthHeader"
+  | "QueryString"
+  | "AuthorizationToken"
+  | "BearerToken"
+  | "AccessKey"
+  | "DownloadUrl";
 
 /** What stands where a key id should may be anything, a password too: only what looks like one is kept. */
 export function claimedKey(text: string): Claimed | undefined {

@@ -87,14 +87,15 @@ export function createAccounts({ metadata, sealer, configured, clock }: AccountP
       const { rootKey, kept } = newRootKey();
       return metadata.transact(async (nouns) => {
         const id = wantedId ?? (await unusedId(nouns));
+        const taken = refuse("EntityAlreadyExists", { reason: `there is an account ${id} already` });
+        if (id === configured || (await nouns.accounts.find(id))) throw taken;
         const email = wantedEmail ?? emailFor(id);
         if (await emailIsTaken(nouns, email)) {
           throw refuse("EntityAlreadyExists", { reason: `another account has the email ${email}` });
         }
         const account: Account = { id, name, email, status: "ACTIVE", createdAt: clock(), ...kept };
-        if (id === configured || !(await nouns.accounts.create(account))) {
-          throw refuse("EntityAlreadyExists", { reason: `there is an account ${id} already` });
-        }
+        // Another process may have been faster.
+        if (!(await nouns.accounts.create(account))) throw taken;
         return { account, rootKey };
       });
     },

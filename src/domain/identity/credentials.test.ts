@@ -86,10 +86,11 @@ describe("long-term keys", () => {
     expect(await elsewhere.credentials.find("AKIAUSER")).toEqual(unknown);
   });
 
-  test("a key that nobody knew is found as soon as it is there", async () => {
+  test("a key that somebody asked for before it was there is found within a second", async () => {
     const user = await world.user("ci");
     expect(await find("AKIANEW")).toEqual(unknown);
     await world.key(user, "AKIANEW");
+    await Bun.sleep(600);
     expect((await active("AKIANEW")).principal.arn).toBe(userArn("ci"));
   });
 });

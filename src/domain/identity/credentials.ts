@@ -67,7 +67,8 @@ export interface CredentialsParts {
 }
 
 const purpose = "session";
-const accessKeyPurpose = "access-key";
+/** What secrets of users are sealed for: `{ accessKeyId, secret }`. */
+export const accessKeyPurpose = "access-key";
 const rootKeyPurpose = "root-key";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
@@ -79,16 +80,25 @@ interface SealedSession {
   readonly expiresAt: number;
 }
 
+/** Whoever has not signed in. */
+export const anonymous: Principal = {
+  kind: "anonymous",
+  account: "" as AccountId,
+  arn: "anonymous",
+  userId: "anonymous",
+};
+
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);
 
   /** A long-term key that may be used. */
   async function longTerm(accessKeyId: string): Promise<SigningKey | undefined> {
-    const found = isRoot(accessKeyId)
-      ? { principal: rootPrincipal(root.account), secret: root.secret }
-      : await kept(accessKeyId);
-    if (!found || !(await known.isActive(found.principal.account))) return undefined;
+    // Equally much is asked for every key, so that the time does not tell whether there is such a key, or which it is.
+    const stored = await kept(accessKeyId);
+    const found = isRoot(accessKeyId) ? { principal: rootPrincipal(root.account), secret: root.secret } : stored;
+    const isActive = await known.isActive(found?.principal.account ?? root.account);
+    if (!found || !isActive) return undefined;
     return { state: "active", accessKeyId, ...found, temporary: false, longTermKeyId: accessKeyId };
   }
 

@@ -61,6 +61,7 @@ const maxEntries = 10_000;
 export function createKnown({ read, compile, managedDocument, rootAccount }: KnownParts): Known {
   const keeps = (value: unknown) => value !== undefined;
 
+  // What nobody has is remembered too: a name that is guessed must not cost more than one that is there.
   const keys = createFresh<KnownKey | undefined>({
     async read(accessKeyId) {
       // Always both, so that the time tells nothing about which there is.
@@ -72,7 +73,6 @@ export function createKnown({ read, compile, managedDocument, rootAccount }: Kno
       return account && { kind: "root", account };
     },
     maxEntries,
-    keeps,
   });
 
   const identities = createFresh<KnownIdentity | undefined>({

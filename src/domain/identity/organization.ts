@@ -1,4 +1,5 @@
 import { type CompiledPolicy, compilePolicy, type PolicySource } from "../../policy/compile.ts";
+import type { ResourcePolicies } from "../access.ts";
 import { createFresh } from "../fresh.ts";
 import type { AccountId } from "../names.ts";
 import { organizationPolicyArn } from "./organization-names.ts";
@@ -79,4 +80,24 @@ export function createOrganizationPolicies({
     maxEntries: maxAccounts,
   });
   return { of: (account) => standings.get(account), changed: () => standings.forget() };
+}
+
+/** What is asked for is bounded by its own account's place, whoever asks and from wherever. */
+export function withResourceControl(
+  resources: ResourcePolicies,
+  organization: Pick<OrganizationPolicies, "of">,
+): ResourcePolicies {
+  return {
+    async of(registry, need) {
+      const [theirs, standing] = await Promise.all([resources.of(registry, need), organization.of(registry.account)]);
+      const { resourceControl, organizationId, organizationPath } = standing;
+      if (organizationId === undefined) return theirs;
+      const facts = {
+        ...theirs.facts,
+        "aws:resourceorgid": organizationId,
+        "aws:resourceorgpaths": organizationPath === undefined ? undefined : [organizationPath],
+      };
+      return { ...theirs, resourceControl, facts };
+    },
+  };
 }

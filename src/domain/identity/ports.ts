@@ -123,6 +123,11 @@ export interface Identities {
   find(account: AccountId, kind: IdentityKind, name: string): Promise<Identity | undefined>;
   ofUniqueId(uniqueId: string): Promise<Identity | undefined>;
   withPolicies(uniqueId: string): Promise<IdentityWithPolicies | undefined>;
+  /**
+   * Inside a transaction: as it is now, and others that lock it wait for the end. For whoever changes what it read, such
+   * as tags, or counts what the identity has.
+   */
+  lock(id: number): Promise<Identity | undefined>;
   /** By lower-case name; only those whose path begins with `pathPrefix`. `after` is a lower-case name. */
   list(
     account: AccountId,
@@ -253,6 +258,7 @@ export interface ManagedPolicies {
     account: AccountId,
     page: Paged<string> & { readonly pathPrefix?: string; readonly onlyAttached?: boolean },
   ): Promise<ManagedPolicy[]>;
+  count(account: AccountId): Promise<number>;
   /** `undefined` when the name is taken. */
   create(policy: Omit<ManagedPolicy, "id">, first: PolicyVersion): Promise<ManagedPolicy | undefined>;
   update(

@@ -7,6 +7,8 @@ import type { Sealer } from "./sealer.ts";
 export interface LayerScope {
   readonly registry: Registry;
   readonly repository: RepositoryName;
+  /** Which life of the repository's name is meant. */
+  readonly incarnation: string;
   readonly digest: Digest;
 }
 
@@ -14,8 +16,9 @@ export type OpenedToken<Scope = undefined> =
   | {
       readonly state: "active";
       readonly principal: Principal;
-      /** The key that the token was made with. */
+      /** The key that the token was made with, and the one that it descends from. */
       readonly accessKeyId: string;
+      readonly longTermKeyId?: string;
       readonly issuedAt: Date;
       readonly scope: Scope;
     }
@@ -98,6 +101,6 @@ export function createRegistryTokens(parts: {
   };
 }
 
-function contentOf({ principal, accessKeyId, issuedAt }: SealedToken) {
-  return { principal, accessKeyId, issuedAt: new Date(issuedAt) };
+function contentOf({ principal, accessKeyId, longTermKeyId, issuedAt }: SealedToken) {
+  return { principal, accessKeyId, longTermKeyId, issuedAt: new Date(issuedAt) };
 }

@@ -161,8 +161,8 @@ function checkPolicies({ policy, policyArns = [] }: SessionWish): void {
       percent: percentOf(characters, maxPolicyCharacters),
     });
   }
-  const { problem } = policy === undefined ? {} : checkPolicyDocument(policy, "session");
-  if (problem !== undefined) throw refuse("MalformedPolicy", { reason: problem });
+  const { problem, message } = policy === undefined ? {} : checkPolicyDocument(policy, "session");
+  if (problem !== undefined) throw refuse("MalformedPolicy", { reason: message ?? problem });
 }
 
 /** Tags of whoever chains roles stay where they were made to, and cannot be changed on the way. */

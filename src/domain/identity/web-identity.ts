@@ -78,6 +78,7 @@ export function createWebIdentities({ read, issuerKeys, clock }: WebIdentityPart
         name: sub,
         provider: provider.arn,
         claims: conditionKeys(url, { ...claims, aud: audience }),
+        ...tagsIn(claims),
       };
       return {
         kind: "web-identity",
@@ -90,7 +91,7 @@ export function createWebIdentities({ read, issuerKeys, clock }: WebIdentityPart
     factsOf({ session }) {
       const url = session?.provider?.split(":oidc-provider/")[1]?.toLowerCase();
       const claim = (name: string) => session?.claims?.[`${url}:${name}`] as string | undefined;
-      return { subject: claim("sub"), audience: claim("aud"), provider: session?.provider };
+      return { subject: session?.name, audience: claim("aud"), provider: session?.provider };
     },
   };
 
@@ -180,6 +181,29 @@ function conditionKeys(url: string, claims: Claims): Facts {
   }
   return facts;
 }
+
+const tagsClaim = "https://aws.amazon.com/tags";
+const maxTags = 50;
+
+/** Session tags that the issuer gives (IAM user guide, "Passing session tags using AssumeRoleWithWebIdentity"). */
+function tagsIn(claims: Claims): Pick<Session, "tags" | "transitiveTagKeys"> {
+  const claim = claims[tagsClaim];
+  if (claim === undefined) return {};
+  const { principal_tags: given, transitive_tag_keys: transitive = [] } = (claim ?? {}) as Claims;
+  const entries = typeof given === "object" && given !== null ? Object.entries(given) : [];
+  const tags = entries.map(([key, value]) => [key, Array.isArray(value) && value.length === 1 ? value[0] : value]);
+  const isReadable =
+    tags.length > 0 &&
+    tags.length <= maxTags &&
+    tags.every(([key, value]) => tagKey.test(key) && typeof value === "string" && tagValue.test(value)) &&
+    Array.isArray(transitive) &&
+    transitive.every((key) => typeof key === "string");
+  if (!isReadable) throw invalid(`The claim ${tagsClaim} cannot be read`);
+  return { tags: Object.fromEntries(tags), transitiveTagKeys: transitive.length > 0 ? transitive : undefined };
+}
+
+const tagKey = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u;
+const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
 
 function notAToken() {
   return invalid("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)");

@@ -14,6 +14,8 @@ export interface Addresses {
   proxyEndpoint(registry: Registry): string;
   /** Host and repository, without a scheme: what `docker push` takes. */
   repositoryUri(registry: Registry, name: RepositoryName): string;
+  /** Scheme and host as a client knows them that came by this host, perhaps through a proxy that ends TLS. */
+  originOf(host: string, secureTransport: boolean): string;
   /** A URL that opens one blob without further credentials. */
   layerUrl(registry: Registry, name: RepositoryName, digest: Digest, token: string): string;
 }
@@ -29,6 +31,11 @@ export function createAddresses(publicUrl: string): Addresses {
   return {
     proxyEndpoint,
     repositoryUri: (registry, name) => `${proxyEndpoint(registry).replace(/^https?:\/\//, "")}/${name}`,
+    originOf(host, secureTransport) {
+      const named = registryOfHost(host);
+      const isSecure = secureTransport || (named ? proxyEndpoint(named) : origin) === `https://${host}`;
+      return `${isSecure ? "https" : "http"}://${host}`;
+    },
     layerUrl: (registry, name, digest, token) =>
       `${proxyEndpoint(registry)}/v2/${name}/blobs/${digest}?${layerTokenParameter}=${token}`,
   };

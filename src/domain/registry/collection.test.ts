@@ -3,7 +3,7 @@ import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
-import { rootAccess } from "../testing.ts";
+import { decisionParts, rootAccess } from "../testing.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "./collection.ts";
 import { createLayers } from "./layers.ts";
 import type { BlobStore, Metadata } from "./ports.ts";
@@ -37,7 +37,7 @@ async function world() {
   const principal = rootPrincipal(registry.account);
   const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
   const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
-  await createRepositories({ metadata, clock }).create(granted, { name });
+  await createRepositories({ metadata, ...decisionParts(metadata), clock }).create(granted, { name });
   return {
     granted,
     layers: createLayers({ metadata, blobs, clock }),

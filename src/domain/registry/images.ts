@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type Digest, digestAlgorithm, parseDigest, type Registry, type RepositoryName, type Tag } from "../names.ts";
+import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
@@ -96,8 +97,14 @@ const namedParents = 10;
 /** Some ten thousand manifests of usual size. */
 const manifestCacheBytes = 32 * 1024 * 1024;
 
-export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; clock: () => Date }): ImageService {
-  const { metadata, pullTimes, clock } = parts;
+export interface ImageParts {
+  readonly metadata: Metadata;
+  readonly imageFacts: ImageFacts;
+  readonly pullTimes: PullTimes;
+  readonly clock: () => Date;
+}
+
+export function createImages({ metadata, imageFacts, pullTimes, clock }: ImageParts): ImageService {
   const manifests = createManifestCache(manifestCacheBytes);
 
   /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
@@ -109,6 +116,7 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
     if (!located) throw await notThere(granted, name, reference);
     const { repositoryId, image } = located;
     if (!image || (digest !== undefined && image.digest !== digest)) throw notFound(registry, name, reference);
+    if (granted.asksAboutImages) await confirmFound(granted, repositoryId, image.digest, tag);
     const known = manifests.get(image.imageId);
     if (known) return { ...image, manifest: known };
     const found = await metadata.read.images.manifest(repositoryId, { digest: image.digest });
@@ -116,6 +124,11 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
     if (!found) throw notFound(registry, name, reference);
     manifests.set(found.imageId, found.manifest);
     return found;
+  }
+
+  async function confirmFound(granted: Granted, repositoryId: number, digest: Digest, tag?: Tag): Promise<void> {
+    const image = await metadata.read.images.find(repositoryId, digest);
+    if (image) await imageFacts.confirmFound(granted, image, tag);
   }
 
   async function notThere({ registry }: Granted, name: RepositoryName, reference: ImageReference) {
@@ -140,16 +153,22 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
   }
 
   async function removeTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
+    await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
+    await forgetTag(nouns, granted, image, tag);
+  }
+
+  async function forgetTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
     const { repositoryId, digest: from } = image;
     await nouns.tags.delete(repositoryId, tag);
     await nouns.tags.record({ repositoryId, tag, from, at: clock(), by: granted.caller.principal.arn });
   }
 
   async function removeImage(nouns: Nouns, granted: Granted, image: Image): Promise<DeletedImage[]> {
+    const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
+    await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
-    const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
-    for (const tag of tags) await removeTag(nouns, granted, image, tag);
+    for (const tag of tags) await forgetTag(nouns, granted, image, tag);
     await nouns.images.delete(image, clock());
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
@@ -170,6 +189,10 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
       if (given !== undefined && given !== digest) {
         throw refuse("ImageDigestMismatch", { repository: name, registry: granted.registry, given });
+      }
+      const facts = factsOfPush({ digest, artifactType: parsed.artifactType });
+      if (granted.asksAboutImages && tags.length === 0) {
+        granted.confirm({ ...facts, ...tagPushed(undefined, undefined, digest) });
       }
       const put = await metadata.transact(async (nouns) => {
         const repository = await existing(nouns.repositories, granted.registry, name);
@@ -196,7 +219,10 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
         // In one order everywhere, so that two pushes of the same tags never wait for each other.
         for (const tag of [...new Set(tags)].sort()) {
           const by = granted.caller.principal.arn;
-          await moveTag(nouns, repository, tag, { id: image.id, digest }, { at: now, by, refuseExisting });
+          const confirm = (present?: Digest) => {
+            if (granted.asksAboutImages) granted.confirm({ ...facts, ...tagPushed(tag, present, digest) });
+          };
+          await moveTag(nouns, repository, tag, { id: image.id, digest }, { at: now, by, refuseExisting, confirm });
         }
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
@@ -219,6 +245,7 @@ export function createImages(parts: { metadata: Metadata; pullTimes: PullTimes; 
       for (const reference of references) {
         const image = await resolve(metadata.read, repository.id, reference);
         if (!image) throw notFound(granted.registry, name, reference);
+        await imageFacts.confirmFound(granted, image, reference.tag);
         found.push(image);
       }
       return withTags([...new Map(found.map((image) => [image.id, image])).values()]);
@@ -307,17 +334,26 @@ function without(wanted: readonly Digest[], found: readonly { digest: Digest }[]
   return wanted.filter((digest) => !have.has(digest));
 }
 
-/** @throws ImageTagImmutable, ImageAlreadyExists */
+interface TagMoveOptions {
+  readonly at: Date;
+  readonly by: string;
+  readonly refuseExisting: boolean;
+  /** Decides with the image that has the tag until now. @throws AccessDenied */
+  confirm(present?: Digest): void;
+}
+
+/** @throws ImageTagImmutable, ImageAlreadyExists, AccessDenied */
 async function moveTag(
   { tags }: Nouns,
   repository: Repository,
   tag: Tag,
-  image: { id: number; digest: Digest },
-  { at, by, refuseExisting }: { at: Date; by: string; refuseExisting: boolean },
+  image: Pick<Image, "id" | "digest">,
+  { at, by, refuseExisting, confirm }: TagMoveOptions,
 ): Promise<void> {
   const { id: repositoryId, name, registry } = repository;
   await tags.lock(repositoryId, tag);
   const present = await tags.find(repositoryId, tag);
+  confirm(present?.digest);
   // As ECR has it, even the same image under an immutable tag is a refusal.
   if (present && isImmutable(tag, repository)) throw refuse("ImageTagImmutable", { repository: name, tag });
   if (present?.digest === image.digest) {

@@ -3,7 +3,7 @@ import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
-import { rootAccess } from "../testing.ts";
+import { decisionParts, rootAccess } from "../testing.ts";
 import { collectGarbage } from "./collection.ts";
 import { createLayers } from "./layers.ts";
 import type { Metadata } from "./ports.ts";
@@ -41,7 +41,7 @@ test("a layer that is collected while somebody asks for it is not there", async 
   const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
   const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
   const layers = createLayers({ metadata, blobs, clock });
-  await createRepositories({ metadata, clock }).create(granted, { name });
+  await createRepositories({ metadata, ...decisionParts(metadata), clock }).create(granted, { name });
   const pushAndWait = async () => {
     await layers.push(granted, name, digest, nothing());
     nowMs += graceMs + 1;

@@ -102,7 +102,10 @@ const claimPollMs = 50;
 const putOffAfterMs = 60_000;
 /** Of a commit that lies so far back nobody knows whether its bytes are still there: strays are removed after a day. */
 const publishWithinMs = 3_600_000;
-const mountCandidates = 32;
+/** Repositories that a layer is looked for in when the client names none. As many are looked at whoever has it. */
+const mountCandidates = 8;
+/** No repository has this id. */
+const nowhere = 0;
 
 interface Claim {
   readonly upload: Upload;
@@ -363,8 +366,15 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       await repositoryOf(granted, name);
       if ((await metadata.read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
       const candidates = from ? [from] : await holdersOf(metadata, registry, digest);
+      const sources: RepositoryName[] = [];
       for (const candidate of candidates) {
-        if (!(await mayRead(candidate))) continue;
+        // The same questions for a source that is unknown, that is forbidden and that does not have the layer.
+        const isAllowed = await mayRead(candidate);
+        const source = await metadata.read.repositories.find(registry, candidate);
+        const found = await metadata.read.layers.find(source?.id ?? nowhere, digest);
+        if (isAllowed && found && !found.quarantined) sources.push(candidate);
+      }
+      for (const candidate of sources) {
         const link = await metadata.transact(async ({ repositories, layers }) => {
           const target = await existing(repositories, registry, name);
           const source = await repositories.find(registry, candidate);
@@ -476,9 +486,11 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
   };
 }
 
+/** Always equally many, so that the time of a refusal does not tell how many repositories have the layer. */
 async function holdersOf(metadata: Metadata, registry: Granted["registry"], digest: Digest): Promise<RepositoryName[]> {
   const holders = await metadata.read.layers.holders(registry, digest, mountCandidates);
-  return holders.map(({ repository }) => repository.name);
+  const nobody = Array.from({ length: mountCandidates - holders.length }, () => `nobody/${randomUUID()}`);
+  return [...holders.map(({ repository }) => repository.name), ...(nobody as RepositoryName[])];
 }
 
 function progressOf(upload: Upload, staged: Staged, at: Date): UploadProgress {

@@ -1,8 +1,9 @@
-import { checkPolicyDocument } from "../../policy/document.ts";
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Registry, RepositoryName } from "../names.ts";
+import type { ImageFacts } from "./image-facts.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
+import type { RegistryResources } from "./resource-policies.ts";
 import { checkResourceTags, maxResourceTags } from "./resource-tags.ts";
 
 export interface NewRepository {
@@ -33,16 +34,21 @@ export interface RepositoryService {
   /** @throws TooManyTags, InvalidTag */
   tag(granted: Granted, name: RepositoryName, tags: ReadonlyMap<string, string>): Promise<void>;
   untag(granted: Granted, name: RepositoryName, keys: readonly string[]): Promise<void>;
-  /** The repository policy as it was set. @throws RepositoryPolicyNotFound */
-  policy(granted: Granted, name: RepositoryName): Promise<string>;
-  /** @throws InvalidParameter for a text that is no repository policy */
-  setPolicy(granted: Granted, name: RepositoryName, text: string): Promise<void>;
-  /** Answers the policy that is gone. @throws RepositoryPolicyNotFound */
-  deletePolicy(granted: Granted, name: RepositoryName): Promise<string>;
 }
 
+export interface RepositoriesParts {
+  readonly metadata: Metadata;
+  readonly imageFacts: ImageFacts;
+  /** Told of what changes decisions. */
+  readonly resources: Pick<RegistryResources, "forget">;
+  readonly clock: () => Date;
+}
+
+/** So many images are looked at together when a repository goes with all it has. */
+const removedTogether = 100;
+
 /** ECR's quota of repositories in a registry is 100,000; a private server needs none. */
-export function createRepositories({ metadata, clock }: { metadata: Metadata; clock: () => Date }): RepositoryService {
+export function createRepositories({ metadata, imageFacts, resources, clock }: RepositoriesParts): RepositoryService {
   async function change(granted: Granted, name: RepositoryName, settings: Partial<RepositorySettings>) {
     return metadata.transact(async ({ repositories }) => {
       const repository = await existing(repositories, granted.registry, name);
@@ -51,12 +57,16 @@ export function createRepositories({ metadata, clock }: { metadata: Metadata; cl
     });
   }
 
-  async function policyOf(nouns: Nouns, granted: Granted, name: RepositoryName) {
-    const repository = await existing(nouns.repositories, granted.registry, name);
-    if (repository.policy === undefined) {
-      throw refuse("RepositoryPolicyNotFound", { repository: name, registry: granted.registry });
+  /** Where policies ask about images, a repository goes only with images that may go. */
+  async function confirmAll(nouns: Nouns, granted: Granted, { id }: Repository): Promise<void> {
+    if (!granted.asksAboutImages) return;
+    for (let after: number | undefined; ; ) {
+      const images = await nouns.images.list(id, "ANY", { after, limit: removedTogether });
+      const tags = await nouns.tags.ofImages(images.map((image) => image.id));
+      for (const image of images) await imageFacts.confirmRemoval(nouns, granted, image, tags.get(image.id) ?? []);
+      after = images.at(-1)?.id;
+      if (images.length < removedTogether) return;
     }
-    return { repository, policy: repository.policy };
   }
 
   return {
@@ -73,6 +83,7 @@ export function createRepositories({ metadata, clock }: { metadata: Metadata; cl
       };
       const created = await metadata.transact(({ repositories }) => repositories.create(repository, tags));
       if (!created) throw refuse("RepositoryAlreadyExists", { repository: name, registry: granted.registry });
+      resources.forget(granted.registry, name);
       return created;
     },
     async describe(granted, names) {
@@ -82,14 +93,17 @@ export function createRepositories({ metadata, clock }: { metadata: Metadata; cl
     },
     list: (granted, page) => metadata.read.repositories.list(granted.registry, page),
     async delete(granted, name, { force }) {
-      return metadata.transact(async ({ repositories, images }) => {
-        const repository = await existing(repositories, granted.registry, name);
-        if (!force && !(await images.isEmpty(repository.id))) {
+      const deleted = await metadata.transact(async (nouns) => {
+        const repository = await existing(nouns.repositories, granted.registry, name);
+        if (force) await confirmAll(nouns, granted, repository);
+        else if (!(await nouns.images.isEmpty(repository.id))) {
           throw refuse("RepositoryNotEmpty", { repository: name, registry: granted.registry });
         }
-        await repositories.delete(repository.id);
+        await nouns.repositories.delete(repository.id);
         return repository;
       });
+      resources.forget(granted.registry, name);
+      return deleted;
     },
     setTagMutability: (granted, name, tagMutability, exclusionFilters) =>
       change(granted, name, { tagMutability, exclusionFilters }),
@@ -106,27 +120,14 @@ export function createRepositories({ metadata, clock }: { metadata: Metadata; cl
         if (all.size > maxResourceTags) throw refuse("TooManyTags", { limit: maxResourceTags });
         await repositories.setResourceTags(repository.id, tags);
       });
+      resources.forget(granted.registry, name);
     },
     async untag(granted, name, keys) {
       await metadata.transact(async ({ repositories }) => {
         const repository = await existing(repositories, granted.registry, name);
         await repositories.removeResourceTags(repository.id, keys);
       });
-    },
-    policy: async (granted, name) => (await policyOf(metadata.read, granted, name)).policy,
-    async setPolicy(granted, name, policy) {
-      if (checkPolicyDocument(policy, "repository").problem !== undefined) {
-        // ECR's text, which Terraform looks for; it never says what is wrong.
-        throw refuse("InvalidParameter", { member: "PolicyText", constraint: "Invalid repository policy provided" });
-      }
-      await change(granted, name, { policy });
-    },
-    async deletePolicy(granted, name) {
-      return metadata.transact(async (nouns) => {
-        const { repository, policy } = await policyOf(nouns, granted, name);
-        await nouns.repositories.update(repository.id, { ...settingsOf(repository), policy: undefined });
-        return policy;
-      });
+      resources.forget(granted.registry, name);
     },
   };
 }
@@ -142,6 +143,7 @@ export async function existing(
   return repository;
 }
 
-function settingsOf({ tagMutability, exclusionFilters, scanOnPush, policy }: Repository): RepositorySettings {
-  return { tagMutability, exclusionFilters, scanOnPush, policy };
+export function settingsOf(repository: Repository): RepositorySettings {
+  const { tagMutability, exclusionFilters, scanOnPush, policy, policyBindings } = repository;
+  return { tagMutability, exclusionFilters, scanOnPush, policy, policyBindings };
 }

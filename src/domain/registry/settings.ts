@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Metadata } from "./ports.ts";
+import type { RegistryResources } from "./resource-policies.ts";
 
 /** Settings of a registry: their values, the first being the default (ECR API reference, PutAccountSetting). */
 const known = {
@@ -18,7 +19,13 @@ export interface SettingsService {
   set(granted: Granted, name: string, value: string): Promise<void>;
 }
 
-export function createSettings({ metadata }: { metadata: Metadata }): SettingsService {
+export interface SettingsParts {
+  readonly metadata: Metadata;
+  /** Told of what changes decisions. */
+  readonly resources: Pick<RegistryResources, "forget">;
+}
+
+export function createSettings({ metadata, resources }: SettingsParts): SettingsService {
   return {
     async get(granted, name) {
       const setting = knownName(name);
@@ -31,6 +38,7 @@ export function createSettings({ metadata }: { metadata: Metadata }): SettingsSe
         throw refuse("Validation", { reason: `The value of ${setting} must be one of [${values.join(", ")}]` });
       }
       await metadata.transact(({ settings }) => settings.set(granted.registry, setting, value));
+      resources.forget(granted.registry);
     },
   };
 }

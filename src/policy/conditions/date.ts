@@ -18,7 +18,7 @@ export function parseDate(text: string): number | undefined {
   const midnight = new Date(0);
   midnight.setUTCFullYear(year, month - 1, day);
   // The 30th of February would be a day in March.
-  if (midnight.getUTCMonth() !== month - 1 || midnight.getUTCDate() !== day) return undefined;
+  if (midnight.getUTCMonth() !== month - 1) return undefined;
   const milliseconds = Math.floor(Number(`0.${found[7] ?? "0"}`) * 1000);
   const offset = (zoneHour * 60 + zoneMinute) * (found[8] === "-" ? -1 : 1);
   return midnight.getTime() + ((hour * 60 + minute - offset) * 60 + second) * 1000 + milliseconds;

@@ -184,6 +184,12 @@ export function identities(db: Kysely<Schema>, flavour: Flavour): Identities {
       return toIdentityWithPolicies(uniqueId, await findWithPolicies(db, flavour, { uniqueId }));
     },
 
+    async lock(id) {
+      const query = db.selectFrom("identity").select(identityColumns).where("id", "=", id);
+      const row = await flavour.forUpdate(query).executeTakeFirst();
+      return row && toIdentity(row);
+    },
+
     async list(account, kind, { after = "", limit, pathPrefix }) {
       const rows = await db
         .selectFrom("identity")

@@ -277,6 +277,20 @@ export function identityContract(name: string, open: () => Promise<OpenedIdentit
         expect(names(await list(account, "user", { limit: 9, pathPrefix: "/T" }))).toEqual([]);
       });
 
+      test("who locks one sees what those before have changed", async () => {
+        const user = await make(newAccountId(), "user", "anna");
+        const add = (key: string) =>
+          change(async ({ identities }) => {
+            const { tags } = (await identities.lock(user.id)) ?? user;
+            await identities.update(user.id, { tags: new Map([...tags, [key, key]]) });
+          });
+        const keys = ["a", "b", "c", "d", "e"];
+        await Promise.all(keys.map(add));
+        const tags = (await read().identities.ofUniqueId(user.uniqueId))?.tags ?? none;
+        expect([...tags.keys()].toSorted()).toEqual(keys);
+        expect(await change(({ identities }) => identities.lock(0))).toBeUndefined();
+      });
+
       test("the time of the last use never moves back", async () => {
         const account = newAccountId();
         const [anna, bert] = [await make(account, "user", "anna"), await make(account, "role", "bert")];
@@ -559,6 +573,7 @@ export function identityContract(name: string, open: () => Promise<OpenedIdentit
         expect(names(await list(account, { limit: 9, pathPrefix: "/t/" }))).toEqual(["b", "C"]);
         expect(names(await list(account, { limit: 9, onlyAttached: true }))).toEqual(["C"]);
         expect(names(await list(newAccountId(), { limit: 9 }))).toEqual([]);
+        expect(await read().managedPolicies.count(account)).toBe(3);
       });
     });
 

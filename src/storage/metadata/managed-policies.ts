@@ -100,6 +100,15 @@ export function managedPolicies(db: Kysely<Schema>, flavour: Flavour): ManagedPo
       return rows.map(toPolicy);
     },
 
+    async count(account) {
+      const { count } = await db
+        .selectFrom("managed_policy")
+        .select(({ fn }) => fn.countAll<number>().as("count"))
+        .where("account", "=", account)
+        .executeTakeFirstOrThrow();
+      return count;
+    },
+
     async create(policy, first) {
       const row = await db
         .insertInto("managed_policy")

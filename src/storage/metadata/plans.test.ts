@@ -176,6 +176,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "managedPolicies.find": ({ managedPolicies }) => managedPolicies.find(arn),
   "managedPolicies.list": ({ managedPolicies }) =>
     managedPolicies.list(account, { after: "a", limit: 9, pathPrefix: "/", onlyAttached: true }),
+  "managedPolicies.count": ({ managedPolicies }) => managedPolicies.count(account),
   "managedPolicies.update": ({ managedPolicies }) => managedPolicies.update(1, { tags }),
   "managedPolicies.version": ({ managedPolicies }) => managedPolicies.version(1, "v1"),
   "managedPolicies.versions": ({ managedPolicies }) => managedPolicies.versions(1),
@@ -188,6 +189,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   },
   "identities.find": ({ identities }) => identities.find(account, "user", "n"),
   "identities.ofUniqueId": ({ identities }) => identities.ofUniqueId("user"),
+  "identities.lock": ({ identities }) => identities.lock(1),
   "identities.withPolicies": ({ identities }) => identities.withPolicies("user"),
   "identities.list": ({ identities }) => identities.list(account, "user", { after: "a", limit: 9, pathPrefix: "/" }),
   "identities.count": ({ identities }) => identities.count(account, "user"),

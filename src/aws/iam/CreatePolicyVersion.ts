@@ -1,0 +1,15 @@
+import { z } from "zod";
+import { onPolicy } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { PolicyArn, PolicyDocument } from "./policy-shapes.ts";
+import { listedVersion } from "./policy-views.ts";
+
+export const CreatePolicyVersion = operation("CreatePolicyVersion", {
+  input: { PolicyArn, PolicyDocument, SetAsDefault: z.boolean().optional() },
+  needs: onPolicy("iam:CreatePolicyVersion"),
+  throws: ["AccessDenied", "LimitExceeded", "MalformedPolicy", "NoSuchEntity"],
+  async run({ PolicyArn, PolicyDocument, SetAsDefault = false }, granted, { managedPolicies }) {
+    const version = await managedPolicies.createVersion(granted, PolicyArn, PolicyDocument, SetAsDefault);
+    return { PolicyVersion: listedVersion(version) };
+  },
+});

@@ -1,0 +1,52 @@
+import { iamArn } from "../../domain/names.ts";
+import { newTags } from "./needs.ts";
+import { toCreate } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import {
+  MaxSessionDuration,
+  Path,
+  PolicyArn,
+  PolicyDocument,
+  RoleDescription,
+  RoleName,
+  Tags,
+} from "./policy-shapes.ts";
+import { roleView } from "./role-views.ts";
+
+export const CreateRole = operation("CreateRole", {
+  input: {
+    Path: Path.optional(),
+    RoleName,
+    AssumeRolePolicyDocument: PolicyDocument,
+    Description: RoleDescription.optional(),
+    MaxSessionDuration: MaxSessionDuration.optional(),
+    PermissionsBoundary: PolicyArn.optional(),
+    Tags: Tags.optional(),
+  },
+  needs({ Path = "/", RoleName, PermissionsBoundary, Tags }, { account }) {
+    const resource = iamArn(account, "role", Path, RoleName);
+    const facts = { "iam:permissionsboundary": PermissionsBoundary };
+    return toCreate("iam:CreateRole", "iam:TagRole", resource, Tags, facts);
+  },
+  throws: [
+    "EntityAlreadyExists",
+    "InvalidInput",
+    "LimitExceeded",
+    "MalformedPolicy",
+    "NoSuchEntity",
+    "PolicyNotAttachable",
+    "Validation",
+  ],
+  async run(input, granted, { roles }) {
+    const role = await roles.create(granted, {
+      name: input.RoleName,
+      path: input.Path,
+      trustPolicy: input.AssumeRolePolicyDocument,
+      description: input.Description || undefined,
+      maxSessionSeconds: input.MaxSessionDuration,
+      boundary: input.PermissionsBoundary,
+      tags: newTags(input.Tags),
+    });
+    return { Role: roleView(role) };
+  },
+});

@@ -1,0 +1,13 @@
+import { onProvider } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { ProviderArn } from "./policy-shapes.ts";
+
+export const DeleteOpenIDConnectProvider = operation("DeleteOpenIDConnectProvider", {
+  input: { OpenIDConnectProviderArn: ProviderArn },
+  needs: onProvider("iam:DeleteOpenIDConnectProvider"),
+  throws: [],
+  async run({ OpenIDConnectProviderArn }, granted, { oidcProviders }) {
+    await oidcProviders.delete(granted, OpenIDConnectProviderArn);
+    return {};
+  },
+});

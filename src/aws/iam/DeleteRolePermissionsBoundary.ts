@@ -1,0 +1,13 @@
+import { onRole } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { RoleName } from "./policy-shapes.ts";
+
+export const DeleteRolePermissionsBoundary = operation("DeleteRolePermissionsBoundary", {
+  input: { RoleName },
+  needs: onRole("iam:DeleteRolePermissionsBoundary"),
+  throws: ["NoSuchEntity", "ProtectedRole"],
+  async run({ RoleName }, granted, { boundaries }) {
+    await boundaries.delete(granted, "role", RoleName);
+    return {};
+  },
+});

@@ -1,0 +1,15 @@
+import { refuse } from "../../domain/errors.ts";
+import { nothingOf } from "./nothing-of-user.ts";
+import { operation } from "./operation.ts";
+import { ExistingUserName } from "./shapes.ts";
+import { onSubject } from "./subject.ts";
+
+export const GetLoginProfile = operation("GetLoginProfile", {
+  input: { UserName: ExistingUserName.optional() },
+  needs: onSubject("iam:GetLoginProfile"),
+  throws: ["NoSuchEntity", "Validation"],
+  async run(input, granted, { users }) {
+    const { name } = await nothingOf(input, granted, { users });
+    throw refuse("NoSuchEntity", { reason: `Login Profile for User ${name} cannot be found.` });
+  },
+});

@@ -1,0 +1,20 @@
+import { onProvider } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { ProviderArn } from "./policy-shapes.ts";
+import { tagsView } from "./views.ts";
+
+export const GetOpenIDConnectProvider = operation("GetOpenIDConnectProvider", {
+  input: { OpenIDConnectProviderArn: ProviderArn },
+  needs: onProvider("iam:GetOpenIDConnectProvider"),
+  throws: ["NoSuchEntity"],
+  async run({ OpenIDConnectProviderArn }, granted, { oidcProviders }) {
+    const provider = await oidcProviders.get(granted, OpenIDConnectProviderArn);
+    return {
+      Url: provider.url,
+      ClientIDList: [...provider.clientIds],
+      ThumbprintList: [...provider.thumbprints],
+      CreateDate: provider.createdAt,
+      Tags: tagsView(provider.tags),
+    };
+  },
+});

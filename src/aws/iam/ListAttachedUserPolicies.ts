@@ -1,0 +1,24 @@
+import { onUser } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
+import { PathPrefix, paged, UserName } from "./policy-shapes.ts";
+import { attachedView, pathOf } from "./policy-views.ts";
+
+export const ListAttachedUserPolicies = operation("ListAttachedUserPolicies", {
+  input: { UserName, PathPrefix: PathPrefix.optional(), ...paged },
+  needs: onUser("iam:ListAttachedUserPolicies"),
+  throws: ["NoSuchEntity", "Validation"],
+  async run(input, granted, { attachments, paging }) {
+    const { UserName, PathPrefix = "/" } = input;
+    const attached = await attachments.list(granted, "user", UserName);
+    const inPath = attached.filter((arn) => pathOf(arn).startsWith(PathPrefix));
+    const keyOf = (arn: string) => arn;
+    const { items, rest } = await listPage(paging, {
+      of: ["ListAttachedUserPolicies", granted.registry.account, UserName, PathPrefix],
+      input,
+      read: inPages(inPath, keyOf),
+      keyOf,
+    });
+    return { AttachedPolicies: items.map(attachedView), ...rest };
+  },
+});

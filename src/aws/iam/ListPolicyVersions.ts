@@ -1,0 +1,21 @@
+import { onPolicy } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { inPages, listPage } from "./paging.ts";
+import { PolicyArn, paged } from "./policy-shapes.ts";
+import { listedVersion, versionKey } from "./policy-views.ts";
+
+export const ListPolicyVersions = operation("ListPolicyVersions", {
+  input: { PolicyArn, ...paged },
+  needs: onPolicy("iam:ListPolicyVersions"),
+  throws: ["NoSuchEntity", "Validation"],
+  async run(input, granted, { managedPolicies, paging }) {
+    const versions = await managedPolicies.versions(granted, input.PolicyArn);
+    const { items, rest } = await listPage(paging, {
+      of: ["ListPolicyVersions", granted.registry.account, input.PolicyArn],
+      input,
+      read: inPages(versions, versionKey),
+      keyOf: versionKey,
+    });
+    return { Versions: items.map(listedVersion), ...rest };
+  },
+});

@@ -1,0 +1,13 @@
+import { z } from "zod";
+import { onRegistry } from "../operation.ts";
+import { operation } from "./operation.ts";
+import { Marker, MaxItems } from "./shapes.ts";
+
+export const ListVirtualMFADevices = operation("ListVirtualMFADevices", {
+  input: { AssignmentStatus: z.enum(["Any", "Assigned", "Unassigned"]).optional(), Marker, MaxItems },
+  needs: onRegistry("iam:ListVirtualMFADevices"),
+  throws: [],
+  async run() {
+    return { VirtualMFADevices: [], IsTruncated: false };
+  },
+});

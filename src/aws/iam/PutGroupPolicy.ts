@@ -1,0 +1,13 @@
+import { onGroup } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { GroupName, PolicyDocument, PolicyName } from "./policy-shapes.ts";
+
+export const PutGroupPolicy = operation("PutGroupPolicy", {
+  input: { GroupName, PolicyName, PolicyDocument },
+  needs: onGroup("iam:PutGroupPolicy"),
+  throws: ["LimitExceeded", "MalformedPolicy", "NoSuchEntity"],
+  async run({ GroupName, PolicyName, PolicyDocument }, granted, { inlinePolicies }) {
+    await inlinePolicies.put(granted, "group", GroupName, PolicyName, PolicyDocument);
+    return {};
+  },
+});

@@ -1,0 +1,13 @@
+import { onProvider } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { ClientId, ProviderArn } from "./policy-shapes.ts";
+
+export const RemoveClientIDFromOpenIDConnectProvider = operation("RemoveClientIDFromOpenIDConnectProvider", {
+  input: { OpenIDConnectProviderArn: ProviderArn, ClientID: ClientId },
+  needs: onProvider("iam:RemoveClientIDFromOpenIDConnectProvider"),
+  throws: ["NoSuchEntity"],
+  async run({ OpenIDConnectProviderArn, ClientID }, granted, { oidcProviders }) {
+    await oidcProviders.removeClientId(granted, OpenIDConnectProviderArn, ClientID);
+    return {};
+  },
+});

@@ -1,0 +1,13 @@
+import { newTags, requestTags } from "./needs.ts";
+import { onUser } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { ExistingUserName, Tags } from "./shapes.ts";
+
+export const TagUser = operation("TagUser", {
+  input: { UserName: ExistingUserName, Tags },
+  needs: onUser("iam:TagUser", ({ Tags }) => requestTags(Tags)),
+  throws: ["InvalidInput", "LimitExceeded", "NoSuchEntity"],
+  async run({ UserName, Tags }, granted, { users }) {
+    await users.tag(granted, UserName, newTags(Tags));
+  },
+});

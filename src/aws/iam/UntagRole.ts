@@ -1,0 +1,14 @@
+import { tagKeys } from "./needs.ts";
+import { onRole } from "./on-resource.ts";
+import { operation } from "./operation.ts";
+import { RoleName, TagKeys } from "./policy-shapes.ts";
+
+export const UntagRole = operation("UntagRole", {
+  input: { RoleName, TagKeys },
+  needs: onRole("iam:UntagRole", ({ TagKeys }) => tagKeys(TagKeys)),
+  throws: ["NoSuchEntity", "ProtectedRole"],
+  async run({ RoleName, TagKeys }, granted, { roles }) {
+    await roles.untag(granted, RoleName, TagKeys);
+    return {};
+  },
+});

@@ -1,0 +1,138 @@
+import { checkPolicyDocument } from "../../policy/document.ts";
+import type { Access, Granted, Need, PrincipalDirectory, ResourcePolicies } from "../access.ts";
+import { bindPrincipals, showPrincipals } from "../bindings.ts";
+import { refuse } from "../errors.ts";
+import { type RepositoryName, repositoryArn } from "../names.ts";
+import type { Metadata, Nouns, StoredPolicy } from "./ports.ts";
+import { existing, settingsOf } from "./repositories.ts";
+import type { Instead, RegistryResources } from "./resource-policies.ts";
+
+/** Repository policies, and the policy of a registry. Each method acts in the registry that the grant is for. */
+export interface PolicyService {
+  /** As it was set, with the unique ids of whoever is gone. @throws RepositoryPolicyNotFound */
+  repositoryPolicy(granted: Granted, name: RepositoryName): Promise<string>;
+  /** @throws InvalidParameter for a text that is no policy, and, unless `force`, for one that locks the caller out */
+  setRepositoryPolicy(
+    granted: Granted,
+    name: RepositoryName,
+    text: string,
+    options: { readonly force: boolean },
+  ): Promise<void>;
+  /** Answers the policy that is gone. @throws RepositoryPolicyNotFound */
+  deleteRepositoryPolicy(granted: Granted, name: RepositoryName): Promise<string>;
+
+  /** @throws RegistryPolicyNotFound */
+  registryPolicy(granted: Granted): Promise<string>;
+  /** @throws InvalidParameter, and Validation for a policy that locks the caller out */
+  putRegistryPolicy(granted: Granted, text: string): Promise<void>;
+  /** Answers the policy that is gone. @throws RegistryPolicyNotFound */
+  deleteRegistryPolicy(granted: Granted): Promise<string>;
+}
+
+export interface PolicyParts {
+  readonly metadata: Metadata;
+  readonly directory: PrincipalDirectory;
+  readonly resources: RegistryResources;
+  /** The gate, if `resources` were what there is. */
+  readonly accessOver: (resources: ResourcePolicies) => Access;
+}
+
+export function createPolicies({ metadata, directory, resources, accessOver }: PolicyParts): PolicyService {
+  async function ofRepository(nouns: Nouns, granted: Granted, name: RepositoryName) {
+    const repository = await existing(nouns.repositories, granted.registry, name);
+    const { policy, policyBindings: bindings = new Map() } = repository;
+    if (policy === undefined) {
+      throw refuse("RepositoryPolicyNotFound", { repository: name, registry: granted.registry });
+    }
+    return { repository, stored: { policy, bindings } };
+  }
+
+  async function ofRegistry(nouns: Nouns, { registry }: Granted): Promise<StoredPolicy> {
+    const stored = await nouns.registryPolicies.get(registry);
+    if (!stored) throw refuse("RegistryPolicyNotFound", { registry });
+    return stored;
+  }
+
+  const shown = ({ policy, bindings }: StoredPolicy) => showPrincipals(policy, bindings, directory);
+
+  async function checked(policy: string, kind: "repository" | "registry"): Promise<StoredPolicy> {
+    if (checkPolicyDocument(policy, kind).problem !== undefined) throw invalid(kind);
+    const { bindings, unknown } = await bindPrincipals(policy, directory);
+    if (unknown.length > 0) throw invalid(kind);
+    return { policy, bindings };
+  }
+
+  /** Whether the caller could do the same again if the policy were set. */
+  function couldRepeat({ caller, registry }: Granted, need: Need, instead: Instead): Promise<boolean> {
+    return accessOver(resources.supposing(instead)).allows(caller, registry, need);
+  }
+
+  return {
+    repositoryPolicy: async (granted, name) => shown((await ofRepository(metadata.read, granted, name)).stored),
+    async setRepositoryPolicy(granted, name, text, { force }) {
+      const { registry } = granted;
+      const { policy, bindings } = await checked(text, "repository");
+      const need = { action: "ecr:SetRepositoryPolicy", resource: repositoryArn(registry, name) } as const;
+      if (!force && !(await couldRepeat(granted, need, { repository: { policy, bindings } }))) {
+        const constraint = "The policy would keep you from setting another one. Set force to true if you want that";
+        throw refuse("InvalidParameter", { member: "PolicyText", constraint });
+      }
+      await metadata.transact(async ({ repositories }) => {
+        const found = await existing(repositories, registry, name);
+        await repositories.update(found.id, { ...settingsOf(found), policy, policyBindings: bindings });
+      });
+      resources.forget(registry, name);
+    },
+    async deleteRepositoryPolicy(granted, name) {
+      const stored = await metadata.transact(async (nouns) => {
+        const found = await ofRepository(nouns, granted, name);
+        const without = { ...settingsOf(found.repository), policy: undefined, policyBindings: undefined };
+        await nouns.repositories.update(found.repository.id, without);
+        return found.stored;
+      });
+      resources.forget(granted.registry, name);
+      return shown(stored);
+    },
+
+    registryPolicy: async (granted) => shown(await ofRegistry(metadata.read, granted)),
+    async putRegistryPolicy(granted, text) {
+      const { registry } = granted;
+      const stored = await checked(text, "registry");
+      const scope = await metadata.read.settings.get(registry, "REGISTRY_POLICY_SCOPE");
+      if (scope === "V1" && !isOfFirstScope(text)) throw invalid("registry");
+      const need = { action: "ecr:PutRegistryPolicy", resource: "*" } as const;
+      // Nothing else could open the registry again: unlike a repository, it cannot be deleted.
+      if (!(await couldRepeat(granted, need, { registry: stored }))) {
+        throw refuse("Validation", { reason: "The policy would keep you from setting another registry policy" });
+      }
+      await metadata.transact(({ registryPolicies }) => registryPolicies.put(registry, stored));
+      resources.forget(registry);
+    },
+    async deleteRegistryPolicy(granted) {
+      const { registry } = granted;
+      const stored = await metadata.transact(async (nouns) => {
+        const found = await ofRegistry(nouns, granted);
+        await nouns.registryPolicies.delete(registry);
+        return found;
+      });
+      resources.forget(registry);
+      return shown(stored);
+    },
+  };
+}
+
+/** ECR's text, which Terraform looks for; it never says what is wrong. */
+function invalid(kind: "repository" | "registry") {
+  return refuse("InvalidParameter", { member: "PolicyText", constraint: `Invalid ${kind} policy provided` });
+}
+
+const firstScope = /^(?:ecr:(?:replicateimage|batchimportupstreamimage|createrepository|\*)|\*)$/i;
+
+/** The policy has been checked. */
+function isOfFirstScope(text: string): boolean {
+  const { Statement } = JSON.parse(text) as { Statement: unknown };
+  const statements = [Statement].flat() as { Action?: string | string[] }[];
+  return statements.every(
+    ({ Action }) => Action !== undefined && [Action].flat().every((name) => firstScope.test(name)),
+  );
+}
