@@ -114,6 +114,15 @@ describe("a repository policy is refused", () => {
   for (const [name, text, problem] of bad) test(name, () => expect(problemOf(text)).toContain(problem));
 });
 
+test.each([
+  "aws:SourceIp",
+  "token.actions.githubusercontent.com:sub",
+  "oidc.example.com/id/1A_b:aud",
+  "k8s.example.com:6443:sub",
+])("asks about the key %s", (key) => {
+  expect(problemOf(withCondition({ StringLike: { [key]: "a" } }))).toBeUndefined();
+});
+
 test("10,240 characters are not too many", () => {
   const text = withStatement({ Sid: "" });
   expect(problemOf(withStatement({ Sid: "x".repeat(10_240 - text.length) }))).toBeUndefined();

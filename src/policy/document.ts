@@ -120,7 +120,7 @@ function checkDocument({ version, statements }: PolicyDocument, kind: PolicyKind
 
 function checkConditions({ conditions, at }: Statement): void {
   for (const { name, key, values } of conditions) {
-    if (!/^[a-z0-9-]+:.+$/i.test(key)) throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
+    if (!/^[a-z0-9][\w./-]*:.+$/i.test(key)) throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
     const read = readConditionName(name);
     const bad = values.find((value) => read && !acceptsValue(read, value));
     if (bad !== undefined) throw new Malformed(`${at} compares '${key}' by ${name} with '${bad}'`, legacyParsing);
