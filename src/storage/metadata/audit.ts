@@ -1,25 +1,22 @@
 import type { Kysely, Selectable } from "kysely";
 import { beginning } from "../../domain/audit/chain.ts";
 import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
-import type { AccountId, Region } from "../../domain/names.ts";
 import type { Flavour } from "./flavour.ts";
 import type { AuditEventTable, AuditHeadTable, Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 const headId = 1;
 
+/** In this order in `valuesOf`. */
+const columns = ["sequence", "account", "region", "at", "record", "hash"] as const;
+
 /** Inserts so many rows by a statement whose text never changes, since preparing one takes longer than running it. */
 function insertOf(rows: number) {
-  return statement((db, value: Record<string, unknown>) => {
-    const row = (index: number) => ({
-      sequence: value[`sequence${index}`] as number,
-      account: value[`account${index}`] as AccountId,
-      region: value[`region${index}`] as Region,
-      at: value[`at${index}`] as number,
-      record: value[`record${index}`] as string,
-      hash: value[`hash${index}`] as Uint8Array,
-    });
-    return db.insertInto("audit_event").values(Array.from({ length: rows }, (_, index) => row(index)));
+  return statement((db, value: readonly unknown[]) => {
+    const row = (index: number) =>
+      Object.fromEntries(columns.map((column, place) => [column, value[index * columns.length + place]]));
+    const inserted = Array.from({ length: rows }, (_, index) => row(index) as unknown as AuditEventTable);
+    return db.insertInto("audit_event").values(inserted);
   });
 }
 
@@ -72,7 +69,7 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
       let done = 0;
       for (const { rows, insert } of inserts) {
         for (; appended.length - done >= rows; done += rows) {
-          await insert(db, flavour, parametersOf(appended.slice(done, done + rows)));
+          await insert(db, flavour, valuesOf(appended, done, rows));
         }
       }
       await setNewest(db, flavour, newest);
@@ -123,17 +120,13 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
   };
 }
 
-function parametersOf(events: readonly AuditEvent[]): Record<string, unknown> {
-  const parameters: Record<string, unknown> = {};
-  for (const [index, { sequence, account, region, at, record, hash }] of events.entries()) {
-    parameters[`sequence${index}`] = sequence;
-    parameters[`account${index}`] = account;
-    parameters[`region${index}`] = region;
-    parameters[`at${index}`] = at.getTime();
-    parameters[`record${index}`] = record;
-    parameters[`hash${index}`] = hash;
+function valuesOf(events: readonly AuditEvent[], first: number, rows: number): unknown[] {
+  const values: unknown[] = [];
+  for (let index = first; index < first + rows; index++) {
+    const { sequence, account, region, at, record, hash } = events[index] as AuditEvent;
+    values.push(sequence, account, region, at.getTime(), record, hash);
   }
-  return parameters;
+  return values;
 }
 
 function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
