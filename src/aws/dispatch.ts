@@ -110,11 +110,15 @@ export function createDispatch(parts: DispatchParts): Surface {
   }
 
   /** Nobody signed: what the input proves is who calls. */
-  async function prove({ operation, service }: Call, input: unknown, arrival: Arrival, story: Story) {
+  async function prove(call: Call, input: unknown, arrival: Arrival, story: Story) {
+    const { operation, service } = call;
     const principal = await operation.caller?.(input, service.parts, arrival);
     if (!principal) throw new Error(`${operation.name} does not say who calls`);
     story.principal = principal;
     arrival.note({ principal: principal.arn });
+    // Not before: what proves nothing must not use up what others are allowed.
+    const account = operation.account(input) ?? principal.account;
+    throttle(call, { ...principal, account }, defaultRegion);
     return { principal, region: defaultRegion };
   }
 

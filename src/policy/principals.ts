@@ -72,8 +72,9 @@ function compileExcept(names: readonly ((asker: Asker) => Naming)[]): PrincipalM
   };
 }
 
-function hasOneName({ arn, identityArn }: Asker): boolean {
-  return arn === identityArn;
+/** A role is always behind a session, also where somebody asks what the role itself may do. */
+function hasOneName({ kind, arn, identityArn }: Asker): boolean {
+  return kind !== "role" && arn === identityArn;
 }
 
 function compileName({ kind, name }: PrincipalName, { bindings }: PrincipalOptions): (asker: Asker) => Naming {

@@ -19,13 +19,7 @@ const roleArn = `arn:aws:iam::${account}:role/deploy`;
 const sub = "repo:berth/berth:ref:refs/heads/main";
 
 beforeEach(async () => {
-  const issuerKeys = createIssuerKeys({
-    allowPrivate: false,
-    allowInsecure: true,
-    clock: () => world.now(),
-    log: { warn: () => {} },
-  });
-  world = await inProcess({ enforced: true, issuerKeys });
+  world = await inProcess({ enforced: true, issuerKeys: localKeys(() => world.now()) });
   people = peopleIn({ metadata: world.metadata, sealer: world.sealer, clock: world.now });
   issuer = startIssuer({ clock: world.now });
   await provide();
@@ -36,11 +30,19 @@ afterEach(async () => {
   await issuer[Symbol.asyncDispose]();
 });
 
+const localKeys = (clock: () => Date) =>
+  createIssuerKeys({ allowPrivate: false, allowInsecure: true, clock, log: { warn: () => {} } });
+
 /** Registers the issuer with an account. */
-async function provide(owner = account as AccountId, clientIds = ["sts.amazonaws.com"], url = issuer.url) {
+async function provide(
+  owner = account as AccountId,
+  clientIds = ["sts.amazonaws.com"],
+  url = issuer.url,
+  { change } = people,
+) {
   const arn = `arn:aws:iam::${owner}:oidc-provider/${url}` as Arn;
   const provider = { account: owner, arn, url, clientIds, thumbprints: [], createdAt: world.now(), tags: new Map() };
-  await people.change(({ oidcProviders }) => oidcProviders.create(provider));
+  await change(({ oidcProviders }) => oidcProviders.create(provider));
   return arn;
 }
 
@@ -273,6 +275,30 @@ test("a new key is taken, and the old one is not any more", async () => {
   await assume(issuer.token({ sub }));
   expect((await refusal(assume(old)))[1]).toBe("InvalidIdentityTokenException");
   expect(issuer.asked.filter((path) => path === keysPath)).toHaveLength(2);
+});
+
+test("has a rate, which only good tokens use up", async () => {
+  const take: unknown[] = [];
+  const rates = {
+    take: (principal: { account: string; arn: string }, _region: string, operations: readonly string[]) =>
+      void take.push([principal.account, principal.arn, operations]),
+  };
+  const limited = await inProcess({
+    enforced: true,
+    issuerKeys: localKeys(() => limited.now()),
+    rates: rates as never,
+  });
+  const people = peopleIn({ metadata: limited.metadata, sealer: limited.sealer, clock: limited.now });
+  const arn = await provide(account as AccountId, ["sts.amazonaws.com"], issuer.url, people);
+  const call = (WebIdentityToken: string) =>
+    limited.sts.send(
+      new AssumeRoleWithWebIdentityCommand({ RoleArn: roleArn, RoleSessionName: "job", WebIdentityToken }),
+    );
+  await refusal(call(issuer.token({}, { forged: true })));
+  expect(take).toEqual([]);
+  await refusal(call(issuer.token()));
+  expect(take).toEqual([[account, arn, ["AssumeRoleWithWebIdentity"]]]);
+  await limited.close();
 });
 
 test("session policies and durations are checked as for AssumeRole", async () => {

@@ -62,3 +62,10 @@ test("a token that names an authorized party is for that one", async () => {
   const { session } = await verify("idp.example.com", { aud: ["a", "b"], azp: "client" }, ["client"]);
   expect(session?.claims?.["idp.example.com:aud"]).toBe("client");
 });
+
+test("a session keeps no claim that would not fit into its token", async () => {
+  const { session } = await verify("idp.example.com", { amr: Array(50).fill("x".repeat(100)) });
+  expect(Object.keys(claimsForSession(session?.claims) ?? {})).toEqual(["idp.example.com:sub", "idp.example.com:aud"]);
+  await world.close();
+  await expect(verify("idp.example.com", { sub: "x".repeat(256) })).rejects.toThrow("sub is longer than 255");
+});

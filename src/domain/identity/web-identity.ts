@@ -56,6 +56,10 @@ const skewSeconds = 300;
 /** Claims that conditions can ask about. More, or longer ones, are nobody's CI. */
 const maxClaims = 100;
 const maxClaimCharacters = 2048;
+/** As in STS's own answer. */
+const maxSubjectCharacters = 255;
+/** So that the session's token stays short enough for the headers that carry it. */
+const maxSessionClaimCharacters = 1024;
 /** What AWS keeps of a token in the session that it opens. */
 const sessionClaims = ["aud", "sub", "amr"];
 
@@ -72,6 +76,7 @@ export function createWebIdentities({ read, issuerKeys, clock }: WebIdentityPart
       checkTimes(claims, clock());
       const { sub } = claims;
       if (typeof sub !== "string" || sub === "") throw invalid("Missing a required claim: sub");
+      if (sub.length > maxSubjectCharacters) throw invalid(`The claim sub is longer than ${maxSubjectCharacters}`);
       const audience = audienceOf(claims, provider.clientIds);
       const session: Session = {
         issuedAt: clock().getTime(),
@@ -116,7 +121,10 @@ export function createWebIdentities({ read, issuerKeys, clock }: WebIdentityPart
 export function claimsForSession(claims: Facts | undefined): Facts | undefined {
   if (!claims) return undefined;
   return Object.fromEntries(
-    Object.entries(claims).filter(([key]) => sessionClaims.includes(key.slice(key.lastIndexOf(":") + 1))),
+    Object.entries(claims).filter(([key, value]) => {
+      const isKept = sessionClaims.includes(key.slice(key.lastIndexOf(":") + 1));
+      return isKept && JSON.stringify(value).length <= maxSessionClaimCharacters;
+    }),
   );
 }
 
