@@ -106,6 +106,7 @@ export interface InProcessOptions {
   readonly publicAccess?: boolean;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
+  readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -138,6 +139,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
     limits: { ...unlimited, ...options.limits },
+    audit: options.audit,
     clock: () => state.now,
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
