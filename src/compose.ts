@@ -76,7 +76,7 @@ export function compose(parts: Parts) {
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -115,7 +115,7 @@ export function compose(parts: Parts) {
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,
   });
-  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changes, clock }) };
+  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changed: principals.changed, clock }) };
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });

@@ -79,7 +79,7 @@ export async function inProcess(options: InProcessOptions = {}) {
   const blobs = openMemoryBlobs();
   const sealer = createSealer(new Uint8Array(32).fill(7));
   const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses, changes } = createWhoIsWho({
+  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
     metadata,
     root,
     sealer,
@@ -127,7 +127,7 @@ export async function inProcess(options: InProcessOptions = {}) {
         allowInsecureIssuers: true,
         changed: principals.changed,
       }),
-      ...createUserServices({ metadata, sealer, changes, clock }),
+      ...createUserServices({ metadata, sealer, changed: principals.changed, clock }),
     },
     addresses: createAddresses(`https://${registryHost}`),
     access,

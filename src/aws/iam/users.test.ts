@@ -3,56 +3,18 @@ import { DescribeRepositoriesCommand } from "@aws-sdk/client-ecr";
 import * as sdk from "@aws-sdk/client-iam";
 import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { account, inProcess, root } from "../testing.ts";
+import { allow, arnOf, limits, made, type Refused, refused } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
+let as: ReturnType<typeof made>;
 beforeEach(async () => {
   berth = await inProcess({ enforced: true });
+  as = made(berth);
 });
 afterEach(async () => {
   expect(berth.problems).toEqual([]);
   await berth.close();
 });
-
-const arnOf = (rest: string) => `arn:aws:iam::${account}:${rest}`;
-const documentOf = (...Statement: object[]) => JSON.stringify({ Version: "2012-10-17", Statement });
-const allow = (Action: string | string[], Resource = "*", Condition?: object) =>
-  documentOf({ Effect: "Allow", Action, Resource, Condition });
-const limits = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPowerUser";
-type KeyPair = { accessKeyId: string; secretAccessKey: string };
-
-async function createUser(UserName: string, more: Partial<sdk.CreateUserCommandInput> = {}): Promise<sdk.User> {
-  const { User } = await berth.iam.send(new sdk.CreateUserCommand({ UserName, ...more }));
-  return User as sdk.User;
-}
-
-const createGroup = (GroupName: string, Path?: string) =>
-  berth.iam.send(new sdk.CreateGroupCommand({ GroupName, Path }));
-const join = (GroupName: string, UserName: string) =>
-  berth.iam.send(new sdk.AddUserToGroupCommand({ GroupName, UserName }));
-
-async function createKey(UserName: string): Promise<KeyPair> {
-  const { AccessKey } = await berth.iam.send(new sdk.CreateAccessKeyCommand({ UserName }));
-  return { accessKeyId: AccessKey?.AccessKeyId ?? "", secretAccessKey: AccessKey?.SecretAccessKey ?? "" };
-}
-
-/** A user who may do what the policy says, as a client. */
-async function userWho(UserName: string, PolicyDocument: string) {
-  await createUser(UserName);
-  await berth.iam.send(new sdk.PutUserPolicyCommand({ UserName, PolicyName: "p", PolicyDocument }));
-  return berth.iamAs(await createKey(UserName));
-}
-
-type Refused = [name: string, message: string, status?: number];
-
-async function refused(sent: Promise<unknown>): Promise<Refused> {
-  try {
-    await sent;
-  } catch (error) {
-    const { name, message, $metadata } = error as sdk.IAMServiceException;
-    return [name, message, $metadata.httpStatusCode];
-  }
-  throw new Error("it was not refused");
-}
 
 const noUser = (name: string): Refused => ["NoSuchEntityException", `The user with name ${name} cannot be found.`, 404];
 const noGroup = (name: string): Refused => [
@@ -69,7 +31,7 @@ const conflict = (what: string): Refused => [
 describe("a user", () => {
   test("is created and read back, whatever the case of the name", async () => {
     const Tags = [{ Key: "team", Value: "blue" }];
-    const created = await createUser("Anna", { Path: "/ci/", PermissionsBoundary: limits, Tags });
+    const created = await as.createUser("Anna", { Path: "/ci/", PermissionsBoundary: limits, Tags });
     expect(created).toEqual({
       Path: "/ci/",
       UserName: "Anna",
@@ -84,7 +46,7 @@ describe("a user", () => {
   });
 
   test("has a document as AWS writes it", async () => {
-    const { UserId, CreateDate } = await createUser("anna");
+    const { UserId, CreateDate } = await as.createUser("anna");
     const { text, headers } = berth.newest();
     const created = `${CreateDate?.toISOString().slice(0, 19)}Z`;
     expect(text).toBe(
@@ -97,7 +59,7 @@ describe("a user", () => {
   });
 
   test("has a name of its own and of the right characters", async () => {
-    await createUser("anna");
+    await as.createUser("anna");
     const create = (UserName: string, Path?: string) =>
       refused(berth.iam.send(new sdk.CreateUserCommand({ UserName, Path })));
     expect(await create("ANNA")).toEqual(["EntityAlreadyExistsException", "User with name ANNA already exists.", 409]);
@@ -116,12 +78,12 @@ describe("a user", () => {
       `1 validation error detected: Value '${"a".repeat(65)}' at 'userName' failed to satisfy constraint: Member must have length less than or equal to 64`,
       400,
     ]);
-    expect(await refused(createUser("bert", { PermissionsBoundary: arnOf("policy/absent") }))).toEqual([
+    expect(await refused(as.createUser("bert", { PermissionsBoundary: arnOf("policy/absent") }))).toEqual([
       "NoSuchEntityException",
       `Policy ${arnOf("policy/absent")} does not exist or is not attachable.`,
       404,
     ]);
-    await createUser("a".repeat(64));
+    await as.createUser("a".repeat(64));
   });
 
   test("who is not there is not found by anything", async () => {
@@ -151,11 +113,11 @@ describe("a user", () => {
   });
 
   test("moves and gets another name, and stays who it is", async () => {
-    const { UserId } = await createUser("anna");
-    const keys = await createKey("anna");
+    const { UserId } = await as.createUser("anna");
+    const keys = await as.createKey("anna");
     const whoAmI = async () => (await berth.stsAs(keys).send(new GetCallerIdentityCommand({}))).Arn;
     expect(await whoAmI()).toBe(arnOf("user/anna"));
-    await createUser("bert");
+    await as.createUser("bert");
     const rename = (UserName: string, NewUserName?: string, NewPath?: string) =>
       berth.iam.send(new sdk.UpdateUserCommand({ UserName, NewUserName, NewPath }));
     expect(await refused(rename("anna", "Bert"))).toEqual([
@@ -175,13 +137,13 @@ describe("a user", () => {
 
   test("goes only when it has nothing any more, and re-created it is another", async () => {
     const UserName = "anna";
-    const { UserId } = await createUser(UserName);
+    const { UserId } = await as.createUser(UserName);
     const PolicyDocument = allow("ecr:*");
-    const { accessKeyId: AccessKeyId } = await createKey(UserName);
+    const { accessKeyId: AccessKeyId } = await as.createKey(UserName);
     await berth.iam.send(new sdk.PutUserPolicyCommand({ UserName, PolicyName: "p", PolicyDocument }));
     await berth.iam.send(new sdk.AttachUserPolicyCommand({ UserName, PolicyArn: limits }));
-    await createGroup("team");
-    await join("team", UserName);
+    await as.createGroup("team");
+    await as.join("team", UserName);
     const remove = () => berth.iam.send(new sdk.DeleteUserCommand({ UserName }));
     expect(await refused(remove())).toEqual(conflict("remove users from group"));
     await berth.iam.send(new sdk.RemoveUserFromGroupCommand({ UserName, GroupName: "team" }));
@@ -193,12 +155,12 @@ describe("a user", () => {
     await berth.iam.send(new sdk.DeleteAccessKeyCommand({ UserName, AccessKeyId }));
     await remove();
     expect(await refused(remove())).toEqual(noUser(UserName));
-    expect((await createUser(UserName)).UserId).not.toBe(UserId);
+    expect((await as.createUser(UserName)).UserId).not.toBe(UserId);
   });
 
   test("has tags, whose keys have no case", async () => {
     const UserName = "anna";
-    await createUser(UserName, { Tags: [{ Key: "team", Value: "blue" }] });
+    await as.createUser(UserName, { Tags: [{ Key: "team", Value: "blue" }] });
     const tag = (...pairs: [string, string][]) =>
       berth.iam.send(new sdk.TagUserCommand({ UserName, Tags: pairs.map(([Key, Value]) => ({ Key, Value })) }));
     const tags = async () =>
@@ -228,7 +190,7 @@ describe("a user", () => {
 
   test("has a boundary", async () => {
     const UserName = "anna";
-    await createUser(UserName);
+    await as.createUser(UserName);
     await berth.iam.send(new sdk.PutUserPermissionsBoundaryCommand({ UserName, PermissionsBoundary: limits }));
     const boundary = async () =>
       (await berth.iam.send(new sdk.GetUserCommand({ UserName }))).User?.PermissionsBoundary?.PermissionsBoundaryArn;
@@ -238,7 +200,7 @@ describe("a user", () => {
   });
 
   test("asks for itself without its name; who is no user cannot", async () => {
-    const asAnna = await userWho("anna", allow("iam:*", arnOf("user/anna")));
+    const asAnna = await as.userWho("anna", allow("iam:*", arnOf("user/anna")));
     expect((await asAnna.send(new sdk.GetUserCommand({}))).User?.UserName).toBe("anna");
     expect((await asAnna.send(new sdk.ListAccessKeysCommand({}))).AccessKeyMetadata).toHaveLength(1);
     const { AccessKey } = await asAnna.send(new sdk.CreateAccessKeyCommand({}));
@@ -260,7 +222,7 @@ describe("a user", () => {
 
   test("has nothing else that proves who it is", async () => {
     const UserName = "anna";
-    await createUser(UserName);
+    await as.createUser(UserName);
     const { iam } = berth;
     expect(await iam.send(new sdk.ListMFADevicesCommand({ UserName }))).toMatchObject({ MFADevices: [] });
     expect(await iam.send(new sdk.ListSigningCertificatesCommand({ UserName }))).toMatchObject({ Certificates: [] });
@@ -277,8 +239,8 @@ describe("a user", () => {
 
 test("users and groups are listed by name and path, page by page", async () => {
   for (const name of ["b", "C", "a"]) {
-    await createUser(name, { Path: name === "a" ? "/" : "/t/", Tags: [{ Key: "k", Value: "v" }] });
-    await createGroup(name, name === "a" ? "/" : "/t/");
+    await as.createUser(name, { Path: name === "a" ? "/" : "/t/", Tags: [{ Key: "k", Value: "v" }] });
+    await as.createGroup(name, name === "a" ? "/" : "/t/");
   }
   const users = (input: sdk.ListUsersCommandInput) => berth.iam.send(new sdk.ListUsersCommand(input));
   const groups = (input: sdk.ListGroupsCommandInput) => berth.iam.send(new sdk.ListGroupsCommand(input));
@@ -302,7 +264,7 @@ test("users and groups are listed by name and path, page by page", async () => {
 
 describe("a group", () => {
   test("has members", async () => {
-    const { Group } = await createGroup("team", "/ci/");
+    const { Group } = await as.createGroup("team", "/ci/");
     expect(Group).toEqual({
       Path: "/ci/",
       GroupName: "team",
@@ -310,15 +272,15 @@ describe("a group", () => {
       Arn: arnOf("group/ci/team"),
       CreateDate: expect.any(Date),
     });
-    expect(await refused(createGroup("Team"))).toEqual([
+    expect(await refused(as.createGroup("Team"))).toEqual([
       "EntityAlreadyExistsException",
       "Group with name Team already exists.",
       409,
     ]);
     for (const name of ["b", "A", "c"]) {
-      await createUser(name);
-      await join("team", name);
-      await join("team", name);
+      await as.createUser(name);
+      await as.join("team", name);
+      await as.join("team", name);
     }
     const members = (input: Partial<sdk.GetGroupCommandInput> = {}) =>
       berth.iam.send(new sdk.GetGroupCommand({ GroupName: "team", ...input }));
@@ -327,21 +289,21 @@ describe("a group", () => {
     expect(first.Users?.map(({ UserName }) => UserName)).toEqual(["A", "b"]);
     const rest = await members({ MaxItems: 2, Marker: first.Marker });
     expect([rest.Users?.map(({ UserName }) => UserName), rest.IsTruncated]).toEqual([["c"], false]);
-    await createGroup("other");
-    await join("other", "b");
+    await as.createGroup("other");
+    await as.join("other", "b");
     const groups = await berth.iam.send(new sdk.ListGroupsForUserCommand({ UserName: "b" }));
     expect(groups.Groups?.map(({ GroupName }) => GroupName)).toEqual(["other", "team"]);
     const leave = { GroupName: "team", UserName: "b" };
     await berth.iam.send(new sdk.RemoveUserFromGroupCommand(leave));
     await berth.iam.send(new sdk.RemoveUserFromGroupCommand(leave));
     expect((await members()).Users?.map(({ UserName }) => UserName)).toEqual(["A", "c"]);
-    expect(await refused(join("team", "nobody"))).toEqual(noUser("nobody"));
-    expect(await refused(join("nowhere", "A"))).toEqual(noGroup("nowhere"));
+    expect(await refused(as.join("team", "nobody"))).toEqual(noUser("nobody"));
+    expect(await refused(as.join("nowhere", "A"))).toEqual(noGroup("nowhere"));
   });
 
   test("moves, and goes when it has nothing any more", async () => {
-    const { Group } = await createGroup("team");
-    await createGroup("taken");
+    const { Group } = await as.createGroup("team");
+    await as.createGroup("taken");
     const update = (input: Partial<sdk.UpdateGroupCommandInput>) =>
       berth.iam.send(new sdk.UpdateGroupCommand({ GroupName: "team", ...input }));
     expect((await refused(update({ NewGroupName: "Taken" })))[1]).toBe("Group with name Taken already exists.");
@@ -349,8 +311,8 @@ describe("a group", () => {
     const GroupName = "crew";
     const found = await berth.iam.send(new sdk.GetGroupCommand({ GroupName }));
     expect(found.Group).toMatchObject({ GroupId: Group?.GroupId, Arn: arnOf("group/x/crew") });
-    await createUser("anna");
-    await join(GroupName, "anna");
+    await as.createUser("anna");
+    await as.join(GroupName, "anna");
     await berth.iam.send(new sdk.AttachGroupPolicyCommand({ GroupName, PolicyArn: limits }));
     const policy = { GroupName, PolicyName: "p", PolicyDocument: allow("ecr:*") };
     await berth.iam.send(new sdk.PutGroupPolicyCommand(policy));
@@ -366,11 +328,11 @@ describe("a group", () => {
   });
 
   test("is one of ten at the most of a user", async () => {
-    await createUser("anna");
-    for (let number = 0; number < 11; number++) await createGroup(`g${number}`);
-    for (let number = 0; number < 10; number++) await join(`g${number}`, "anna");
-    await join("g0", "anna");
-    expect(await refused(join("g10", "anna"))).toEqual([
+    await as.createUser("anna");
+    for (let number = 0; number < 11; number++) await as.createGroup(`g${number}`);
+    for (let number = 0; number < 10; number++) await as.join(`g${number}`, "anna");
+    await as.join("g0", "anna");
+    expect(await refused(as.join("g10", "anna"))).toEqual([
       "LimitExceededException",
       "Cannot exceed quota for GroupsPerUser: 10",
       409,
@@ -378,167 +340,17 @@ describe("a group", () => {
   });
 
   test("gives its members what it may, at once, and takes it away again", async () => {
-    await createUser("anna");
-    await createGroup("pullers");
+    await as.createUser("anna");
+    await as.createGroup("pullers");
     const PolicyDocument = allow("ecr:DescribeRepositories");
     await berth.iam.send(new sdk.PutGroupPolicyCommand({ GroupName: "pullers", PolicyName: "p", PolicyDocument }));
-    const ecr = berth.ecrAs(await createKey("anna"));
+    const ecr = berth.ecrAs(await as.createKey("anna"));
     const list = () => ecr.send(new DescribeRepositoriesCommand({}));
     expect((await refused(list()))[0]).toBe("AccessDeniedException");
-    await join("pullers", "anna");
+    await as.join("pullers", "anna");
     expect((await list()).repositories).toEqual([]);
     await berth.iam.send(new sdk.RemoveUserFromGroupCommand({ GroupName: "pullers", UserName: "anna" }));
     expect((await refused(list()))[0]).toBe("AccessDeniedException");
-  });
-});
-
-describe("access keys", () => {
-  const list = async (UserName: string) =>
-    (await berth.iam.send(new sdk.ListAccessKeysCommand({ UserName }))).AccessKeyMetadata;
-
-  test("sign until they are switched off or deleted", async () => {
-    const { Arn, UserId } = await createUser("anna");
-    const { AccessKey } = await berth.iam.send(new sdk.CreateAccessKeyCommand({ UserName: "anna" }));
-    expect(AccessKey).toEqual({
-      UserName: "anna",
-      AccessKeyId: expect.stringMatching(/^AKIA[A-Z2-7]{16}$/),
-      Status: "Active",
-      SecretAccessKey: expect.stringMatching(/^[A-Za-z0-9+/]{40}$/),
-      CreateDate: expect.any(Date),
-    });
-    const { AccessKeyId = "", SecretAccessKey = "", CreateDate } = AccessKey ?? {};
-    expect(await list("anna")).toEqual([{ UserName: "anna", AccessKeyId, Status: "Active", CreateDate }]);
-    const sts = berth.stsAs({ accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey });
-    const whoAmI = () => sts.send(new GetCallerIdentityCommand({}));
-    expect(await whoAmI()).toMatchObject({ Arn, UserId, Account: account });
-    const set = (Status: "Active" | "Inactive") =>
-      berth.iam.send(new sdk.UpdateAccessKeyCommand({ UserName: "anna", AccessKeyId, Status }));
-    await set("Inactive");
-    expect((await refused(whoAmI()))[0]).toBe("InvalidClientTokenId");
-    expect((await list("anna"))?.[0]?.Status).toBe("Inactive");
-    await set("Active");
-    expect(await whoAmI()).toMatchObject({ Arn });
-    await berth.iam.send(new sdk.DeleteAccessKeyCommand({ UserName: "anna", AccessKeyId }));
-    expect((await refused(whoAmI()))[0]).toBe("InvalidClientTokenId");
-    expect(await list("anna")).toEqual([]);
-  });
-
-  test("are two at the most, and belong to one user", async () => {
-    for (const name of ["anna", "bert"]) await createUser(name);
-    const { accessKeyId: AccessKeyId } = await createKey("anna");
-    await createKey("anna");
-    expect(await refused(createKey("anna"))).toEqual([
-      "LimitExceededException",
-      "Cannot exceed quota for AccessKeysPerUser: 2",
-      409,
-    ]);
-    const missing: Refused = ["NoSuchEntityException", `The Access Key with id ${AccessKeyId} cannot be found.`, 404];
-    const UserName = "bert";
-    const update = new sdk.UpdateAccessKeyCommand({ UserName, AccessKeyId, Status: "Inactive" });
-    expect(await refused(berth.iam.send(update))).toEqual(missing);
-    expect(await refused(berth.iam.send(new sdk.DeleteAccessKeyCommand({ UserName, AccessKeyId })))).toEqual(missing);
-    expect(await list("anna")).toHaveLength(2);
-  });
-
-  test("keep no secret in the database that could be read or moved to another key", async () => {
-    await createUser("anna");
-    const [one, two] = [await createKey("anna"), await createKey("anna")];
-    const { accessKeys } = berth.metadata.read;
-    const [first, second] = [await accessKeys.find(one.accessKeyId), await accessKeys.find(two.accessKeyId)];
-    expect(JSON.stringify(first)).not.toContain(one.secretAccessKey);
-    const sealedSecret = second?.sealedSecret ?? "";
-    await berth.metadata.transact(async ({ accessKeys }) => {
-      await accessKeys.delete(one.accessKeyId);
-      if (first) await accessKeys.create({ ...first, sealedSecret });
-    });
-    const moved = berth.stsAs({ ...one, secretAccessKey: two.secretAccessKey });
-    expect((await refused(moved.send(new GetCallerIdentityCommand({}))))[0]).toBe("InvalidClientTokenId");
-  });
-
-  test("tell when they were last used", async () => {
-    await createUser("anna");
-    const keys = await createKey("anna");
-    const AccessKeyId = keys.accessKeyId;
-    const lastUsed = () => berth.iam.send(new sdk.GetAccessKeyLastUsedCommand({ AccessKeyId }));
-    const never = { ServiceName: "N/A", Region: "N/A" };
-    expect(await lastUsed()).toMatchObject({ UserName: "anna", AccessKeyLastUsed: never });
-    await berth.stsAs(keys).send(new GetCallerIdentityCommand({}));
-    await berth.keyUses.flush();
-    const used = (await lastUsed()).AccessKeyLastUsed;
-    expect(used).toEqual({ LastUsedDate: expect.any(Date), ServiceName: "sts", Region: "us-east-1" });
-    expect(await refused(berth.iam.send(new sdk.GetAccessKeyLastUsedCommand({ AccessKeyId: "A".repeat(20) })))).toEqual(
-      ["NoSuchEntityException", `The Access Key with id ${"A".repeat(20)} cannot be found.`, 404],
-    );
-  });
-});
-
-describe("permissions", () => {
-  const denied = "AccessDenied";
-
-  test("are asked for the real path of who is there, and nobody learns who is", async () => {
-    await createUser("hidden", { Path: "/secret/" });
-    const anna = await userWho("anna", allow("iam:GetUser", arnOf("user/secret/*")));
-    const get = (UserName: string) => anna.send(new sdk.GetUserCommand({ UserName }));
-    expect((await get("hidden")).User?.UserName).toBe("hidden");
-    expect(await refused(get("absent"))).toEqual([
-      denied,
-      `User: ${arnOf("user/anna")} is not authorized to perform: iam:GetUser on resource: ${arnOf("user/absent")} because no identity-based policy allows the iam:GetUser action`,
-      403,
-    ]);
-    const bert = await userWho("bert", allow("iam:GetUser", arnOf("user/h*")));
-    expect((await refused(bert.send(new sdk.GetUserCommand({ UserName: "hidden" }))))[0]).toBe(denied);
-  });
-
-  test("can ask for tags of the request and of the user", async () => {
-    const Tags = [{ Key: "Team", Value: "blue" }];
-    const byRequest = { StringEquals: { "aws:RequestTag/team": "blue" } };
-    const onlyTeam = { "ForAllValues:StringEquals": { "aws:TagKeys": ["Team"] } };
-    const tagged = { StringEquals: { "iam:ResourceTag/team": "blue" } };
-    const anna = await userWho(
-      "anna",
-      documentOf(
-        {
-          Effect: "Allow",
-          Action: ["iam:CreateUser", "iam:TagUser"],
-          Resource: "*",
-          Condition: { ...byRequest, ...onlyTeam },
-        },
-        { Effect: "Allow", Action: "iam:DeleteUser", Resource: "*", Condition: tagged },
-      ),
-    );
-    const create = (UserName: string, tags?: sdk.Tag[]) =>
-      anna.send(new sdk.CreateUserCommand({ UserName, Tags: tags }));
-    await create("new", Tags);
-    expect((await refused(create("other")))[0]).toBe(denied);
-    expect((await refused(create("other", [...Tags, { Key: "x", Value: "y" }])))[0]).toBe(denied);
-    await createUser("untagged");
-    expect((await refused(anna.send(new sdk.DeleteUserCommand({ UserName: "untagged" }))))[0]).toBe(denied);
-    await anna.send(new sdk.DeleteUserCommand({ UserName: "new" }));
-  });
-
-  test("to create with tags include those to tag; to move, those for where it goes", async () => {
-    const anna = await userWho("anna", allow(["iam:CreateUser", "iam:UpdateUser"], arnOf("user/ci/*")));
-    const Tags = [{ Key: "a", Value: "b" }];
-    const create = (more: object) => anna.send(new sdk.CreateUserCommand({ UserName: "bot", Path: "/ci/", ...more }));
-    expect((await refused(create({ Tags })))[1]).toContain("iam:TagUser");
-    await create({});
-    const move = (NewPath: string) => anna.send(new sdk.UpdateUserCommand({ UserName: "bot", NewPath }));
-    expect((await refused(move("/admins/")))[0]).toBe(denied);
-    await move("/ci/x/");
-  });
-
-  test("can ask for a boundary", async () => {
-    const condition = { StringEquals: { "iam:PermissionsBoundary": limits } };
-    const anna = await userWho("anna", allow(["iam:CreateUser", "iam:PutUserPermissionsBoundary"], "*", condition));
-    const create = (UserName: string, PermissionsBoundary?: string) =>
-      anna.send(new sdk.CreateUserCommand({ UserName, PermissionsBoundary }));
-    expect((await refused(create("bot")))[0]).toBe(denied);
-    await create("bot", limits);
-    const widen = {
-      UserName: "bot",
-      PermissionsBoundary: "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryFullAccess",
-    };
-    expect((await refused(anna.send(new sdk.PutUserPermissionsBoundaryCommand(widen))))[0]).toBe(denied);
   });
 });
 
@@ -564,8 +376,8 @@ describe("the account", () => {
   });
 
   test("is summed up", async () => {
-    for (const name of ["a", "b"]) await createUser(name);
-    await createGroup("g");
+    for (const name of ["a", "b"]) await as.createUser(name);
+    await as.createGroup("g");
     const { SummaryMap } = await berth.iam.send(new sdk.GetAccountSummaryCommand({}));
     expect(SummaryMap).toMatchObject({ Users: 2, Groups: 1, Roles: 0, Policies: 0, AccessKeysPerUserQuota: 2 });
     expect(berth.newest().text).toContain("<SummaryMap><entry><key>Users</key><value>2</value></entry>");

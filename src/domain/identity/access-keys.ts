@@ -1,7 +1,6 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { AccountId } from "../names.ts";
-import type { IdentityChanges } from "./changes.ts";
 import { accessKeyPurpose } from "./credentials.ts";
 import { findEntity, lockEntity } from "./entities.ts";
 import { newAccessKeyId, newSecret } from "./ids.ts";
@@ -30,11 +29,11 @@ export interface AccessKeyService {
 export interface AccessKeyParts {
   readonly metadata: IdentityMetadata;
   readonly sealer: Sealer;
-  readonly changes: IdentityChanges;
+  readonly changed: () => void;
   readonly clock: () => Date;
 }
 
-export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKeyParts): AccessKeyService {
+export function createAccessKeys({ metadata, sealer, changed, clock }: AccessKeyParts): AccessKeyService {
   const { accessKeys } = metadata.read;
 
   return {
@@ -57,7 +56,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
         await nouns.accessKeys.create(created as AccessKey);
         return created as AccessKey;
       });
-      changes.key(accessKeyId);
+      changed();
       return { ...key, secret };
     },
 
@@ -66,7 +65,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
         await requireKey(nouns, account, userName, accessKeyId);
         await nouns.accessKeys.setStatus(accessKeyId, status);
       });
-      changes.key(accessKeyId);
+      changed();
     },
 
     async delete({ registry: { account } }, userName, accessKeyId) {
@@ -74,7 +73,7 @@ export function createAccessKeys({ metadata, sealer, changes, clock }: AccessKey
         await requireKey(nouns, account, userName, accessKeyId);
         await nouns.accessKeys.delete(accessKeyId);
       });
-      changes.key(accessKeyId);
+      changed();
     },
 
     async lastUse({ registry: { account } }, accessKeyId) {

@@ -20,7 +20,7 @@ export interface AccountFacts {
 }
 
 export function createAccountFacts({ metadata }: { metadata: IdentityMetadata }): AccountFacts {
-  const { accounts, identities, managedPolicies } = metadata.read;
+  const { accounts, identities, managedPolicies, oidcProviders } = metadata.read;
 
   return {
     alias: async ({ registry: { account } }) => (await accounts.find(account))?.alias,
@@ -42,11 +42,12 @@ export function createAccountFacts({ metadata }: { metadata: IdentityMetadata })
     },
 
     async summary({ registry: { account } }) {
-      const [users, groups, roles, policies] = await Promise.all([
+      const [users, groups, roles, policies, providers] = await Promise.all([
         identities.count(account, "user"),
         identities.count(account, "group"),
         identities.count(account, "role"),
         managedPolicies.count(account),
+        oidcProviders.list(account),
       ]);
       return new Map([
         ["Users", users],
@@ -62,7 +63,7 @@ export function createAccountFacts({ metadata }: { metadata: IdentityMetadata })
         ["AccountPasswordPresent", 0],
         ["MFADevices", 0],
         ["MFADevicesInUse", 0],
-        ["Providers", 0],
+        ["Providers", providers.length],
         ["ServerCertificates", 0],
       ]);
     },

@@ -1,6 +1,5 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import type { IdentityChanges } from "./changes.ts";
 import { findEntity, lockEntity } from "./entities.ts";
 import { newUniqueId } from "./ids.ts";
 import type { Identity, IdentityMetadata, IdentityNouns, Paged } from "./ports.ts";
@@ -37,11 +36,11 @@ export interface GroupService {
 
 export interface GroupParts {
   readonly metadata: IdentityMetadata;
-  readonly changes: IdentityChanges;
+  readonly changed: () => void;
   readonly clock: () => Date;
 }
 
-export function createGroups({ metadata, changes, clock }: GroupParts): GroupService {
+export function createGroups({ metadata, changed, clock }: GroupParts): GroupService {
   const { identities } = metadata.read;
 
   return {
@@ -83,7 +82,7 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
     },
 
     async addUser({ registry: { account } }, name, userName) {
-      const { uniqueId } = await metadata.transact(async (nouns) => {
+      await metadata.transact(async (nouns) => {
         const group = await findEntity(nouns, account, "group", name);
         const user = await lockEntity(nouns, account, "user", userName);
         const others = await nouns.identities.groupsOf(user.id, { limit: maxGroupsOfUser });
@@ -92,19 +91,17 @@ export function createGroups({ metadata, changes, clock }: GroupParts): GroupSer
           throw refuse("LimitExceeded", { reason: `Cannot exceed quota for GroupsPerUser: ${maxGroupsOfUser}` });
         }
         await nouns.identities.join(group.id, user.id);
-        return user;
       });
-      changes.identity(uniqueId);
+      changed();
     },
 
     async removeUser({ registry: { account } }, name, userName) {
-      const { uniqueId } = await metadata.transact(async (nouns) => {
+      await metadata.transact(async (nouns) => {
         const group = await findEntity(nouns, account, "group", name);
         const user = await findEntity(nouns, account, "user", userName);
         await nouns.identities.leave(group.id, user.id);
-        return user;
       });
-      changes.identity(uniqueId);
+      changed();
     },
   };
 }

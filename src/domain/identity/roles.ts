@@ -2,7 +2,7 @@ import type { Granted, PrincipalDirectory } from "../access.ts";
 import { bindPrincipals, showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
 import type { AccountId, Arn } from "../names.ts";
-import { checkUnprotected, findEntity, serviceRolePath } from "./entities.ts";
+import { checkUnprotected, findEntity, lockEntity, serviceRolePath } from "./entities.ts";
 import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
 import { newUniqueId } from "./ids.ts";
 import { checkPolicy } from "./policy-text.ts";
@@ -81,7 +81,7 @@ export function createRoles({ metadata, directory, clock, changed }: RoleParts):
 
   /** A role that may be changed. */
   async function changeable(nouns: IdentityNouns, account: AccountId, name: string): Promise<Identity> {
-    const role = await findEntity(nouns, account, "role", name);
+    const role = await lockEntity(nouns, account, "role", name);
     checkUnprotected(role);
     return role;
   }

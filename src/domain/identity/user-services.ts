@@ -1,6 +1,5 @@
 import { createAccessKeys } from "./access-keys.ts";
 import { createAccountFacts } from "./account-facts.ts";
-import type { IdentityChanges } from "./changes.ts";
 import { createGroups } from "./groups.ts";
 import type { IdentityMetadata } from "./ports.ts";
 import type { Sealer } from "./sealer.ts";
@@ -9,8 +8,8 @@ import { createUsers } from "./users.ts";
 export interface UserServicesParts {
   readonly metadata: IdentityMetadata;
   readonly sealer: Sealer;
-  /** Told after whatever changes who somebody is. */
-  readonly changes: IdentityChanges;
+  /** Called after whatever changes who somebody is, or what somebody may do. */
+  readonly changed: () => void;
   readonly clock: () => Date;
 }
 

@@ -1,7 +1,6 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Arn } from "../names.ts";
-import type { IdentityChanges } from "./changes.ts";
 import { findEntity, lockEntity } from "./entities.ts";
 import { type NewTags, tagsOf, withoutTags, withTags } from "./identity-tags.ts";
 import { newUniqueId } from "./ids.ts";
@@ -43,11 +42,11 @@ export interface NewUser {
 
 export interface UserParts {
   readonly metadata: IdentityMetadata;
-  readonly changes: IdentityChanges;
+  readonly changed: () => void;
   readonly clock: () => Date;
 }
 
-export function createUsers({ metadata, changes, clock }: UserParts): UserService {
+export function createUsers({ metadata, changed, clock }: UserParts): UserService {
   const { identities } = metadata.read;
 
   /** Changes the user in one transaction, and tells those who keep what it was. */
@@ -56,12 +55,10 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
     name: string,
     work: (user: Identity, nouns: IdentityNouns) => Promise<void>,
   ): Promise<void> {
-    const { uniqueId } = await metadata.transact(async (nouns) => {
-      const user = await lockEntity(nouns, account, "user", name);
-      await work(user, nouns);
-      return user;
+    await metadata.transact(async (nouns) => {
+      await work(await lockEntity(nouns, account, "user", name), nouns);
     });
-    changes.identity(uniqueId);
+    changed();
   }
 
   return {
@@ -88,8 +85,6 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
         const to = { ...(newName !== undefined && { name: newName }), ...(path !== undefined && { path }) };
         if (!(await identities.update(id, to))) throw taken(newName ?? name);
       });
-      // Its keys are found together with its name.
-      await forgetKeys(granted, newName ?? name);
     },
 
     async delete(granted, name) {
@@ -111,11 +106,6 @@ export function createUsers({ metadata, changes, clock }: UserParts): UserServic
       });
     },
   };
-
-  async function forgetKeys({ registry: { account } }: Granted, name: string): Promise<void> {
-    const user = await identities.find(account, "user", name);
-    for (const { accessKeyId } of user ? await metadata.read.accessKeys.ofUser(user.id) : []) changes.key(accessKeyId);
-  }
 }
 
 /** In the order in which IAM looks. @throws DeleteConflict */

@@ -1,4 +1,3 @@
-import type { IdentityChanges } from "./changes.ts";
 import { type Credentials, createCredentials, type RootKey } from "./credentials.ts";
 import { createKeyUses, type KeyUses } from "./key-uses.ts";
 import { createKnown, type KnownParts, type OrganizationView } from "./known.ts";
@@ -26,8 +25,6 @@ export interface WhoIsWho {
   readonly sessions: Sessions;
   readonly webIdentities: WebIdentities;
   readonly keyUses: KeyUses;
-  /** To be told of what was changed, so that it counts at once in this process. */
-  readonly changes: IdentityChanges;
 }
 
 export function createWhoIsWho(parts: IdentityParts): WhoIsWho {
@@ -43,8 +40,6 @@ export function createWhoIsWho(parts: IdentityParts): WhoIsWho {
     sessions: createSessions({ read, known, credentials, clock }),
     webIdentities: createWebIdentities({ read, issuerKeys, clock }),
     keyUses,
-    // Changes are seldom: all is asked for again, whoever it was about.
-    changes: { key: known.changed, identity: known.changed },
   };
 }
 

@@ -488,6 +488,33 @@ export function identityContract(name: string, open: () => Promise<OpenedIdentit
       });
     });
 
+    test("a user that gets a key, or is let into a group, stays or was gone before", async () => {
+      const account = newAccountId();
+      const group = await make(account, "group", "team");
+      for (let round = 0; round < 10; round++) {
+        const user = await make(account, "user", `round-${round}`);
+        const key = newKey(user);
+        const addKey = change(async ({ identities, accessKeys }) => {
+          if (!(await identities.ofUniqueId(user.uniqueId))) throw new Error("gone");
+          await accessKeys.create(key);
+          await identities.join(group.id, user.id);
+        });
+        const remove = change(async ({ identities, accessKeys }) => {
+          if ((await accessKeys.ofUser(user.id)).length > 0) throw new Error("has keys");
+          await identities.delete(user.id);
+        });
+        const [added, removed] = await Promise.allSettled([addKey, remove]);
+        // Whoever came second saw what the first had done, and said so.
+        const reasons = [added, removed].flatMap((result) => (result.status === "rejected" ? [result.reason] : []));
+        expect(reasons).toHaveLength(1);
+        expect(["gone", "has keys"]).toContain((reasons[0] as Error).message);
+        const isThere = (await read().identities.ofUniqueId(user.uniqueId)) !== undefined;
+        expect((await read().accessKeys.find(key.accessKeyId)) !== undefined).toBe(isThere);
+        const members = names(await read().identities.membersOf(group.id, { limit: 99 }));
+        expect(members.includes(user.name)).toBe(isThere);
+      }
+    });
+
     test("access keys", async () => {
       const user = await make(newAccountId(), "user", "anna", { tags: new Map([["a", "b"]]) });
       const use = { at: at(9), service: "ecr", region: "eu-west-1" };

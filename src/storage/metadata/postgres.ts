@@ -15,10 +15,10 @@ const idleInTransactionTimeoutMs = 60_000;
 const keepAliveDelayMs = 10_000;
 
 /**
- * Serialization failure, deadlock, and the two constraints that somebody else's commit can break between this
- * transaction's look and its write.
+ * Serialization failure, deadlock, and the constraints that somebody else's commit can break between this transaction's
+ * look and its write: foreign keys (a delete that one restricts has a state of its own since PostgreSQL 18) and unique ones.
  */
-const retriedStates = new Set(["40001", "40P01", "23503", "23505"]);
+const retriedStates = new Set(["40001", "40P01", "23503", "23001", "23505"]);
 
 export const postgresFlavour: Flavour = {
   types: {
