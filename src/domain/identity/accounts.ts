@@ -1,8 +1,9 @@
 import { refuse } from "../errors.ts";
 import type { AccountId } from "../names.ts";
+import { newAccessKeyId } from "./ids.ts";
 import { attachBuiltIns } from "./organization-tree.ts";
 import type { Account, IdentityMetadata, IdentityNouns } from "./ports.ts";
-import { alphanumeric, digits, randomText, upperBase32 } from "./random.ts";
+import { alphanumeric, digits, randomText } from "./random.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** The pair that a root user signs with. Shown when it is made and never again. */
@@ -55,7 +56,7 @@ const pageSize = 500;
 export function createAccounts({ metadata, sealer, configured, clock }: AccountParts): AccountService {
   function newRootKey() {
     const rootKey: RootKeyPair = {
-      accessKeyId: `AKIA${randomText(upperBase32, 16)}`,
+      accessKeyId: newAccessKeyId(),
       secret: randomText(alphanumeric, 40),
     };
     const kept = { rootKeyId: rootKey.accessKeyId, rootSealedSecret: sealer.seal(rootKeyPurpose, rootKey) };

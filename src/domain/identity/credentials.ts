@@ -1,7 +1,8 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Principal, Session } from "../access.ts";
 import { type AccountId, iamArn, rootArn } from "../names.ts";
 import { rootKeyPurpose } from "./accounts.ts";
+import { newAccessKeyId, newSecret } from "./ids.ts";
 import type { KeyUses } from "./key-uses.ts";
 import type { Known, KnownKey } from "./known.ts";
 import type { Identity } from "./ports.ts";
@@ -70,7 +71,6 @@ export interface CredentialsParts {
 const purpose = "session";
 /** What users' secrets are sealed for. */
 export const accessKeyPurpose = "access-key";
-const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 interface SealedSession {
   readonly accessKeyId: string;
@@ -150,8 +150,8 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
       return { state: "active", accessKeyId, secret, principal, temporary: true, longTermKeyId };
     },
     async issueSession(principal, parent, durationSeconds) {
-      const accessKeyId = `ASIA${randomText(base32, 16)}`;
-      const secret = randomBytes(30).toString("base64");
+      const accessKeyId = newAccessKeyId("ASIA");
+      const secret = newSecret();
       const expiresAt = clock().getTime() + durationSeconds * 1000;
       const session: SealedSession = { accessKeyId, secret, parent, principal, expiresAt };
       const sessionToken = sealer.seal(purpose, session);
@@ -219,8 +219,4 @@ export function federatedPrincipal(by: Principal, session: Session & { name: str
 export function sameSecret(given: string, right: string): boolean {
   const hash = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(hash(given), hash(right));
-}
-
-function randomText(alphabet: string, length: number): string {
-  return Array.from(randomBytes(length), (byte) => alphabet[byte % alphabet.length]).join("");
 }

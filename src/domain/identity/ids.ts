@@ -1,27 +1,21 @@
 import { randomBytes } from "node:crypto";
+import { randomText, upperBase32 } from "./random.ts";
 
 /** As AWS makes them (IAM user guide, "Unique identifiers" and "Access keys"). */
-
-const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 const prefixes = { user: "AIDA", group: "AGPA", role: "AROA", policy: "ANPA" } as const;
 
 /** 21 characters, never given twice. */
 export function newUniqueId(kind: keyof typeof prefixes): string {
-  return prefixes[kind] + randomText(17);
+  return prefixes[kind] + randomText(upperBase32, 17);
 }
 
-/** 20 characters. */
-export function newAccessKeyId(): string {
-  return `AKIA${randomText(16)}`;
+/** 20 characters; `ASIA` for those that need a session token. */
+export function newAccessKeyId(prefix: "AKIA" | "ASIA" = "AKIA"): string {
+  return prefix + randomText(upperBase32, 16);
 }
 
 /** 40 characters: 240 random bits. */
 export function newSecret(): string {
   return randomBytes(30).toString("base64");
-}
-
-/** 256 is a multiple of 32, so every character is as likely as another. */
-function randomText(length: number): string {
-  return Array.from(randomBytes(length), (byte) => base32[byte % base32.length]).join("");
 }

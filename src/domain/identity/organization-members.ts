@@ -2,10 +2,10 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, parseAccountId, rootArn } from "../names.ts";
 import { emailIsTaken, everyAccount, unusedId } from "./accounts.ts";
+import { newUniqueId } from "./ids.ts";
 import { builtInPolicies, newOrganizationId, newRootId, policyTypes } from "./organization-names.ts";
 import { attachBuiltIns, type Desk, detachAll, isParent, organizationOf } from "./organization-tree.ts";
 import type { Account, IdentityMetadata, IdentityNouns, Organization, Paged } from "./ports.ts";
-import { randomText, upperBase32 } from "./random.ts";
 
 export interface DescribedOrganization {
   readonly organization: Organization;
@@ -241,7 +241,7 @@ async function createAdministrator(
     kind: "role",
     path: "/",
     name,
-    uniqueId: `AROA${randomText(upperBase32, 17)}`,
+    uniqueId: newUniqueId("role"),
     createdAt,
     tags: new Map(),
     trustPolicy: JSON.stringify({
