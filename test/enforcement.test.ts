@@ -295,6 +295,27 @@ describe("conditions on images", () => {
     });
   });
 
+  test("who may pull an index by its tag may pull its parts by digest, and who may not, may not", async () => {
+    const released = { StringLike: { "berth:ImageTag": "v*" } };
+    const user = await berth.crowd.user(account, "released", allow("ecr:BatchGetImage", "*", released));
+    const name = await repository();
+    const { digest: part, manifest } = await berth.pushImage(name, "part", "amd64");
+    const read = async (reference: string) =>
+      (await berth.ociAs(user, "GET", `/v2/${name}/manifests/${reference}`)).status;
+    expect(await read(part)).toBe(403);
+    const child = { mediaType: mediaTypes.manifest, digest: part, size: manifest.length };
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [child] });
+    for (const [tag, status] of [
+      ["draft", 403],
+      ["v1", 200],
+    ] as const) {
+      const headers = { "content-type": mediaTypes.index };
+      await berth.oci("PUT", `/v2/${name}/manifests/${tag}`, { headers, body: index });
+      expect([await read(tag), await read(part)]).toEqual([status, status]);
+    }
+    expect(await read("part")).toBe(403);
+  });
+
   test("every way to delete passes the policy: by tag, by digest, in a batch, with the repository", async () => {
     const user = await berth.crowd.user(account, "cleaner", allow(["ecr:BatchDeleteImage", "ecr:DeleteRepository"]));
     const keep = { StringLike: { "berth:ImageTag": "prod*" } };

@@ -5,7 +5,7 @@ import type { Image, Nouns } from "./ports.ts";
 
 /** Condition keys of ours, by which policies ask about images. docs/extensions.md explains them. */
 export const imageKeys = {
-  /** The tag that is asked for; of an image that is asked for by digest, all its tags. */
+  /** The tag that is asked for; of an image that is asked for by digest, all its tags, and those of indexes that list it. */
   tag: "berth:imagetag",
   digest: "berth:imagedigest",
   artifactType: "berth:artifacttype",
@@ -17,6 +17,9 @@ export const imageKeys = {
 
 /** What other parts of the registry find out about images: `berth:signedby` and `berth:worstfindingseverity`. */
 export type AttestationsOf = (image: Pick<Image, "repositoryId" | "digest">) => Promise<Facts>;
+
+/** More indexes than list one image anywhere. */
+const maxParents = 100;
 
 type KnownImage = Pick<Image, "id" | "repositoryId" | "digest" | "artifactType">;
 
@@ -39,7 +42,7 @@ export interface ImageFacts {
 /** @param attestationsOf left out: nothing is known but what is in the manifest */
 export function createImageFacts(read: Nouns, attestationsOf: AttestationsOf = async () => ({})): ImageFacts {
   async function factsOf(nouns: Nouns, image: KnownImage, tags?: readonly Tag[]): Promise<Facts> {
-    const meant = tags ?? (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
+    const meant = tags ?? (await tagsOver(nouns, image));
     return {
       ...(await attestationsOf(image)),
       [imageKeys.tag]: meant.length > 0 ? meant : undefined,
@@ -68,6 +71,14 @@ export function createImageFacts(read: Nouns, attestationsOf: AttestationsOf = a
       for (const tag of tags) granted.confirm({ ...facts, [imageKeys.tag]: tag });
     },
   };
+}
+
+/** Who pulls an index by its tag goes on with its parts by their digests: what is decided of the tag is decided of them. */
+async function tagsOver({ images, tags }: Nouns, { id, repositoryId, digest }: KnownImage): Promise<Tag[]> {
+  const parents = await images.parents(repositoryId, digest, maxParents);
+  const indexes = parents.length > 0 ? await images.findMany(repositoryId, parents) : [];
+  const found = await tags.ofImages([id, ...indexes.map((index) => index.id)]);
+  return [...new Set([...found.values()].flat())];
 }
 
 /** Of a manifest that is being pushed. @throws ManifestInvalid, ManifestTooLarge */

@@ -9,6 +9,7 @@ import {
   type RepositoryName,
   type UploadId,
 } from "../names.ts";
+import { createMounts, type Mount } from "./mounts.ts";
 import type {
   Appended,
   BlobStore,
@@ -45,16 +46,7 @@ export interface LayerService {
   ): Promise<{ layer: LayerLink; range?: ByteRange; content: Content }>;
   /** @throws LayerNotFound, and LayerReferenced while an image refers to the layer */
   delete(granted: Granted, name: RepositoryName, digest: Digest): Promise<void>;
-  /**
-   * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller
-   * may read. Answers `undefined` where that is not possible; the client then pushes the layer.
-   */
-  mount(
-    granted: Granted,
-    name: RepositoryName,
-    digest: Digest,
-    source: { from?: RepositoryName; mayRead(name: RepositoryName): Promise<boolean> },
-  ): Promise<LayerLink | undefined>;
+  readonly mount: Mount;
 
   /** @throws TooManyUploads when the principal has as many unfinished uploads as one may have */
   begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
@@ -102,10 +94,6 @@ const claimPollMs = 50;
 const putOffAfterMs = 60_000;
 /** Of a commit that lies so far back nobody knows whether its bytes are still there: strays are removed after a day. */
 const publishWithinMs = 3_600_000;
-/** Repositories that a layer is looked for in when the client names none. As many are looked at whoever has it. */
-const mountCandidates = 8;
-/** No repository has this id. */
-const nowhere = 0;
 
 interface Claim {
   readonly upload: Upload;
@@ -361,32 +349,7 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
         await layers.unlink(repository.id, digest, clock());
       });
     },
-    async mount(granted, name, digest, { from, mayRead }) {
-      const { registry } = granted;
-      await repositoryOf(granted, name);
-      if ((await metadata.read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
-      const candidates = from ? [from] : await holdersOf(metadata, registry, digest);
-      const sources: RepositoryName[] = [];
-      for (const candidate of candidates) {
-        // The same questions for a source that is unknown, that is forbidden and that does not have the layer.
-        const isAllowed = await mayRead(candidate);
-        const source = await metadata.read.repositories.find(registry, candidate);
-        const found = await metadata.read.layers.find(source?.id ?? nowhere, digest);
-        if (isAllowed && found && !found.quarantined) sources.push(candidate);
-      }
-      for (const candidate of sources) {
-        const link = await metadata.transact(async ({ repositories, layers }) => {
-          const target = await existing(repositories, registry, name);
-          const source = await repositories.find(registry, candidate);
-          const found = source && (await layers.find(source.id, digest));
-          if (!found || found.quarantined) return undefined;
-          await layers.link(target.id, found, clock());
-          return found;
-        });
-        if (link) return link;
-      }
-      return undefined;
-    },
+    mount: createMounts({ metadata, clock }),
 
     async begin(granted, name, algorithm = "sha256") {
       const { account, arn, userId: id } = granted.caller.principal;
@@ -484,13 +447,6 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       return blob;
     },
   };
-}
-
-/** Always equally many, so that the time of a refusal does not tell how many repositories have the layer. */
-async function holdersOf(metadata: Metadata, registry: Granted["registry"], digest: Digest): Promise<RepositoryName[]> {
-  const holders = await metadata.read.layers.holders(registry, digest, mountCandidates);
-  const nobody = Array.from({ length: mountCandidates - holders.length }, () => `nobody/${randomUUID()}`);
-  return [...holders.map(({ repository }) => repository.name), ...(nobody as RepositoryName[])];
 }
 
 function progressOf(upload: Upload, staged: Staged, at: Date): UploadProgress {

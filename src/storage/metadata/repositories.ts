@@ -80,6 +80,10 @@ const listByName = statement((db, value: Registry & { after: string; limit: numb
     .limit(value.limit),
 );
 
+const tagsOf = statement((db, value: { id: number }) =>
+  db.selectFrom("resource_tag").select(["key", "value"]).where("repository_id", "=", value.id).orderBy("key"),
+);
+
 export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories {
   const nouns: Repositories = {
     async find(registry, name) {
@@ -124,12 +128,7 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
     },
 
     async resourceTags(id) {
-      const rows = await db
-        .selectFrom("resource_tag")
-        .select(["key", "value"])
-        .where("repository_id", "=", id)
-        .orderBy("key")
-        .execute();
+      const rows = await tagsOf(db, flavour, { id });
       return new Map(rows.map(({ key, value }) => [key, value]));
     },
 

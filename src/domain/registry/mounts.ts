@@ -1,0 +1,62 @@
+import { randomUUID } from "node:crypto";
+import type { Granted } from "../access.ts";
+import type { Digest, Registry, RepositoryName } from "../names.ts";
+import type { LayerLink, Metadata } from "./ports.ts";
+import { existing } from "./repositories.ts";
+
+/**
+ * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller may
+ * read. Answers `undefined` where that is not possible; the client then pushes the layer. Why it is not possible shows
+ * neither in the answer nor in the work: a source that is unknown, one that is forbidden and one without the layer are
+ * asked about in the same way.
+ */
+export type Mount = (
+  granted: Granted,
+  name: RepositoryName,
+  digest: Digest,
+  source: { readonly from?: RepositoryName; mayRead(name: RepositoryName): Promise<boolean> },
+) => Promise<LayerLink | undefined>;
+
+/** Repositories that a layer is looked for in when the client names none. As many are looked at whoever has it. */
+const candidatesAtMost = 8;
+/** No repository has this id. */
+const nowhere = 0;
+
+export function createMounts({ metadata, clock }: { metadata: Metadata; clock: () => Date }): Mount {
+  const { read } = metadata;
+
+  /** Always equally many: the time of a refusal does not tell how many repositories have the layer. */
+  async function holdersOf(registry: Registry, digest: Digest): Promise<RepositoryName[]> {
+    const holders = await read.layers.holders(registry, digest, candidatesAtMost);
+    const nobody = Array.from({ length: candidatesAtMost - holders.length }, () => `nobody/${randomUUID()}`);
+    return [...holders.map(({ repository }) => repository.name), ...(nobody as RepositoryName[])];
+  }
+
+  async function link(registry: Registry, from: RepositoryName, to: RepositoryName, digest: Digest) {
+    return metadata.transact(async ({ repositories, layers }) => {
+      const target = await existing(repositories, registry, to);
+      const source = await repositories.find(registry, from);
+      const found = source && (await layers.find(source.id, digest));
+      if (!found || found.quarantined) return undefined;
+      await layers.link(target.id, found, clock());
+      return found;
+    });
+  }
+
+  return async ({ registry }, name, digest, { from, mayRead }) => {
+    await existing(read.repositories, registry, name);
+    if ((await read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
+    const sources: RepositoryName[] = [];
+    for (const candidate of from ? [from] : await holdersOf(registry, digest)) {
+      const isAllowed = await mayRead(candidate);
+      const source = await read.repositories.find(registry, candidate);
+      const found = await read.layers.find(source?.id ?? nowhere, digest);
+      if (isAllowed && found && !found.quarantined) sources.push(candidate);
+    }
+    for (const source of sources) {
+      const linked = await link(registry, source, name, digest);
+      if (linked) return linked;
+    }
+    return undefined;
+  };
+}
