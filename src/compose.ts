@@ -111,6 +111,7 @@ export function compose(parts: Parts) {
   const roleServices = createRoleServices({
     metadata,
     directory,
+    principals,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,

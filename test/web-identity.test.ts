@@ -143,7 +143,7 @@ const environmentOf = (platform: Platform, token: string) => {
   return {
     HOME: newFolder("home"),
     AWS_ENDPOINT_URL: berth.url,
-    AWS_REGION: "us-east-1",
+    AWS_DEFAULT_REGION: "us-east-1",
     AWS_ROLE_ARN: roleOf(platform),
     AWS_WEB_IDENTITY_TOKEN_FILE: file,
   };

@@ -15,12 +15,14 @@ import * as iam from "./iam.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
+import * as publicAccess from "./public.ts";
 import * as races from "./races.ts";
 import * as sdk from "./sdk-js.ts";
 import { type Server, startServer } from "./server.ts";
 import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
+import * as terraformOrganizations from "./terraform-organizations.ts";
 import { openWorld, type Tally } from "./world.ts";
 
 const CLIENTS: readonly Client[] = [
@@ -36,6 +38,8 @@ const CLIENTS: readonly Client[] = [
   terraform,
   iam,
   terraformIam,
+  terraformOrganizations,
+  publicAccess,
   races,
   conformance,
   helm,

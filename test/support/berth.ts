@@ -76,6 +76,8 @@ export interface InProcess {
   iam(overrides?: object): IAMClient;
   organizations(overrides?: object): OrganizationsClient;
   cloudTrail(overrides?: object): CloudTrailClient;
+  /** Any other client of the SDK. */
+  client<Client>(type: new (config: never) => Client, overrides?: object): Client;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -104,6 +106,7 @@ export interface InProcessOptions {
   readonly publicAccess?: boolean;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
+  readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -119,7 +122,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -136,10 +139,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
     limits: { ...unlimited, ...options.limits },
+    audit: options.audit,
     clock: () => state.now,
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const arrival = (): Arrival => ({
     requestId: crypto.randomUUID(),
     sourceIp: "127.0.0.1",
@@ -197,6 +202,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
     iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
     organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
