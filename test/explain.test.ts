@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DescribeRepositoriesCommand, ECRClient } from "@aws-sdk/client-ecr";
@@ -82,6 +82,29 @@ test("what cannot be asked is told before anybody is asked, and what is refused 
     expect({ out, code }).toEqual({ out: "", code: 1 });
     expect(err).toContain(says);
   }
+});
+
+test("the settings of whatever folder this is get no platform's token", async () => {
+  const asked: string[] = [];
+  using elsewhere = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    async fetch(request) {
+      asked.push(await request.text());
+      return new Response(null, { status: 400 });
+    },
+  });
+  const folder = mkdtempSync(join(root, "folder-"));
+  writeFileSync(join(folder, "berth.yaml"), `publicUrl: http://127.0.0.1:${elsewhere.port}\n`);
+  writeFileSync(join(folder, "token"), "a.token.of-a-platform");
+  const env = {
+    HOME: root,
+    AWS_WEB_IDENTITY_TOKEN_FILE: join(folder, "token"),
+    AWS_ROLE_ARN: "arn:aws:iam::000000000000:role/push",
+  };
+  const { err, code } = await runProgram("berth", ["explain", "--action", "ecr:PutImage"], { cwd: folder, env });
+  expect({ code, asked }).toEqual({ code: 1, asked: [] });
+  expect(err).toContain("there is no key pair to ask with");
 });
 
 test("a denial, to whom it met, to whom may know, and to nobody else", async () => {
