@@ -143,7 +143,7 @@ const environmentOf = (platform: Platform, token: string) => {
   return {
     HOME: newFolder("home"),
     AWS_ENDPOINT_URL: berth.url,
-    AWS_REGION: "us-east-1",
+    AWS_DEFAULT_REGION: "us-east-1",
     AWS_ROLE_ARN: roleOf(platform),
     AWS_WEB_IDENTITY_TOKEN_FILE: file,
   };
@@ -240,7 +240,7 @@ describe("berth explain by a session", () => {
     expect(out).toStartWith("Denied, because no identity-based policy allows the ecr:PutImage action\n");
     expect(out).toMatch(/principal +arn:aws:sts::000000000000:assumed-role\/github\//);
     expect(out).toMatch(/policies of the principal +do not allow it/);
-    expect(out).toContain(`Allow ecr:PutImage on ${resource} in a policy of arn:aws:sts`);
+    expect(out).toContain(`Allow ecr:PutImage on ${resource} in a policy of the role github.`);
   });
 
   test("what it may do, and by which statement", async () => {

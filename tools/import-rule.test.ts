@@ -89,6 +89,17 @@ test.each<[path: string, text: string, wrong: string | undefined]>([
   ],
   ["src/storage/keys.ts", "const home = process.env.HOME;", "src/storage/keys.ts:1 must not read the environment"],
   ["src/config.ts", "const home = process.env.HOME;", undefined],
+  ["src/client-config.ts", "const home = process.env.HOME;", undefined],
+  [
+    "src/cli/api/credentials.ts",
+    "const key = process.env.AWS_PROFILE;",
+    "src/cli/api/credentials.ts:1 must not read the environment",
+  ],
+  [
+    "src/cli/serve.ts",
+    'import { x } from "@smithy/signature-v4";',
+    "src/cli/serve.ts:1 must not use the package @smithy/signature-v4",
+  ],
   ["src/server/listener.ts", 'import type { Log } from "./log.ts";', undefined],
   ["src/server/listener.ts", 'import pino from "pino";', "src/server/listener.ts:1 must not use the package pino"],
   [

@@ -6,6 +6,7 @@ import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createLookup } from "../domain/audit/lookup.ts";
 import { createTrail } from "../domain/audit/trail.ts";
+import { createDenials } from "../domain/denials.ts";
 import { createExplanations } from "../domain/explanations.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
@@ -131,7 +132,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     },
     addresses: createAddresses(`https://${registryHost}`),
     access,
-    explanations: createExplanations({ access, principals }),
+    explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
     credentials,
     registryTokens: tokens,
     sessions,

@@ -1,5 +1,5 @@
-import { clientConfig } from "../client-config.ts";
-import { loadConfig, publicUrlOf } from "../config.ts";
+import { type ClientConfig, clientConfig } from "../client-config.ts";
+import { type Config, loadConfig, publicUrlOf } from "../config.ts";
 import { createApi } from "./api/client.ts";
 import { findSigner } from "./api/credentials.ts";
 import { type Explained, explanationText } from "./explanation-text.ts";
@@ -29,9 +29,7 @@ export async function explain(requestId: string | undefined, options: ExplainOpt
       ? { principalArn: principal, action, resourceArn: resource, context: contextOf(context) }
       : { requestId };
 
-  const server = loadConfig({ file });
-  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
-  const config = clientConfig({ presets: { endpoint, region: server.region, data: server.data } });
+  const config = configFor(loadConfig({ file }));
   const api = createApi(config);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
@@ -42,6 +40,16 @@ export async function explain(requestId: string | undefined, options: ExplainOpt
     keys: await signer.keys(),
   });
   console.log(json ? JSON.stringify(answer, null, 2) : explanationText(answer));
+}
+
+/** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
+function configFor(server: Config): ClientConfig {
+  const { region, data } = server;
+  const given = clientConfig({ presets: { region, data } });
+  if (given.endpoints.berth) return given;
+  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
+  // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
+  return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
 }
 
 /** `key=value`; a key may come several times, and has several values then. */

@@ -69,6 +69,7 @@ test.each<[change: Partial<Explained>, says: string]>([
   [{ because: "because no service control policy allows the ecr:PutImage action" }, "Every level of the organisation"],
   [{ because: "because no resource-based policy allows the ecr:PutImage action" }, "set-repository-policy"],
   [{ because: "because no role trust policy allows the sts:AssumeRole action" }, "update-assume-role-policy"],
+  [{ principalArn: "arn:aws:sts::000000000000:assumed-role/push/job" }, "in a policy of the role push."],
   [{ withheld: true }, "Policies that you may not read are not shown"],
   [{ allowedNow: true }, "By now the same request would be allowed"],
 ])("%j", (change, says) => {

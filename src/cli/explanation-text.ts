@@ -86,8 +86,7 @@ const kinds: Record<string, { readonly title: string; readonly inMessage: RegExp
   identity: {
     title: "policies of the principal",
     inMessage: /identity-based policy/,
-    help: ({ action, resource, principal }) =>
-      `Allow ${action} on ${resource} in a policy of ${principal}, or of a group that it is in.`,
+    help: ({ action, resource, principal }) => `Allow ${action} on ${resource} in a policy of ${holderOf(principal)}.`,
   },
   boundary: {
     title: "permissions boundary",
@@ -146,6 +145,13 @@ function helpLines(answer: Explained): string[] {
   // A registry's policy is seldom what is missing; where both may be, the repository's is named.
   const help = helps.at(-1)?.help({ action, resource, principal });
   return help === undefined ? [] : ["What would help:", `  ${help}`];
+}
+
+/** Whose policies count: a session has those of its role. */
+function holderOf(principal: string): string {
+  const [, role] = /:assumed-role\/([^/]+)\//.exec(principal) ?? [];
+  if (role !== undefined) return `the role ${role}`;
+  return principal.includes(":user/") ? `${principal}, or of a group that it is in` : principal;
 }
 
 function nameOf({ policyName, sid, index }: Statement): string {

@@ -39,7 +39,7 @@ function trail(found: { at: number; record: string }[], others = 0) {
     ...Array.from({ length: others }, (_, n) => ({ at: cameAt + (n % 1_000), record: recordOf(`other ${n}`) })),
   ];
   const rows = ends
-    .map(({ at, record }, sequence) => ({ at: new Date(at), sequence, record }))
+    .map(({ at, record }, sequence) => ({ ...registry, at: new Date(at), sequence, record, hash: new Uint8Array() }))
     .sort((a, b) => b.at.getTime() - a.at.getTime() || b.sequence - a.sequence);
   const records: Records = {
     async list(of, { from, until, after, limit }) {

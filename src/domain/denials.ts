@@ -1,23 +1,14 @@
 import type { PolicyKind } from "../policy/document.ts";
 import type { Facts, Need } from "./access.ts";
+import type { AuditEvents, AuditPosition } from "./audit/ports.ts";
+import { timeOfEventId } from "./audit/record.ts";
 import type { Denials, RecordedDenial } from "./explanations.ts";
 import type { Arn, Registry } from "./names.ts";
 
 /** The audit trail, as far as denials are found in it. */
-export interface Records {
-  /** Newest first, from `from` to `until`, both inclusive. */
-  list(
-    registry: Registry,
-    page: { readonly from: Date; readonly until: Date; readonly after?: Position; readonly limit: number },
-  ): Promise<readonly (Position & { readonly record: string })[]>;
-}
+export type Records = Pick<AuditEvents, "list">;
 
-interface Position {
-  readonly at: Date;
-  readonly sequence: number;
-}
-
-/** A request's id has the time at which it came, and its record the time at which it ended: a denial is no long affair. */
+/** An id tells when its request came, and a record when it ended: a denial is no long affair. */
 const windowsMs = [
   [-1_000, 2_000],
   [2_000, 30_000],
@@ -28,12 +19,12 @@ const maxScanned = 20_000;
 
 export function createDenials(records: Records): Denials {
   async function recordOf(requestId: string, registry: Registry): Promise<TrailRecord | undefined> {
-    const cameAt = timeOf(requestId);
+    const cameAt = timeOfEventId(requestId);
     if (cameAt === undefined) return undefined;
     const needle = `"requestID":"${requestId}"`;
     for (const [from, until] of windowsMs) {
       const range = { from: new Date(cameAt + from), until: new Date(cameAt + until) };
-      let after: Position | undefined;
+      let after: AuditPosition | undefined;
       for (let scanned = 0; scanned < maxScanned; scanned += pageSize) {
         const page = await records.list(registry, { ...range, after, limit: pageSize });
         for (const { record } of page) {
@@ -54,13 +45,6 @@ export function createDenials(records: Records): Denials {
       return record && denialIn(requestId, record);
     },
   };
-}
-
-/** When a request came, by its id (RFC 9562, version 7). `undefined` for an id that is not one of ours. */
-function timeOf(requestId: string): number | undefined {
-  const [, high, low] =
-    /^([0-9a-f]{8})-([0-9a-f]{4})-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.exec(requestId) ?? [];
-  return high === undefined ? undefined : Number.parseInt(`${high}${low}`, 16);
 }
 
 /** What is read of a record (CloudTrail user guide, "CloudTrail record contents"). */

@@ -63,8 +63,7 @@ export interface ExplanationService {
 export interface ExplanationParts {
   readonly access: Access;
   readonly principals: PrincipalDirectory;
-  /** Left out: nothing is recorded. */
-  readonly denials?: Denials;
+  readonly denials: Denials;
 }
 
 /** What opens the decisions about a principal to others. */
@@ -113,7 +112,7 @@ export function createExplanations({ access, principals, denials }: ExplanationP
     },
 
     async ofDenial({ caller, registry }, requestId) {
-      const denial = await denials?.denialOf(requestId, { ...registry, account: caller.principal.account });
+      const denial = await denials.denialOf(requestId, { ...registry, account: caller.principal.account });
       const unknown = () => refuse("NoSuchEntity", { reason: `There is no denial of a request ${requestId}` });
       if (!denial) throw unknown();
       const { principalArn, identityArn = principalArn, action, resource, decision, at, facts } = denial;
