@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sdk from "@aws-sdk/client-iam";
-import { createAccess } from "../../domain/access.ts";
-import { compilePolicy } from "../../policy/compile.ts";
 import { account, inProcess } from "../testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
@@ -275,6 +273,30 @@ describe("attachments", () => {
     await attach(policyArn("p9")); // is there
   });
 
+  test("are on users and groups, too", async () => {
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName: "ci" }));
+    await berth.iam.send(new sdk.CreateGroupCommand({ GroupName: "team" }));
+    const { Arn: PolicyArn = "" } = await createPolicy("push");
+    const user = { UserName: "ci", PolicyArn };
+    const group = { GroupName: "team", PolicyArn };
+    await berth.iam.send(new sdk.AttachUserPolicyCommand(user));
+    await berth.iam.send(new sdk.AttachGroupPolicyCommand(group));
+    const attached = [{ PolicyName: "push", PolicyArn }];
+    const ofUser = await berth.iam.send(new sdk.ListAttachedUserPoliciesCommand({ UserName: "ci" }));
+    expect(ofUser.AttachedPolicies).toEqual(attached);
+    const ofGroup = await berth.iam.send(new sdk.ListAttachedGroupPoliciesCommand({ GroupName: "team" }));
+    expect(ofGroup.AttachedPolicies).toEqual(attached);
+    const entities = await berth.iam.send(new sdk.ListEntitiesForPolicyCommand({ PolicyArn }));
+    expect(entities.PolicyUsers?.[0]).toMatchObject({ UserName: "ci", UserId: expect.stringMatching(/^AIDA/) });
+    expect(entities.PolicyGroups?.[0]).toMatchObject({ GroupName: "team", GroupId: expect.stringMatching(/^AGPA/) });
+    expect((await berth.iam.send(new sdk.GetPolicyCommand({ PolicyArn }))).Policy?.AttachmentCount).toBe(2);
+    await berth.iam.send(new sdk.DetachUserPolicyCommand(user));
+    await berth.iam.send(new sdk.DetachGroupPolicyCommand(group));
+    expect((await refused(berth.iam.send(new sdk.DetachGroupPolicyCommand(group))))[0]).toBe("NoSuchEntityException");
+    const nobody = new sdk.AttachUserPolicyCommand({ UserName: "nobody", PolicyArn });
+    expect((await refused(berth.iam.send(nobody)))[1]).toBe("The user with name nobody cannot be found.");
+  });
+
   test("are found from the policy's side", async () => {
     await createRole("other");
     const { Arn: PolicyArn = "" } = await createPolicy("push");
@@ -332,41 +354,54 @@ describe("inline policies", () => {
     ]);
   });
 
+  test("of users and groups have smaller sizes", async () => {
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName: "ci" }));
+    await berth.iam.send(new sdk.CreateGroupCommand({ GroupName: "team" }));
+    const long = (length: number) => pull.replace("ecr:BatchGetImage", `ecr:${"x".repeat(length - pull.length + 13)}`);
+    expect(long(2048)).toHaveLength(2048);
+    const user = { UserName: "ci", PolicyName: "p" };
+    await berth.iam.send(new sdk.PutUserPolicyCommand({ ...user, PolicyDocument: long(2048) }));
+    const longer = new sdk.PutUserPolicyCommand({ ...user, PolicyDocument: long(2049) });
+    expect((await refused(berth.iam.send(longer)))[1]).toBe("Maximum policy size of 2048 bytes exceeded for user ci");
+    expect((await berth.iam.send(new sdk.ListUserPoliciesCommand({ UserName: "ci" }))).PolicyNames).toEqual(["p"]);
+    const read = await berth.iam.send(new sdk.GetUserPolicyCommand(user));
+    expect(decodeURIComponent(read.PolicyDocument ?? "")).toBe(long(2048));
+    await berth.iam.send(new sdk.DeleteUserPolicyCommand(user));
+    expect((await refused(berth.iam.send(new sdk.GetUserPolicyCommand(user))))[1]).toBe(
+      "The user policy with name p cannot be found.",
+    );
+    const group = { GroupName: "team", PolicyName: "p" };
+    await berth.iam.send(new sdk.PutGroupPolicyCommand({ ...group, PolicyDocument: long(5120) }));
+    const longest = new sdk.PutGroupPolicyCommand({ ...group, PolicyDocument: long(5121) });
+    expect((await refused(berth.iam.send(longest)))[1]).toBe(
+      "Maximum policy size of 5120 bytes exceeded for group team",
+    );
+    expect((await berth.iam.send(new sdk.ListGroupPoliciesCommand({ GroupName: "team" }))).PolicyNames).toEqual(["p"]);
+    expect((await berth.iam.send(new sdk.GetGroupPolicyCommand(group))).GroupName).toBe("team");
+    await berth.iam.send(new sdk.DeleteGroupPolicyCommand(group));
+    expect((await refused(berth.iam.send(new sdk.DeleteGroupPolicyCommand(group))))[1]).toBe(
+      "The group policy with name p cannot be found.",
+    );
+  });
+
   test("must be policies", async () => {
     expect((await refused(put("a", trust)))[0]).toBe("MalformedPolicyDocumentException");
   });
 });
 
 describe("whoever manages roles", () => {
-  const admin = (statements: object[]) => {
-    const policy = compilePolicy(JSON.stringify({ Version: "2012-10-17", Statement: statements }), {
-      kind: "identity",
-      name: "admin",
-    });
-    return createAccess({
-      // Asks as a user, so that the policy counts.
-      principals: { of: async () => ({ identity: [policy], facts: {} }) },
-      resources: { of: async () => ({ resource: [], facts: {} }) },
-      clock: () => new Date(),
-    });
-  };
-  /** The gate asks as the user `admin` of the account; the signature is still root's. */
+  /** From here on a user asks who has these statements and no others. */
   async function asAdmin(statements: object[]) {
-    const gate = admin(statements);
-    const as =
-      <Rest extends unknown[], Answer>(ask: (caller: never, ...rest: Rest) => Answer) =>
-      (caller: { principal: object }, ...rest: Rest) =>
-        ask(
-          {
-            ...caller,
-            principal: { ...caller.principal, kind: "user", arn: `arn:aws:iam::${account}:user/admin` },
-          } as never,
-          ...rest,
-        );
     await berth.close();
-    berth = await inProcess({
-      access: { grant: as(gate.grant), allows: as(gate.allows), explain: as(gate.explain) } as never,
-    });
+    berth = await inProcess({ enforced: true });
+    const UserName = "admin";
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName }));
+    const PolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement: statements });
+    await berth.iam.send(new sdk.PutUserPolicyCommand({ UserName, PolicyName: "admin", PolicyDocument }));
+    const { AccessKey } = await berth.iam.send(new sdk.CreateAccessKeyCommand({ UserName }));
+    const { AccessKeyId: accessKeyId = "", SecretAccessKey: secretAccessKey = "" } = AccessKey ?? {};
+    const iam = berth.iamAs({ accessKeyId, secretAccessKey });
+    berth = { ...berth, iam };
   }
   const allow = (Action: string | string[], Resource: string, Condition?: object) => ({
     Effect: "Allow",
