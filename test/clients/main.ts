@@ -15,6 +15,7 @@ import * as iam from "./iam.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
+import * as publicAccess from "./public.ts";
 import * as races from "./races.ts";
 import * as sdk from "./sdk-js.ts";
 import { type Server, startServer } from "./server.ts";
@@ -36,6 +37,7 @@ const CLIENTS: readonly Client[] = [
   terraform,
   iam,
   terraformIam,
+  publicAccess,
   races,
   conformance,
   helm,

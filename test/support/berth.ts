@@ -4,8 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { ECRClient } from "@aws-sdk/client-ecr";
-import { IAMClient } from "@aws-sdk/client-iam";
-import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
@@ -72,9 +70,9 @@ export interface InProcess {
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
+  /** Any other client of the SDK. */
+  client<Client>(type: new (config: never) => Client, overrides?: object): Client;
   sts(overrides?: object): STSClient;
-  iam(overrides?: object): IAMClient;
-  organizations(overrides?: object): OrganizationsClient;
   cloudTrail(overrides?: object): CloudTrailClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
@@ -119,7 +117,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -140,6 +138,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const arrival = (): Arrival => ({
     requestId: crypto.randomUUID(),
     sourceIp: "127.0.0.1",
@@ -193,10 +192,9 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return berth.send(method, path, { headers: { authorization, ...headers }, body });
     },
     ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
-    iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
-    organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);
