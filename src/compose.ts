@@ -3,6 +3,7 @@ import { type Arrival, createAccess, type ResourcePolicies, resourcesByService }
 import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
+import { createExplanations } from "./domain/explanations.ts";
 import { createAccounts } from "./domain/identity/accounts.ts";
 import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
@@ -154,6 +155,7 @@ export function compose(parts: Parts) {
   });
   const api: Surface = createControlPlane({
     ...common,
+    explanations: createExplanations({ access, principals }),
     registryTokens: tokens,
     sessions,
     webIdentities,

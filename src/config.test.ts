@@ -46,6 +46,7 @@ test("nothing given: the defaults", () => {
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
+    audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
@@ -87,6 +88,10 @@ uploadExpiryHours: 1
 gc:
   grace: 90m
   every: 1s
+audit:
+  retention: 0
+  pulls: false
+  queueLimit: 100
 `,
   );
   expect(config).toEqual({
@@ -120,6 +125,7 @@ gc:
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
+    audit: { retention: 0, pulls: false, queueLimit: 100 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },

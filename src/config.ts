@@ -6,9 +6,9 @@ import { z } from "zod";
 import { parseAccountId, parseRegion } from "./domain/names.ts";
 
 /**
- * The only reader of the environment and of berth.yaml. Every setting is a text, in the file as in its variable (the
- * file is read without YAML's types, so that `account: 000000000000` stays twelve digits); one schema turns the texts
- * into values, and its messages say what is allowed.
+ * The only reader of berth.yaml and, but for client-config.ts, of the environment. Every setting is a text, in the file as
+ * in its variable (the file is read without YAML's types, so that `account: 000000000000` stays twelve digits); one schema
+ * turns the texts into values, and its messages say what is allowed.
  */
 export type Config = Frozen<z.output<ReturnType<typeof schemaFor>>>;
 
@@ -418,6 +418,11 @@ function readFile(given: string | undefined, cwd: string, origins: Map<string, s
   return content as Settings;
 }
 
+/** Read by our commands where they are clients (client-config.ts); a server beside them has no use for them. */
+const clientVariables = ["BERTH_ENDPOINT", "BERTH_HELPER_CONFIG", "BERTH_HELPER_HOSTS"] as const;
+
+export type ClientVariable = (typeof clientVariables)[number];
+
 /** An empty variable counts as none: that is how compose files and shells leave one out. */
 function readVariables(
   env: Record<string, string | undefined>,
@@ -429,6 +434,7 @@ function readVariables(
   const byVariable = new Map(keys.map((key) => [variableOf(key), key]));
   for (const [variable, value] of Object.entries(env)) {
     if (!variable.startsWith("BERTH_") || value === undefined || value === "") continue;
+    if (clientVariables.some((name) => name === variable)) continue;
     const key = byVariable.get(variable);
     if (key !== undefined) {
       const [first = "", second] = key.split(".");

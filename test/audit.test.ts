@@ -206,6 +206,23 @@ describe("the audit trail", () => {
     });
   });
 
+  test("a repository that a push makes has a record of its own", async () => {
+    const open = await inProcess({ createOnPush: true });
+    await open.pushImage("made/by-push", "v1", "layer");
+    const records = await open.records();
+    const made = records.filter(({ eventName }) => eventName === "CreateRepository");
+    expect(made).toHaveLength(1);
+    expect(made[0]).toMatchObject({
+      resources: [{ ARN: repositoryArn("made/by-push") }],
+      additionalEventData: { authorization: [{ action: "ecr:CreateRepository", decision: "allowed" }] },
+    });
+    const push = records.find(
+      ({ requestID, eventName }) => requestID === made[0]?.requestID && eventName !== made[0]?.eventName,
+    );
+    expect(push?.userIdentity.accessKeyId).toBe(keyPair.accessKeyId);
+    await open.close();
+  });
+
   describe("LookupEvents", () => {
     const lookup = async (input: LookupEventsCommandInput = {}) => {
       await berth.records();

@@ -1,5 +1,6 @@
 import type { Access } from "../domain/access.ts";
 import type { AuditLookup } from "../domain/audit/lookup.ts";
+import type { ExplanationService } from "../domain/explanations.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
@@ -15,6 +16,7 @@ import type { PolicyService } from "../domain/registry/policies.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
@@ -41,6 +43,7 @@ export interface ControlPlaneParts {
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;
   readonly access: Access;
+  readonly explanations: ExplanationService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sessions: Sessions;
@@ -81,7 +84,8 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   });
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
-  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging })]);
+  const berth = createBerth({ explanations: parts.explanations });
+  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), berth]);
   const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
@@ -121,6 +125,7 @@ export const operationNames: readonly string[] = [
   ...iamOperations.keys(),
   ...cloudTrailOperations.keys(),
   ...organizationsOperations.keys(),
+  ...berthOperations.keys(),
 ];
 
 function isQuery({ method, headers }: Request): boolean {

@@ -6,6 +6,7 @@ import * as stsSdk from "@aws-sdk/client-sts";
 import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
 import { createLookup } from "../domain/audit/lookup.ts";
 import { createTrail } from "../domain/audit/trail.ts";
+import { createExplanations } from "../domain/explanations.ts";
 import { createAccounts } from "../domain/identity/accounts.ts";
 import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
 import { createPrincipalDirectory } from "../domain/identity/directory.ts";
@@ -130,6 +131,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     },
     addresses: createAddresses(`https://${registryHost}`),
     access,
+    explanations: createExplanations({ access, principals }),
     credentials,
     registryTokens: tokens,
     sessions,
@@ -299,6 +301,9 @@ const commonErrors = new Set([
   "UnrecognizedClientException",
 ]);
 
+/** Our own API has no published model, only types (berth/contract.ts). */
+const isOwnApi = ({ headers }: Request) => headers.get("x-amz-target")?.startsWith("Berth_") === true;
+
 /** What each service calls input that breaks its model. */
 const invalidInput = new Set(["InvalidParameterException", "InvalidInputException"]);
 
@@ -314,7 +319,7 @@ function target({ headers }: Request) {
 }
 
 function checkAgainstModel({ request, status, headers, text }: Noted): void {
-  if (!headers.get("content-type")?.startsWith("application/x-amz-json")) return;
+  if (!headers.get("content-type")?.startsWith("application/x-amz-json") || isOwnApi(request)) return;
   const body = JSON.parse(text);
   const { operation, sdk } = target(request);
   const schemas = sdk as unknown as Record<string, readonly unknown[] | undefined>;
@@ -339,7 +344,7 @@ function checkAgainstModel({ request, status, headers, text }: Noted): void {
 async function checkDeclared({ request, status, headers }: Noted): Promise<void> {
   const name = headers.get("x-amzn-errortype");
   const { operation, folder, errors } = target(request);
-  if (status !== 400 || !name || commonErrors.has(name) || invalidInput.has(name)) return;
+  if (status !== 400 || isOwnApi(request) || !name || commonErrors.has(name) || invalidInput.has(name)) return;
   const definition = (await import(`./${folder}/${operation}.ts`))[operation ?? ""] as { throws: string[] };
   const declared = definition.throws.map((code) => errors[code]?.[0]);
   if (!declared.includes(name)) throw new Error(`${operation} does not declare ${name}`);

@@ -1,5 +1,7 @@
 import { CannotStart } from "../app.ts";
 import { ConfigError } from "../config.ts";
+import { CallFailed } from "./api/client.ts";
+import { CredentialsUnusable } from "./api/credentials.ts";
 
 /** A command cannot do what it was asked for. The message is for whoever typed it. */
 export class CommandFailed extends Error {
@@ -13,6 +15,7 @@ export function describeFailure(error: unknown): string {
       "\n",
     );
   }
-  if (error instanceof CannotStart || error instanceof CommandFailed) return `berth: ${error.message}`;
+  const foreseen = [CannotStart, CommandFailed, CallFailed, CredentialsUnusable];
+  if (foreseen.some((kind) => error instanceof kind)) return `berth: ${(error as Error).message}`;
   return `berth: an error that nobody foresaw; please report it\n${error instanceof Error ? error.stack : String(error)}`;
 }

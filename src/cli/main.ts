@@ -1,12 +1,16 @@
 import { Command } from "commander";
-import { createAccount, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
+import { createAccount, joinOrganization, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
 import { exportAudit, verifyAudit } from "./audit.ts";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
+import { provideCredentials } from "./credential-provider.ts";
+import { dockerCredential } from "./docker-credential.ts";
 import { printEnv } from "./env.ts";
+import { explain } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
 import { gc } from "./gc.ts";
 import { migrate } from "./migrate.ts";
+import { commandLine } from "./names.ts";
 import { runRestore } from "./restore.ts";
 import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
@@ -20,6 +24,11 @@ const program = new Command("berth")
   .addHelpText("after", "\nWithout a command, berth serves. `berth serve --help` lists all settings.");
 
 const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
+
+const helperOption = [
+  "-c, --config <file>",
+  "read the settings from this file instead of ~/.berth/helper.yaml",
+] as const;
 
 const dataOption = ["--data <dir>", "the data directory, instead of the one in the settings"] as const;
 
@@ -84,6 +93,16 @@ account
   .summary("unlock an account")
   .option(...configOption)
   .action(resumeAccount);
+
+account
+  .command("join")
+  .argument("<id>")
+  .description(
+    "Put an account into the organization, under its root. For accounts that were made with `berth account create`, or have left.",
+  )
+  .summary("put an account into the organization")
+  .option(...configOption)
+  .action(joinOrganization);
 
 account
   .command("new-root-key")
@@ -188,13 +207,53 @@ audit
   .option("--until <time>", "only what happened before then")
   .action(exportAudit);
 
+program
+  .command("explain")
+  .argument("[request-id]", "of a request that was denied; clients show it")
+  .description(
+    "Say why a request was denied, or what would be decided: which policies say what, which statement decides, which condition keys are missing, and what would help. Asks the server with the AWS key pair of this shell. Everybody may ask about themselves; about others, who may call iam:SimulatePrincipalPolicy on them.",
+  )
+  .summary("say why something is allowed or denied")
+  .option(...configOption)
+  .option("--principal <arn>", "who would do it (whoever asks)")
+  .option("--action <action>", "what would be done, such as ecr:PutImage")
+  .option("--resource <arn>", "to what (*)")
+  .option(
+    "--context <key=value>",
+    "a condition key of the request, such as aws:SourceIp=10.0.0.1; any number of times",
+    (pair: string, pairs: readonly string[]) => [...pairs, pair],
+    [],
+  )
+  .option("--json", "print the answer as JSON")
+  .action(explain);
+
+program
+  .command("docker-credential")
+  .argument("<action>", "get, list, store, erase or version")
+  .description(
+    "Give Docker a password for the registry, so that nobody has to log in: what `docker-credential-berth` does. Docker runs it where its configuration says `credHelpers`; the AWS variables, or ~/.berth/helper.yaml, say where Berth is and who asks.",
+  )
+  .summary("be Docker's credential helper")
+  .option(...helperOption)
+  .action(dockerCredential);
+
+program
+  .command("credential-provider")
+  .description(
+    "Give kubelet a password for the registry: what `berth-credential-provider` does. kubelet runs it for the images that its CredentialProviderConfig names, and may send the token of the pod's service account, whose role is assumed then.",
+  )
+  .summary("be kubelet's image credential provider")
+  .option(...helperOption)
+  .action(provideCredentials);
+
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
 // What `serve` starts when it is to be several processes. Nobody else has a use for it.
 program.command("worker", { hidden: true }).argument("<number>").argument("<version>").action(work);
 
 // Without this, a misspelt command would be an argument too many of `serve`.
-const [first] = process.argv.slice(2);
+const args = commandLine(process);
+const [first] = args;
 const known = ["help", ...program.commands.map((command) => command.name())];
 if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
   const shown = known.filter((name) => name !== "worker");
@@ -202,7 +261,7 @@ if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {
 }
 
 try {
-  await program.parseAsync();
+  await program.parseAsync(args, { from: "user" });
 } catch (error) {
   console.error(describeFailure(error));
   process.exit(1);

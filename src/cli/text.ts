@@ -1,3 +1,5 @@
+import { CommandFailed } from "./failure.ts";
+
 /** A word that a shell takes as it is. */
 export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
@@ -22,4 +24,19 @@ export function size(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const power = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, bytes)) / 10));
   return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
+}
+
+/** The longest that anybody has to say to a helper: a token and an image's name. */
+const maxInputBytes = 256 * 1024;
+
+/** All of standard input. */
+export async function readInput(): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    size += chunk.length;
+    if (size > maxInputBytes) throw new CommandFailed(`standard input has more than ${maxInputBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }

@@ -5,6 +5,7 @@ import { maxManifestBytes } from "../domain/registry/manifests.ts";
 import type { Bytes, Upload } from "../domain/registry/ports.ts";
 import { OciError } from "./errors.ts";
 import type { Asked, DataPlane } from "./index.ts";
+import { recordCreation } from "./record.ts";
 
 /** POST …/blobs/uploads/: begins an upload. */
 export async function beginUpload(
@@ -151,10 +152,14 @@ async function ensureRepository(name: RepositoryName, granted: Granted, plane: D
     if (!(error instanceof Refusal && error.is("RepositoryNotFound"))) throw error;
     const need = { action: "ecr:CreateRepository", resource: repositoryArn(registry, name) } as const;
     const mayCreate = await plane.access.grant(caller, registry, [need]);
-    await plane.repositories.create(mayCreate, { name }).catch((failure) => {
+    try {
+      await plane.repositories.create(mayCreate, { name });
+    } catch (failure) {
       // Another push was a moment faster.
-      if (!(failure instanceof Refusal && failure.is("RepositoryAlreadyExists"))) throw failure;
-    });
+      if (failure instanceof Refusal && failure.is("RepositoryAlreadyExists")) return;
+      throw failure;
+    }
+    await recordCreation(name, mayCreate, plane);
   }
 }
 

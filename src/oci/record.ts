@@ -2,8 +2,9 @@ import type { Arrival, Granted } from "../domain/access.ts";
 import type { Happening, Who } from "../domain/audit/happening.ts";
 import type { AuditTrail } from "../domain/audit/trail.ts";
 import { Refusal } from "../domain/errors.ts";
-import type { Registry } from "../domain/names.ts";
+import type { Registry, RepositoryName } from "../domain/names.ts";
 import type { Authenticated } from "./authenticate.ts";
+import { tokenPath } from "./bearer-token.ts";
 import { codeOf, NotAuthenticated } from "./errors.ts";
 import { type OciRequest, parseRequest } from "./request.ts";
 
@@ -36,11 +37,34 @@ export function recordRequest(
   arrival: Arrival,
   recorder: Recorder,
 ): Promise<void> | undefined {
-  const asked = story.asked ?? (story.authenticated ? undefined : tryParse(request, url));
+  const asked = story.asked ?? tryParse(request, url);
   if (!asked || isGreeting(asked, story, request)) return undefined;
   const happening = happeningOf(request, url, asked, story, ending, arrival, recorder);
   const isDelete = asked.kind === "manifest.delete" || asked.kind === "blob.delete";
   return isDelete && !happening.failure ? recorder.audit.write(happening) : recorder.audit.note(happening);
+}
+
+/** A push made the repository that it needed. Its own record says how the push was authenticated: the request is one. */
+export async function recordCreation(
+  name: RepositoryName,
+  granted: Granted,
+  { audit, clock }: Recorder,
+): Promise<void> {
+  const { caller, registry, needs, decisions } = granted;
+  const { requestId, sourceIp, userAgent, secureTransport } = caller;
+  await audit.write({
+    at: clock().getTime(),
+    arrival: { requestId, sourceIp, userAgent, secureTransport },
+    who: { principal: caller.principal },
+    ...registry,
+    service: "ecr",
+    operation: "CreateRepository",
+    readOnly: false,
+    input: { registryId: registry.account, repositoryName: name },
+    output: { repository: { registryId: registry.account, repositoryName: name } },
+    needs,
+    decisions,
+  });
 }
 
 /** `GET /v2/` asks whether one is signed in, and without credentials how to. Every client begins with it. */
@@ -49,6 +73,8 @@ function isGreeting({ kind }: OciRequest, { granted }: Story, { headers }: Reque
 }
 
 function tryParse({ method }: Request, url: URL): OciRequest | undefined {
+  // Who is refused a token could not sign in. One that is given opens nothing that has no record of its own.
+  if (url.pathname === tokenPath) return { kind: "base" };
   try {
     return parseRequest(method, url);
   } catch {
@@ -73,7 +99,7 @@ function happeningOf(
     at: clock().getTime(),
     arrival: { requestId, sourceIp, userAgent, secureTransport },
     who: whoOf(authenticated, ending),
-    account: registry.account,
+    account: registry.account || home.account,
     region: registry.region,
     service: "ecr",
     operation,

@@ -121,7 +121,7 @@ function checkDocument({ version, statements }: PolicyDocument, kind: PolicyKind
 function checkConditions({ conditions, at }: Statement): void {
   for (const { name, key, values } of conditions) {
     // OIDC providers are prefixes too, with all that is in their addresses: `idp.example.com:8443/ci:sub`.
-    if (!/^[a-z0-9][a-z0-9.:/_~-]*:.+$/i.test(key))
+    if (!/^[a-z0-9][a-z0-9.:/_~%-]*:.+$/i.test(key))
       throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
     const read = readConditionName(name);
     const bad = values.find((value) => read && !acceptsValue(read, value));

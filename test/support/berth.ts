@@ -4,6 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CloudTrailClient } from "@aws-sdk/client-cloudtrail";
 import { ECRClient } from "@aws-sdk/client-ecr";
+import { IAMClient } from "@aws-sdk/client-iam";
+import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
@@ -70,10 +72,12 @@ export interface InProcess {
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
+  sts(overrides?: object): STSClient;
+  iam(overrides?: object): IAMClient;
+  organizations(overrides?: object): OrganizationsClient;
+  cloudTrail(overrides?: object): CloudTrailClient;
   /** Any other client of the SDK. */
   client<Client>(type: new (config: never) => Client, overrides?: object): Client;
-  sts(overrides?: object): STSClient;
-  cloudTrail(overrides?: object): CloudTrailClient;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -102,6 +106,7 @@ export interface InProcessOptions {
   readonly publicAccess?: boolean;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
+  readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -134,6 +139,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
     limits: { ...unlimited, ...options.limits },
+    audit: options.audit,
     clock: () => state.now,
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
@@ -192,9 +198,11 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return berth.send(method, path, { headers: { authorization, ...headers }, body });
     },
     ecrAs: (credentials, overrides) => berth.ecr({ credentials, ...overrides }),
-    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     ecr: (overrides) => new ECRClient({ ...client, ...overrides } as object),
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
+    iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
+    organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Registry } from "../names.ts";
 import { chained } from "./chain.ts";
 import { createFloodGate } from "./floods.ts";
-import type { Happening } from "./happening.ts";
+import type { Happening, Who } from "./happening.ts";
 import type { AuditMetadata, Written } from "./ports.ts";
 import { recordsOf } from "./record.ts";
 
@@ -65,6 +65,12 @@ interface Waiting {
   readonly written?: PromiseWithResolvers<void>;
 }
 
+/** Without an account here: there can be any number of them, and nobody to hold to account. */
+function isStranger(who: Who): boolean {
+  if (!("principal" in who)) return true;
+  return who.principal.kind === "anonymous" || who.principal.kind === "web-identity";
+}
+
 export function createTrail(parts: TrailParts): AuditTrail {
   const { metadata, log, clock, home, pulls = true, queueLimit = 10_000, patienceMs = 30_000 } = parts;
   const queue: Waiting[] = [];
@@ -94,7 +100,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
   });
 
   function isLeftOut({ who, arrival, route, readOnly, failure }: Happening): boolean {
-    if (!("principal" in who)) return !floods.admits(arrival.sourceIp);
+    if (isStranger(who) && (failure !== undefined || !("principal" in who))) return !floods.admits(arrival.sourceIp);
     return !pulls && route !== undefined && readOnly && failure === undefined;
   }
 
@@ -106,7 +112,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
   }
 
   function isUrgent(): boolean {
-    return awaited > 0 || queue.length >= batchSize;
+    return awaited > 0 || outside.length > 0 || queue.length >= batchSize;
   }
 
   function begin(): void {
@@ -211,7 +217,7 @@ export function createTrail(parts: TrailParts): AuditTrail {
       return room().then(() => enqueue({ happening }));
     },
     async write(happening) {
-      await room();
+      if (queue.length >= queueLimit) await room();
       const written = Promise.withResolvers<void>();
       enqueue({ happening, written });
       await patiently(written.promise, () => {});

@@ -14,7 +14,7 @@ export async function createAudit(db: Kysely<unknown>, { types }: Flavour): Prom
       hash ${bytes} not null
     ) ${table}`,
     sql`create index audit_event_by_time on audit_event (account, region, at, sequence)`,
-    // One row: whoever adds to the chain or takes from it locks it.
+    // One row, made with the first record: whoever adds to the chain or takes from it locks it.
     sql`create table audit_head (
       id ${integer} not null primary key,
       newest_sequence ${integer} not null,
@@ -22,7 +22,6 @@ export async function createAudit(db: Kysely<unknown>, { types }: Flavour): Prom
       removed_sequence ${integer} not null,
       removed_hash ${bytes} not null
     ) ${orderedTable}`,
-    sql`insert into audit_head values (1, 0, ${new Uint8Array(32)}, 0, ${new Uint8Array(32)})`,
   ];
   for (const statement of statements) await statement.execute(db);
 }

@@ -1,24 +1,22 @@
 import type { Kysely, Selectable } from "kysely";
+import { beginning } from "../../domain/audit/chain.ts";
 import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
-import type { AccountId, Region } from "../../domain/names.ts";
 import type { Flavour } from "./flavour.ts";
 import type { AuditEventTable, AuditHeadTable, Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 const headId = 1;
 
+/** In this order in `valuesOf`. */
+const columns = ["sequence", "account", "region", "at", "record", "hash"] as const;
+
 /** Inserts so many rows by a statement whose text never changes, since preparing one takes longer than running it. */
 function insertOf(rows: number) {
-  return statement((db, value: Record<string, unknown>) => {
-    const row = (index: number) => ({
-      sequence: value[`sequence${index}`] as number,
-      account: value[`account${index}`] as AccountId,
-      region: value[`region${index}`] as Region,
-      at: value[`at${index}`] as number,
-      record: value[`record${index}`] as string,
-      hash: value[`hash${index}`] as Uint8Array,
-    });
-    return db.insertInto("audit_event").values(Array.from({ length: rows }, (_, index) => row(index)));
+  return statement((db, value: readonly unknown[]) => {
+    const row = (index: number) =>
+      Object.fromEntries(columns.map((column, place) => [column, value[index * columns.length + place]]));
+    const inserted = Array.from({ length: rows }, (_, index) => row(index) as unknown as AuditEventTable);
+    return db.insertInto("audit_event").values(inserted);
   });
 }
 
@@ -46,7 +44,24 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
 
   return {
     ends: async () => endsIn(await headOf(db).executeTakeFirst()),
-    lockEnds: async () => endsIn((await lockHead(db, flavour, {}))[0]),
+    async lockEnds() {
+      const [head] = await lockHead(db, flavour, {});
+      if (head) return endsIn(head);
+      // Somebody else may make it just now: then this waits for them, and reads theirs.
+      const [newest_sequence, newest_hash] = [beginning.sequence, beginning.hash];
+      await db
+        .insertInto("audit_head")
+        .values({
+          id: headId,
+          newest_sequence,
+          newest_hash,
+          removed_sequence: newest_sequence,
+          removed_hash: newest_hash,
+        })
+        .onConflict((conflict) => conflict.doNothing())
+        .execute();
+      return endsIn((await lockHead(db, flavour, {}))[0]);
+    },
 
     async append(appended) {
       const newest = appended.at(-1);
@@ -54,7 +69,7 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
       let done = 0;
       for (const { rows, insert } of inserts) {
         for (; appended.length - done >= rows; done += rows) {
-          await insert(db, flavour, parametersOf(appended.slice(done, done + rows)));
+          await insert(db, flavour, valuesOf(appended, done, rows));
         }
       }
       await setNewest(db, flavour, newest);
@@ -86,6 +101,8 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
       const rows = await db
         .selectFrom("audit_event")
         .select(["sequence", "at", "hash"])
+        // Counted from 1. What somebody has put below would be seen too.
+        .where("sequence", ">=", Number.MIN_SAFE_INTEGER)
         .orderBy("sequence")
         .limit(limit)
         .execute();
@@ -103,21 +120,17 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
   };
 }
 
-function parametersOf(events: readonly AuditEvent[]): Record<string, unknown> {
-  const parameters: Record<string, unknown> = {};
-  for (const [index, { sequence, account, region, at, record, hash }] of events.entries()) {
-    parameters[`sequence${index}`] = sequence;
-    parameters[`account${index}`] = account;
-    parameters[`region${index}`] = region;
-    parameters[`at${index}`] = at.getTime();
-    parameters[`record${index}`] = record;
-    parameters[`hash${index}`] = hash;
+function valuesOf(events: readonly AuditEvent[], first: number, rows: number): unknown[] {
+  const values: unknown[] = [];
+  for (let index = first; index < first + rows; index++) {
+    const { sequence, account, region, at, record, hash } = events[index] as AuditEvent;
+    values.push(sequence, account, region, at.getTime(), record, hash);
   }
-  return parameters;
+  return values;
 }
 
 function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
-  if (!row) throw new Error("The audit trail has lost its ends");
+  if (!row) return { newest: beginning, removed: beginning };
   return {
     newest: { sequence: row.newest_sequence, hash: row.newest_hash },
     removed: { sequence: row.removed_sequence, hash: row.removed_hash },

@@ -32,6 +32,7 @@ const now = new Date(0);
 const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
 
 const { account } = registry;
+const hash = new Uint8Array(32);
 const arn = "arn:aws:iam::000000000001:policy/p" as Arn;
 const path = "/";
 const tags: ReadonlyMap<string, string> = new Map();
@@ -255,6 +256,15 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "organizations.detach": ({ organizations }) => organizations.detach("p-1", "ou-1"),
   "organizations.deletePolicy": ({ organizations }) => organizations.deletePolicy("p-1"),
   "organizations.deleteUnit": ({ organizations }) => organizations.deleteUnit("ou-1"),
+  "audit.lockEnds": ({ audit }) => audit.lockEnds(),
+  "audit.append": ({ audit }) => audit.append([{ ...registry, at: now, record: "{}", sequence: 1, hash }]),
+  "audit.ends": ({ audit }) => audit.ends(),
+  "audit.list": ({ audit }) => audit.list(registry, { from: now, until: now, limit: 9 }),
+  "audit.list after": ({ audit }) =>
+    audit.list(registry, { from: now, until: now, after: { at: now, sequence: 9 }, limit: 9 }),
+  "audit.chain": ({ audit }) => audit.chain({ after: 1, limit: 9 }),
+  "audit.oldest": ({ audit }) => audit.oldest(9),
+  "audit.remove": ({ audit }) => audit.remove({ sequence: 1, hash }),
 };
 
 test("every statement finds its rows by an index, in the order asked for", async () => {

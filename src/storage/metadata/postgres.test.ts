@@ -7,6 +7,7 @@ import { type Kysely, sql } from "kysely";
 import pg from "pg";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
+import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
@@ -44,6 +45,7 @@ function postgresTests(server: TestPostgres): void {
   }
   metadataContract("PostgreSQL", open);
   identityContract("PostgreSQL", open);
+  auditContract("PostgreSQL", open);
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {

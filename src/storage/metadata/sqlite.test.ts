@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Kysely, sql } from "kysely";
 import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
 import type { RepositorySettings } from "../../domain/registry/ports.ts";
+import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
@@ -49,6 +50,8 @@ metadataContract("SQLite in a file", openInFile);
 identityContract("SQLite in a file", openInFile);
 metadataContract("SQLite in memory", openInMemory, { readsTakeTurns: true });
 identityContract("SQLite in memory", openInMemory);
+auditContract("SQLite in a file", openInFile);
+auditContract("SQLite in memory", openInMemory);
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };

@@ -1,0 +1,12 @@
+import type { RefusalCode } from "../../domain/errors.ts";
+import type { Spelling } from "../errors.ts";
+
+/** What our own API calls each meaning: as AWS's newer services do. */
+export const errors = {
+  AccessDenied: ["AccessDeniedException", 400],
+  NoSuchEntity: ["ResourceNotFoundException", 400],
+  Validation: ["ValidationException", 400],
+  RateExceeded: ["ThrottlingException", 400],
+} satisfies Partial<Record<RefusalCode, Spelling>>;
+
+export type BerthCode = keyof typeof errors;

@@ -1,0 +1,58 @@
+import { clientConfig } from "../client-config.ts";
+import { loadConfig, publicUrlOf } from "../config.ts";
+import { createApi } from "./api/client.ts";
+import { findSigner } from "./api/credentials.ts";
+import { type Explained, explanationText } from "./explanation-text.ts";
+import { CommandFailed } from "./failure.ts";
+import { reachedBy } from "./text.ts";
+
+export interface ExplainOptions {
+  readonly config?: string;
+  readonly principal?: string;
+  readonly action?: string;
+  readonly resource?: string;
+  readonly context: readonly string[];
+  readonly json?: boolean;
+}
+
+/** Why a request was denied, or what would be decided: asked of the server, which knows who may be told. */
+export async function explain(requestId: string | undefined, options: ExplainOptions): Promise<void> {
+  const { config: file, principal, action, resource, context, json } = options;
+  if ((requestId === undefined) === (action === undefined)) {
+    throw new CommandFailed("give the id of a request that was denied, or --action with --principal and --resource");
+  }
+  if (requestId !== undefined && (principal ?? resource ?? context[0]) !== undefined) {
+    throw new CommandFailed("a request's principal, resource and context are those that it had");
+  }
+  const input =
+    requestId === undefined
+      ? { principalArn: principal, action, resourceArn: resource, context: contextOf(context) }
+      : { requestId };
+
+  const server = loadConfig({ file });
+  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
+  const config = clientConfig({ presets: { endpoint, region: server.region, data: server.data } });
+  const api = createApi(config);
+  const signer = await findSigner(config, api);
+  if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
+  const answer = await api.json<Explained>({
+    service: "berth",
+    target: "Berth_V1.ExplainDecision",
+    input,
+    keys: await signer.keys(),
+  });
+  console.log(json ? JSON.stringify(answer, null, 2) : explanationText(answer));
+}
+
+/** `key=value`; a key may come several times, and has several values then. */
+function contextOf(pairs: readonly string[]): Record<string, string[]> | undefined {
+  if (pairs.length === 0) return undefined;
+  const context: Record<string, string[]> = {};
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at < 1) throw new CommandFailed(`--context takes KEY=VALUE, such as aws:SourceIp=10.0.0.1, not ${pair}`);
+    const key = pair.slice(0, at);
+    context[key] = [...(context[key] ?? []), pair.slice(at + 1)];
+  }
+  return context;
+}
