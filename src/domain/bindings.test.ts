@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { PrincipalDirectory } from "./access.ts";
-import { showPrincipals } from "./bindings.ts";
+import { bindPrincipals, showPrincipals } from "./bindings.ts";
 import type { Arn } from "./names.ts";
 
 const ci = "arn:aws:iam::111122223333:user/ci";
@@ -16,6 +16,17 @@ function directory(names: Record<string, string>): PrincipalDirectory {
 function policy(...principals: string[]): string {
   return JSON.stringify({ Statement: { Effect: "Allow", Principal: { AWS: principals }, Action: "*" } }, null, 2);
 }
+
+test("a policy is bound to the users and roles that it names, and tells whom nobody knows", async () => {
+  const known: PrincipalDirectory = {
+    resolve: async (arns) => new Map(arns.map((arn) => [arn, arn === ci ? "AIDACI" : undefined])),
+    nameOf: async () => undefined,
+  };
+  const nobody = "arn:aws:iam::111122223333:role/nobody";
+  const { bindings, unknown } = await bindPrincipals(policy(ci, nobody, "111122223333", "*"), known);
+  expect(bindings).toEqual(new Map([[ci, "AIDACI"]]));
+  expect(unknown).toEqual([nobody]);
+});
 
 describe("a stored policy as its reader sees it", () => {
   test("is what was written while everybody is there", async () => {

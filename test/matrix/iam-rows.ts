@@ -12,6 +12,7 @@ const trust = JSON.stringify({
   Statement: { Effect: "Allow", Principal: { AWS: "{account}" }, Action: "sts:AssumeRole" },
 });
 const policyArn = "arn:aws:iam::{account}:policy/ghost";
+const roleArn = "arn:aws:iam::{account}:role/ghost";
 const providerArn = "arn:aws:iam::{account}:oidc-provider/ghost.test";
 
 function iam(operation: string, resource: string, input: object = {}, actions: readonly string[] = [operation]): Row {
@@ -131,6 +132,11 @@ export const iamRows: readonly Row[] = [
   iam("ListVirtualMFADevices", "*"),
   iam("DeleteAccountAlias", "*", { AccountAlias: "ghost-alias" }),
   iam("CreateAccountAlias", "*", { AccountAlias: "matrix-alias" }),
+
+  iam("SimulatePrincipalPolicy", "role/ghost", { PolicySourceArn: roleArn, ActionNames: ["ecr:PutImage"] }),
+  iam("GetContextKeysForPrincipalPolicy", "role/ghost", { PolicySourceArn: roleArn }),
+  iam("SimulateCustomPolicy", "*", { PolicyInputList: [document], ActionNames: ["ecr:PutImage"] }),
+  iam("GetContextKeysForCustomPolicy", "*", { PolicyInputList: [document] }),
 
   iam("CreateServiceLinkedRole", `${serviceRole}AWSServiceRoleForECRReplication`, {
     AWSServiceName: "replication.ecr.amazonaws.com",

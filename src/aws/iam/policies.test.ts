@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sdk from "@aws-sdk/client-iam";
-import { createAccess } from "../../domain/access.ts";
-import { compilePolicy } from "../../policy/compile.ts";
 import { account, inProcess } from "../testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
@@ -275,6 +273,30 @@ describe("attachments", () => {
     await attach(policyArn("p9")); // is there
   });
 
+  test("are on users and groups, too", async () => {
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName: "ci" }));
+    await berth.iam.send(new sdk.CreateGroupCommand({ GroupName: "team" }));
+    const { Arn: PolicyArn = "" } = await createPolicy("push");
+    const user = { UserName: "ci", PolicyArn };
+    const group = { GroupName: "team", PolicyArn };
+    await berth.iam.send(new sdk.AttachUserPolicyCommand(user));
+    await berth.iam.send(new sdk.AttachGroupPolicyCommand(group));
+    const attached = [{ PolicyName: "push", PolicyArn }];
+    const ofUser = await berth.iam.send(new sdk.ListAttachedUserPoliciesCommand({ UserName: "ci" }));
+    expect(ofUser.AttachedPolicies).toEqual(attached);
+    const ofGroup = await berth.iam.send(new sdk.ListAttachedGroupPoliciesCommand({ GroupName: "team" }));
+    expect(ofGroup.AttachedPolicies).toEqual(attached);
+    const entities = await berth.iam.send(new sdk.ListEntitiesForPolicyCommand({ PolicyArn }));
+    expect(entities.PolicyUsers?.[0]).toMatchObject({ UserName: "ci", UserId: expect.stringMatching(/^AIDA/) });
+    expect(entities.PolicyGroups?.[0]).toMatchObject({ GroupName: "team", GroupId: expect.stringMatching(/^AGPA/) });
+    expect((await berth.iam.send(new sdk.GetPolicyCommand({ PolicyArn }))).Policy?.AttachmentCount).toBe(2);
+    await berth.iam.send(new sdk.DetachUserPolicyCommand(user));
+    await berth.iam.send(new sdk.DetachGroupPolicyCommand(group));
+    expect((await refused(berth.iam.send(new sdk.DetachGroupPolicyCommand(group))))[0]).toBe("NoSuchEntityException");
+    const nobody = new sdk.AttachUserPolicyCommand({ UserName: "nobody", PolicyArn });
+    expect((await refused(berth.iam.send(nobody)))[1]).toBe("The user with name nobody cannot be found.");
+  });
+
   test("are found from the policy's side", async () => {
     await createRole("other");
     const { Arn: PolicyArn = "" } = await createPolicy("push");
@@ -332,100 +354,37 @@ describe("inline policies", () => {
     ]);
   });
 
+  test("of users and groups have smaller sizes", async () => {
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName: "ci" }));
+    await berth.iam.send(new sdk.CreateGroupCommand({ GroupName: "team" }));
+    const long = (length: number) => pull.replace("ecr:BatchGetImage", `ecr:${"x".repeat(length - pull.length + 13)}`);
+    expect(long(2048)).toHaveLength(2048);
+    const user = { UserName: "ci", PolicyName: "p" };
+    await berth.iam.send(new sdk.PutUserPolicyCommand({ ...user, PolicyDocument: long(2048) }));
+    const longer = new sdk.PutUserPolicyCommand({ ...user, PolicyDocument: long(2049) });
+    expect((await refused(berth.iam.send(longer)))[1]).toBe("Maximum policy size of 2048 bytes exceeded for user ci");
+    expect((await berth.iam.send(new sdk.ListUserPoliciesCommand({ UserName: "ci" }))).PolicyNames).toEqual(["p"]);
+    const read = await berth.iam.send(new sdk.GetUserPolicyCommand(user));
+    expect(decodeURIComponent(read.PolicyDocument ?? "")).toBe(long(2048));
+    await berth.iam.send(new sdk.DeleteUserPolicyCommand(user));
+    expect((await refused(berth.iam.send(new sdk.GetUserPolicyCommand(user))))[1]).toBe(
+      "The user policy with name p cannot be found.",
+    );
+    const group = { GroupName: "team", PolicyName: "p" };
+    await berth.iam.send(new sdk.PutGroupPolicyCommand({ ...group, PolicyDocument: long(5120) }));
+    const longest = new sdk.PutGroupPolicyCommand({ ...group, PolicyDocument: long(5121) });
+    expect((await refused(berth.iam.send(longest)))[1]).toBe(
+      "Maximum policy size of 5120 bytes exceeded for group team",
+    );
+    expect((await berth.iam.send(new sdk.ListGroupPoliciesCommand({ GroupName: "team" }))).PolicyNames).toEqual(["p"]);
+    expect((await berth.iam.send(new sdk.GetGroupPolicyCommand(group))).GroupName).toBe("team");
+    await berth.iam.send(new sdk.DeleteGroupPolicyCommand(group));
+    expect((await refused(berth.iam.send(new sdk.DeleteGroupPolicyCommand(group))))[1]).toBe(
+      "The group policy with name p cannot be found.",
+    );
+  });
+
   test("must be policies", async () => {
     expect((await refused(put("a", trust)))[0]).toBe("MalformedPolicyDocumentException");
-  });
-});
-
-describe("whoever manages roles", () => {
-  const admin = (statements: object[]) => {
-    const policy = compilePolicy(JSON.stringify({ Version: "2012-10-17", Statement: statements }), {
-      kind: "identity",
-      name: "admin",
-    });
-    return createAccess({
-      // Asks as a user, so that the policy counts.
-      principals: { of: async () => ({ identity: [policy], facts: {} }) },
-      resources: { of: async () => ({ resource: [], facts: {} }) },
-      clock: () => new Date(),
-    });
-  };
-  /** The gate asks as the user `admin` of the account; the signature is still root's. */
-  async function asAdmin(statements: object[]) {
-    const gate = admin(statements);
-    const as =
-      <Rest extends unknown[], Answer>(ask: (caller: never, ...rest: Rest) => Answer) =>
-      (caller: { principal: object }, ...rest: Rest) =>
-        ask(
-          {
-            ...caller,
-            principal: { ...caller.principal, kind: "user", arn: `arn:aws:iam::${account}:user/admin` },
-          } as never,
-          ...rest,
-        );
-    await berth.close();
-    berth = await inProcess({
-      access: { grant: as(gate.grant), allows: as(gate.allows), explain: as(gate.explain) } as never,
-    });
-  }
-  const allow = (Action: string | string[], Resource: string, Condition?: object) => ({
-    Effect: "Allow",
-    Action,
-    Resource,
-    Condition,
-  });
-
-  test("is bound to a path, which the name of a role alone does not tell", async () => {
-    await asAdmin([allow(["iam:CreateRole", "iam:GetRole"], `arn:aws:iam::${account}:role/team/*`)]);
-    const create = (Path: string) =>
-      berth.iam.send(new sdk.CreateRoleCommand({ RoleName: "cluster", Path, AssumeRolePolicyDocument: trust }));
-    await create("/team/");
-    expect(await refused(create("/other/"))).toEqual([
-      "AccessDenied",
-      `User: arn:aws:iam::${account}:user/admin is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::${account}:role/other/cluster because no identity-based policy allows the iam:CreateRole action`,
-      403,
-    ]);
-    await berth.iam.send(new sdk.GetRoleCommand({ RoleName: "cluster" }));
-    // Whether there is one that may not be seen, nobody learns.
-    expect((await refused(berth.iam.send(new sdk.GetRoleCommand({ RoleName: "nobody" }))))[0]).toBe("AccessDenied");
-  });
-
-  test("may be bound to policies and boundaries", async () => {
-    const isPull = { ArnEquals: { "iam:PolicyARN": pullOnly } };
-    const isBounded = { StringEquals: { "iam:PermissionsBoundary": pullOnly } };
-    await asAdmin([
-      allow("iam:AttachRolePolicy", "*", { ...isPull, ...isBounded }),
-      allow(["iam:CreateRole", "iam:PutRolePermissionsBoundary"], "*", isBounded),
-    ]);
-    const role = { RoleName: "cluster" };
-    const create = (PermissionsBoundary?: string) =>
-      berth.iam.send(new sdk.CreateRoleCommand({ ...role, AssumeRolePolicyDocument: trust, PermissionsBoundary }));
-    expect((await refused(create()))[0]).toBe("AccessDenied");
-    await create(pullOnly);
-    const attach = (PolicyArn: string) => berth.iam.send(new sdk.AttachRolePolicyCommand({ ...role, PolicyArn }));
-    await attach(pullOnly);
-    const administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
-    expect((await refused(attach(administrator)))[0]).toBe("AccessDenied");
-    const loosen = new sdk.PutRolePermissionsBoundaryCommand({ ...role, PermissionsBoundary: administrator });
-    expect((await refused(berth.iam.send(loosen)))[0]).toBe("AccessDenied");
-  });
-
-  test("may be bound to tags, of the request and of the role", async () => {
-    const isBlue = { StringEquals: { "aws:RequestTag/team": "blue" } };
-    const wasBlue = { StringEquals: { "iam:ResourceTag/team": "blue" } };
-    await asAdmin([
-      allow("iam:CreateRole", "*"),
-      allow("iam:TagRole", "*", isBlue),
-      allow("iam:DeleteRole", "*", wasBlue),
-    ]);
-    const create = (RoleName: string, team?: string) => {
-      const Tags = team === undefined ? undefined : [{ Key: "team", Value: team }];
-      return berth.iam.send(new sdk.CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: trust, Tags }));
-    };
-    await create("plain");
-    await create("blue", "blue");
-    expect((await refused(create("red", "red")))[1]).toContain("iam:TagRole");
-    expect((await refused(berth.iam.send(new sdk.DeleteRoleCommand({ RoleName: "plain" }))))[0]).toBe("AccessDenied");
-    await berth.iam.send(new sdk.DeleteRoleCommand({ RoleName: "blue" }));
   });
 });

@@ -220,6 +220,28 @@ describe("a simulation of somebody's policies", () => {
     expect((await result({ PolicyInputList, PolicyExclusionList: others }))?.EvalDecision).toBe("explicitDeny");
   });
 
+  test("of a user counts those of its groups; of a group, its own", async () => {
+    const [UserName, GroupName] = ["ci", "team"];
+    await berth.iam.send(new sdk.CreateUserCommand({ UserName }));
+    await berth.iam.send(new sdk.CreateGroupCommand({ GroupName }));
+    await berth.iam.send(new sdk.AddUserToGroupCommand({ UserName, GroupName }));
+    const Resource = `${repository.replace(/app$/, "")}\${aws:username}`;
+    const PolicyDocument = policy(allow("ecr:PutImage", { Resource }));
+    await berth.iam.send(new sdk.PutGroupPolicyCommand({ GroupName, PolicyName: "push", PolicyDocument }));
+    const ResourceArns = [repository.replace(/app$/, "ci")];
+    const user = { PolicySourceArn: `arn:aws:iam::${account}:user/ci`, ResourceArns };
+    expect(await result(user)).toMatchObject({
+      EvalDecision: "allowed",
+      MatchedStatements: [{ SourcePolicyId: "group_team_push" }],
+    });
+    const group = { PolicySourceArn: `arn:aws:iam::${account}:group/team`, ResourceArns };
+    expect(await result(group)).toMatchObject({
+      EvalDecision: "implicitDeny",
+      MissingContextValues: ["aws:username"],
+    });
+    expect((await result({ ...group, CallerArn: user.PolicySourceArn }))?.EvalDecision).toBe("allowed");
+  });
+
   test("is of somebody of the account", async () => {
     expect(await refused(simulate({ PolicySourceArn: PolicySourceArn.replace("deployer", "nobody") }))).toEqual([
       "NoSuchEntityException",

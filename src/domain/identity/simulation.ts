@@ -209,8 +209,9 @@ function askerOf(account: AccountId, { caller, resourcePolicy }: SimulationReque
 
 /** Condition keys that come from whoever asks. */
 function principalFacts({ account, arn, kind }: Asker, entity: Identity | undefined): Facts {
-  if (arn === "" || entity?.kind === "group") return {};
   const isSource = entity !== undefined && arnOf(entity) === arn;
+  // A group asks for nothing itself, and without a caller nobody does.
+  if (arn === "" || (isSource && entity.kind === "group")) return {};
   return {
     "aws:principalarn": arn,
     "aws:principalaccount": account,
