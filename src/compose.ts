@@ -110,6 +110,7 @@ export function compose(parts: Parts) {
   const roleServices = createRoleServices({
     metadata,
     directory,
+    principals,
     clock,
     allowInsecureIssuers: parts.allowInsecureIssuers,
     changed: principals.changed,

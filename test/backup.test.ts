@@ -11,7 +11,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CreateRepositoryCommand, ListTagsForResourceCommand } from "@aws-sdk/client-ecr";
+import { CreateRepositoryCommand, DescribeRepositoriesCommand, ListTagsForResourceCommand } from "@aws-sdk/client-ecr";
+import {
+  AddUserToGroupCommand,
+  AttachGroupPolicyCommand,
+  CreateAccessKeyCommand,
+  CreateGroupCommand,
+  CreatePolicyCommand,
+  CreateRoleCommand,
+  CreateUserCommand,
+} from "@aws-sdk/client-iam";
+import { AssumeRoleCommand, GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { check, type Problem } from "../src/domain/registry/check.ts";
 import { collectGarbage } from "../src/domain/registry/collection.ts";
 import type { BlobStore } from "../src/domain/registry/ports.ts";
@@ -203,6 +213,41 @@ test("every snapshot brings back its own moment, and the second backup copies on
     first.snapshot,
   );
   await here.close();
+});
+
+test("users, roles, policies and keys come back, and count", async () => {
+  const here = await world();
+  const { berth, dir } = here;
+  const iam = berth.iam();
+  const UserName = "ci";
+  const document = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: statement });
+  const { User } = await iam.send(
+    new CreateUserCommand({ UserName, Path: "/bots/", Tags: [{ Key: "a", Value: "b" }] }),
+  );
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+  const PolicyDocument = document({ Effect: "Allow", Action: "ecr:DescribeRepositories", Resource: "*" });
+  const { Policy } = await iam.send(new CreatePolicyCommand({ PolicyName: "look", PolicyDocument }));
+  const PolicyArn = Policy?.Arn;
+  await iam.send(new CreateGroupCommand({ GroupName: "bots" }));
+  await iam.send(new AttachGroupPolicyCommand({ GroupName: "bots", PolicyArn }));
+  await iam.send(new AddUserToGroupCommand({ GroupName: "bots", UserName }));
+  const trust = { Effect: "Allow", Principal: { AWS: User?.Arn }, Action: "sts:AssumeRole" };
+  const assumable = { RoleName: "puller", AssumeRolePolicyDocument: document(trust) };
+  const { Role } = await iam.send(new CreateRoleCommand(assumable));
+  await backup(here);
+  await here.close();
+
+  await restored(dir, async (again, { problems }) => {
+    expect(problems).toEqual([]);
+    const credentials = { accessKeyId: AccessKey?.AccessKeyId, secretAccessKey: AccessKey?.SecretAccessKey };
+    const { Arn, UserId } = await again.sts({ credentials }).send(new GetCallerIdentityCommand({}));
+    expect([Arn, UserId]).toEqual([User?.Arn, User?.UserId]);
+    const { repositories } = await again.ecr({ credentials }).send(new DescribeRepositoriesCommand({}));
+    expect(repositories).toHaveLength(2);
+    const assume = { RoleArn: Role?.Arn, RoleSessionName: "restored" };
+    const { AssumedRoleUser } = await again.sts({ credentials }).send(new AssumeRoleCommand(assume));
+    expect(AssumedRoleUser?.AssumedRoleId).toBe(`${Role?.RoleId}:restored`);
+  });
 });
 
 test("so many snapshots stay as are to be kept, with exactly their blobs", async () => {

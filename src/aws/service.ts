@@ -23,8 +23,8 @@ export interface Service<Parts = unknown> {
 
 /** A service that speaks AWS JSON 1.1. */
 export interface JsonService extends Service {
-  /** `X-Amz-Target` without the operation. */
-  readonly targetPrefix: string;
+  /** `X-Amz-Target` without the operation. Where SDKs differ, all that they send. */
+  readonly targetPrefix: string | readonly string[];
   /** What its model calls the text of an error. Left out: `message`. */
   readonly messageMember?: "Message";
 }

@@ -122,6 +122,7 @@ export async function inProcess(options: InProcessOptions = {}) {
       ...createRoleServices({
         metadata,
         directory,
+        principals,
         clock,
         allowInsecureIssuers: true,
         changed: principals.changed,

@@ -145,6 +145,7 @@ test("what cannot be is refused with a line", async () => {
     "berth: the root key pair of 000000000000, the configured account, is in its credentials file or settings\n",
   );
   expect(await refused("suspend", "999999999999")).toBe("berth: there is no account 999999999999\n");
+  expect(await refused("join", "123456789012")).toBe("berth: there is no organization\n");
   rmSync(join(data, "keys", "sealing.key"));
   expect(await refused("list")).toStartWith("berth: there is no sealing key ");
 });

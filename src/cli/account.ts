@@ -61,6 +61,11 @@ export async function resumeAccount(id: string, { config: file }: Options): Prom
   console.log(`${id} is active`);
 }
 
+export async function joinOrganization(id: string, { config: file }: Options): Promise<void> {
+  await withAccounts(loadConfig({ file }), (accounts) => accounts.join(accountId("the account", id)));
+  console.log(`${id} is in the organization`);
+}
+
 export async function newRootKey(id: string, { config: file, ...shown }: Options & Shown): Promise<void> {
   const config = loadConfig({ file });
   const account = accountId("the account", id);

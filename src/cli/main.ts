@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { createAccount, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
+import { createAccount, joinOrganization, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
 import { exportAudit, verifyAudit } from "./audit.ts";
 import { runBackup } from "./backup.ts";
 import { defaultRateMiB, runCheck } from "./check.ts";
@@ -93,6 +93,16 @@ account
   .summary("unlock an account")
   .option(...configOption)
   .action(resumeAccount);
+
+account
+  .command("join")
+  .argument("<id>")
+  .description(
+    "Put an account into the organization, under its root. For accounts that were made with `berth account create`, or have left.",
+  )
+  .summary("put an account into the organization")
+  .option(...configOption)
+  .action(joinOrganization);
 
 account
   .command("new-root-key")

@@ -45,7 +45,7 @@ function world(explanation: Partial<Explanation>, readers: Record<string, string
   const service = createExplanations({
     access,
     principals: { describe: async (arn) => [user("ann"), user("bob")].find((known) => known.arn === arn) },
-    denials: { denialOf: async (id, of) => (denial?.requestId === id && of === account ? denial : undefined) },
+    denials: { denialOf: async (id, of) => (denial?.requestId === id && of.account === account ? denial : undefined) },
   });
   const as = (principal: Principal): Granted => {
     const caller = { principal, requestId: "r", sourceIp: "192.0.2.7", secureTransport: true, note: () => {} };

@@ -24,8 +24,8 @@ export interface RecordedDenial {
 }
 
 export interface Denials {
-  /** Of a principal of the account, or on a resource of it. */
-  denialOf(requestId: string, account: AccountId): Promise<RecordedDenial | undefined>;
+  /** Of a principal of the account, or on a resource of it, in the region where it was asked. */
+  denialOf(requestId: string, registry: Registry): Promise<RecordedDenial | undefined>;
 }
 
 export interface AskedDecision {
@@ -113,7 +113,7 @@ export function createExplanations({ access, principals, denials }: ExplanationP
     },
 
     async ofDenial({ caller, registry }, requestId) {
-      const denial = await denials?.denialOf(requestId, caller.principal.account);
+      const denial = await denials?.denialOf(requestId, { ...registry, account: caller.principal.account });
       const unknown = () => refuse("NoSuchEntity", { reason: `There is no denial of a request ${requestId}` });
       if (!denial) throw unknown();
       const { principalArn, identityArn = principalArn, action, resource, decision, at, facts } = denial;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type CompiledPolicy, compilePolicy } from "./compile.ts";
 import { operatorNames } from "./conditions/index.ts";
 import { decide, explain } from "./decide.ts";
-import type { PolicyKind } from "./document.ts";
+import { checkPolicyDocument, type PolicyKind } from "./document.ts";
 import type { Asker, Policies, Question } from "./question.ts";
 
 /** Whole decisions, as AWS documents them. A policy is a list of statements in the new version, or a document. */
@@ -102,6 +102,38 @@ const files = readdirSync(folder).sort();
 const cases = files.flatMap((file) => {
   const list = JSON.parse(readFileSync(join(folder, file), "utf8")) as Case[];
   return list.map((one): [string, Case] => [`${file.replace(".json", "")}: ${one.name}`, one]);
+});
+
+const kindsOf: Record<Layer, PolicyKind> = {
+  identity: "identity",
+  boundary: "boundary",
+  session: "session",
+  repository: "repository",
+  registry: "registry",
+  trust: "trust",
+  serviceControl: "service-control",
+  resourceControl: "resource-control",
+};
+
+/** What nobody could store, and is decided all the same: policies of the old version, and AWS's RCPFullAWSAccess. */
+const unstorable = [
+  "Policy document must be version 2012-10-17 or greater.",
+  "The provided policy document does not meet the requirements of the specified policy type.",
+];
+
+test("the policies of the cases could be stored", () => {
+  const problems = cases.flatMap(([name, { policies }]) =>
+    Object.entries(policies).flatMap(([layer, policy]) => {
+      const list = layer.endsWith("Control") ? (policy as unknown[]) : [policy];
+      return list.flatMap((one) => {
+        if (Array.isArray(one) && one.length === 0) return [];
+        const document = Array.isArray(one) ? { Version: "2012-10-17", Statement: one } : one;
+        const { problem, message } = checkPolicyDocument(JSON.stringify(document), kindsOf[layer as Layer]);
+        return problem === undefined || unstorable.includes(message ?? "") ? [] : [`${name}: ${problem}`];
+      });
+    }),
+  );
+  expect(problems).toEqual([]);
 });
 
 for (const [name, one] of cases) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { compilePolicy, namedPrincipals } from "./compile.ts";
 import { createPolicyCompiler } from "./compiler.ts";
-import { explain } from "./decide.ts";
+import { decide, explain } from "./decide.ts";
 import { Malformed } from "./grammar.ts";
 import type { Question } from "./question.ts";
 
@@ -54,6 +54,21 @@ test("a text that is no policy is not compiled", () => {
   for (const text of ["", "{}", documentOf({ ...grant, Effect: "allow" })]) {
     expect(() => compilePolicy(text, identity)).toThrow(Malformed);
     expect(() => namedPrincipals(text)).toThrow(Malformed);
+  }
+});
+
+test("a statement without what its kind of policy needs is about nothing", () => {
+  const open = { Effect: "Allow", Principal: "*", Action: "*", Resource: "*" };
+  const allowedBy = (kind: "identity" | "repository" | "registry", statement: object) => {
+    const policies = [compilePolicy(documentOf(statement), { kind, name: kind })];
+    const [identity, resource] = kind === "identity" ? [policies, []] : [[], policies];
+    return decide(question, { identity, resource }).allowed;
+  };
+  for (const kind of ["identity", "repository", "registry"] as const) {
+    expect(allowedBy(kind, open)).toBe(true);
+    expect(allowedBy(kind, { ...open, Action: undefined })).toBe(false);
+    expect(allowedBy(kind, { ...open, Resource: undefined })).toBe(kind === "repository");
+    expect(allowedBy(kind, { ...open, Principal: undefined })).toBe(kind === "identity");
   }
 });
 

@@ -2,7 +2,7 @@ import { compileArnPattern, splitArn } from "./arns.ts";
 import { type CompiledCondition, compileCondition } from "./conditions/index.ts";
 import type { PolicyKind } from "./document.ts";
 import { parsePolicyDocument, type Statement } from "./grammar.ts";
-import { compilePrincipals, isNamedPrincipal, type PrincipalMatcher } from "./principals.ts";
+import { compilePrincipals, isNamedPrincipal, Naming, type PrincipalMatcher } from "./principals.ts";
 import type { Context } from "./question.ts";
 import { parseTemplate } from "./template.ts";
 import { compileMatcher, type Matcher } from "./wildcards.ts";
@@ -50,7 +50,10 @@ export interface CompileOptions {
 export function compilePolicy(text: string, source: PolicySource, options: CompileOptions = {}): CompiledPolicy {
   const { version, statements } = parsePolicyDocument(text);
   const variables = version === "2012-10-17";
-  const compiled = statements.map((statement, index) => compileStatement(statement, index, { ...options, variables }));
+  const { kind } = source;
+  const compiled = statements.map((statement, index) => {
+    return compileStatement(statement, index, { ...options, kind, variables });
+  });
   return { source, keys: new Set(compiled.flatMap(({ keys }) => keys)), statements: compiled };
 }
 
@@ -67,10 +70,15 @@ export function readResource(resource: string): Resource {
   return { fields: splitArn(resource) };
 }
 
+interface StatementOptions extends CompileOptions {
+  readonly kind: PolicyKind;
+  readonly variables: boolean;
+}
+
 function compileStatement(
   { sid, effect, principals, actions, resources, conditions }: Statement,
   index: number,
-  options: CompileOptions & { readonly variables: boolean },
+  options: StatementOptions,
 ): CompiledStatement {
   const compiled = conditions.map((condition) => compileCondition(condition, options));
   const resource = compileResources(resources, options);
@@ -79,11 +87,17 @@ function compileStatement(
     index,
     effect,
     matchesAction: compileActions(actions),
-    namingOf: principals && compilePrincipals(principals, options),
+    namingOf: principals ? compilePrincipals(principals, options) : namesNobody(options.kind),
     matchesResource: resource.matches,
     conditions: compiled,
     keys: [...new Set([...resource.keys, ...compiled.flatMap(({ keys }) => keys)])],
   };
+}
+
+/** A policy that has to name somebody and does not is for nobody. */
+function namesNobody(kind: PolicyKind): PrincipalMatcher | undefined {
+  const isForNamed = kind === "repository" || kind === "registry" || kind === "trust" || kind === "resource-control";
+  return isForNamed ? () => Naming.None : undefined;
 }
 
 const nothing: Context = { get: () => undefined };
@@ -105,9 +119,10 @@ function compileActions(actions: Statement["actions"]): CompiledStatement["match
   };
 }
 
-function compileResources(resources: Statement["resources"], options: { readonly variables: boolean }) {
-  // A policy without resources hangs on what it is for.
-  if (!resources) return { keys: [], matches: () => true };
+function compileResources(resources: Statement["resources"], options: StatementOptions) {
+  // A repository's or a role's policy is about what it hangs on; another without resources is about nothing.
+  const hangsOnIt = options.kind === "repository" || options.kind === "trust";
+  if (!resources) return { keys: [], matches: () => hangsOnIt };
   const { negated, values } = resources;
   const hasAll = values.includes("*");
   const patterns = values.filter((value) => value !== "*").map((value) => compileArnPattern(value, options));

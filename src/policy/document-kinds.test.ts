@@ -64,6 +64,8 @@ describe("what AWS says is wrong with an identity policy", () => {
       "Resource vendor must be fully qualified and cannot contain regexes.",
     ],
     ["an ARN that is cut short", { Resource: "arn:aws:s3::bucket" }, legacy],
+    ["an ARN without an end", { Resource: "arn:aws:ecr:eu-west-1:111122223333:" }, legacy],
+    ["an ARN without a service", { Resource: "arn:aws::eu-west-1:111122223333:x" }, legacy],
     ["an ARN that is cut short, without an action", { Action: undefined, Resource: "arn:aws:s3::bucket" }, legacy],
     ["a variable for the account", { Resource: `arn:aws:ecr:*:\${aws:PrincipalAccount}:repository/*` }, legacy],
     [
@@ -80,6 +82,7 @@ describe("what AWS says is wrong with an identity policy", () => {
     ["a network that is none", { Condition: { IpAddress: { "aws:SourceIp": "10.0.0.0/33" } } }, legacy],
     ["a truth that is none", { Condition: { Bool: { "aws:SecureTransport": "yes" } } }, legacy],
     ["bytes that are none", { Condition: { BinaryEquals: { "aws:x": "?" } } }, legacy],
+    ["a number that JSON rounds", { Condition: { StringEquals: { "aws:x": 2 ** 53 } } }, syntax],
     ["a Null that is neither", { Condition: { Null: { "aws:x": "x" } } }, legacy],
     [
       "a Sid with a blank",
@@ -101,6 +104,7 @@ describe("what AWS says is wrong with an identity policy", () => {
     for (const Version of ["2008-10-17", undefined]) {
       const text = JSON.stringify({ Version, Statement: base.identity });
       expect(checkPolicyDocument(text, "identity").message).toBe(old);
+      expect(checkPolicyDocument(text, "boundary").message).toBe(old);
       expect(checkPolicyDocument(text, "session").message).toBeUndefined();
     }
   });
@@ -150,6 +154,17 @@ describe("a trust policy", () => {
   for (const [name, change, message] of bad) {
     test(`is refused ${name}`, () => expect(check("trust", change).message).toBe(message));
   }
+  test("has Sids of its own for each statement", () => {
+    expect(check("trust", { Sid: "a" }, { Sid: "a" }).message).toContain("must be unique");
+  });
+  test("may ask about an issuer's claims", () => {
+    const StringEquals = {
+      "token.actions.githubusercontent.com:sub": "repo:acme/app:ref:refs/heads/main",
+      "oidc.eks.eu-west-1.amazonaws.com/id/0123ABC:aud": "sts.amazonaws.com",
+      "gitlab.example.com:8443/a_b:sub": "x",
+    };
+    expect(check("trust", { Action: "sts:AssumeRoleWithWebIdentity", Condition: { StringEquals } })).toEqual({});
+  });
   test("may name services, providers, everybody of AWS and the old version", () => {
     const Principal = {
       AWS: ["*", "arn:aws:iam::111122223333:role/a/b"],
@@ -230,6 +245,8 @@ describe("the size of a policy", () => {
       expect(checkPolicyDocument(long(kind, limit), kind)).toEqual({});
       expect(checkPolicyDocument(long(kind, limit + 1), kind).isTooLong).toBe(true);
       expect(checkPolicyDocument(long(kind, limit, 100), kind)).toEqual({});
+      const isSent = kind in sent;
+      expect(checkPolicyDocument(`${long(kind, limit)} `, kind).isTooLong).toBe(isSent ? true : undefined);
     });
   }
   test("may be another for an inline policy", () => {

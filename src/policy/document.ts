@@ -120,7 +120,9 @@ function checkDocument({ version, statements }: PolicyDocument, kind: PolicyKind
 
 function checkConditions({ conditions, at }: Statement): void {
   for (const { name, key, values } of conditions) {
-    if (!/^[a-z0-9][\w./-]*:.+$/i.test(key)) throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
+    // OIDC providers are prefixes too, with all that is in their addresses: `idp.example.com:8443/ci:sub`.
+    if (!/^[a-z0-9][a-z0-9.:/_~%-]*:.+$/i.test(key))
+      throw new Malformed(`${at} has the condition key '${key}'`, noVendor);
     const read = readConditionName(name);
     const bad = values.find((value) => read && !acceptsValue(read, value));
     if (bad !== undefined) throw new Malformed(`${at} compares '${key}' by ${name} with '${bad}'`, legacyParsing);

@@ -144,12 +144,18 @@ function readConditions(block: Json, at: string): Condition[] {
     if (!readConditionName(name)) throw new Malformed(`${at} has the condition operator '${name}'`);
     return Object.entries(objectAt(lines, `${at}.Condition.${name}`)).map(([key, value]) => {
       const values = Array.isArray(value) ? value : [value];
-      if (values.length === 0 || !values.every((item) => ["string", "number", "boolean"].includes(typeof item))) {
+      if (values.length === 0 || !values.every(isScalar)) {
         throw new Malformed(`${at}.Condition.${name}.${key} must be a string or a list of strings`);
       }
       return { name, key, values: values.map(String) };
     });
   });
+}
+
+/** A number that JSON.parse has rounded would be compared as another than was written. */
+function isScalar(value: unknown): boolean {
+  if (typeof value === "number") return Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+  return typeof value === "string" || typeof value === "boolean";
 }
 
 function onlyMembers(object: Json, known: readonly string[], at: string): void {

@@ -246,6 +246,24 @@ describe("wildcards", () => {
     expect(seen.size).toBe(2);
   });
 
+  test("match in long texts as in short ones", () => {
+    const seen = new Set<boolean>();
+    repeat(1500, "long", (random) => {
+      const some = (letters: string, length: number) =>
+        Array.from({ length }, () => random.pick([...letters])).join("");
+      const text = some("ab", 300);
+      const from = random.below(200);
+      const opened = [...text.slice(from, from + 70)].map((letter) => (random.chance(0.7) ? "?" : letter)).join("");
+      const piece = random.chance(0.5) ? opened : `${opened.slice(0, -1)}${random.pick(["a", "b", "c"])}`;
+      const places = text.length - piece.length + 1;
+      const fits = (at: number) => [...piece].every((letter, index) => letter === "?" || letter === text[at + index]);
+      const found = Array.from({ length: places }, (_, at) => at).some(fits);
+      seen.add(found);
+      if (matcherOf(`*${piece}*`)(text, context) !== found) throw new Error(`'${piece}' in '${text}'`);
+    });
+    expect(seen.size).toBe(2);
+  });
+
   const hostile: [name: string, pattern: string, text: string][] = [
     ["many stars", `${"a*".repeat(5000)}b`, "a".repeat(100_000)],
     ["many stars and question marks", `${"a*?".repeat(3000)}b`, "a".repeat(100_000)],
@@ -257,7 +275,7 @@ describe("wildcards", () => {
     test(`take no time: ${name}`, () => {
       const start = performance.now();
       matcherOf(pattern)(text, context);
-      expect(performance.now() - start).toBeLessThan(1000);
+      expect(performance.now() - start).toBeLessThan(500);
     });
   }
 

@@ -37,7 +37,9 @@ function piecesOf(parts: readonly Part[]): Piece[] {
     [text, mask] = ["", ""];
   };
   for (const part of parts) {
-    if (part.kind === "any") end();
+    // Two `*` in a row are as one.
+    if (part.kind === "any" && (text !== "" || pieces.length === 0)) end();
+    else if (part.kind === "any") continue;
     else if (part.kind === "one") [text, mask] = [`${text}?`, `${mask}?`];
     else if (part.kind === "text") [text, mask] = [text + part.text, mask + " ".repeat(part.text.length)];
   }
@@ -66,7 +68,32 @@ function find(piece: Piece, text: string, from: number, end: number): number {
     const found = text.indexOf(piece.text, from);
     return found + piece.text.length <= end ? found : -1;
   }
+  if (piece.text.length > longPiece) return findLong(piece, text, from, end);
   for (let at = from; at + piece.text.length <= end; at++) if (standsAt(piece, text, at)) return at;
+  return -1;
+}
+
+/** Beyond this, looking at each place anew would cost more than keeping all places in mind. */
+const longPiece = 64;
+
+/**
+ * Reads the text once. Bit n of the state says that the piece's first n + 1 characters end here (Baeza-Yates and
+ * Gonnet, "A new approach to text searching").
+ */
+function findLong({ text: wanted, mask }: Piece, text: string, from: number, end: number): number {
+  let open = 0n;
+  const places = new Map<number, bigint>();
+  for (let index = 0; index < wanted.length; index++) {
+    const bit = 1n << BigInt(index);
+    if (mask.charCodeAt(index) === 0x3f) open |= bit;
+    else places.set(wanted.charCodeAt(index), (places.get(wanted.charCodeAt(index)) ?? 0n) | bit);
+  }
+  const last = 1n << BigInt(wanted.length - 1);
+  let state = 0n;
+  for (let at = from; at < end; at++) {
+    state = ((state << 1n) | 1n) & (open | (places.get(text.charCodeAt(at)) ?? 0n));
+    if (state & last) return at + 1 - wanted.length;
+  }
   return -1;
 }
 

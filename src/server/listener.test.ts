@@ -134,7 +134,7 @@ test("a surface learns who arrives", async () => {
     "POST / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: cli/2\r\nContent-Length: 0",
   );
   const requestId = answer.headers.get("x-amzn-requestid");
-  expect(requestId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(requestId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   expect(JSON.parse(answer.body.toString())).toEqual({
     requestId,
     sourceIp: "127.0.0.1",

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { Log } from "./log.ts";
 import { createPaceKeeper } from "./pace.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
@@ -233,7 +232,8 @@ function arrivalOf(
   const address = server.requestIP(request)?.address ?? "unknown";
   const userAgent = request.headers.get("user-agent");
   return {
-    requestId: randomUUID(),
+    // It tells when the request came, so that its record is found by it.
+    requestId: Bun.randomUUIDv7(),
     ...proxies.originOf(address, request.headers),
     ...(userAgent === null ? {} : { userAgent }),
     note: (facts) => void Object.assign(noted, facts),

@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
+import { withHelper } from "./credential-helper.ts";
 import { buildBusybox, type Docker, findDocker, imageId, push, removeAllImages, startDaemon } from "./dockerd.ts";
 import { contains, equal, holds } from "./expect.ts";
 
@@ -73,6 +74,11 @@ async function checkSmallImage(world: World, docker: Docker): Promise<void> {
   });
   await check("push with the other login", async () => {
     await push(docker, "built:small", `${repository}:by-key`, { config: "keys" });
+  });
+  await check("push without a login, by the credential helper", async () => {
+    const env = await withHelper(world, join(world.folder, "docker", "helper", "config.json"));
+    await push(docker, "built:small", `${repository}:by-helper`, { config: "helper", env });
+    equal((await world.registry.manifest("docker/small", "by-helper")).digest, digest, "digest in the registry");
   });
   await check("push into a second repository mounts the layers", async () => {
     const target = await world.repository("docker/mounted");

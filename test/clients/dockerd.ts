@@ -13,7 +13,13 @@ export async function findDocker(): Promise<string | undefined> {
 
 export type Docker = (
   args: readonly string[],
-  options?: { config?: string; input?: string; fails?: boolean; timeoutMs?: number },
+  options?: {
+    config?: string;
+    input?: string;
+    fails?: boolean;
+    timeoutMs?: number;
+    env?: Readonly<Record<string, string>>;
+  },
 ) => Promise<string>;
 
 export interface DaemonOptions {
@@ -60,7 +66,7 @@ export async function startDaemon(world: World, options: DaemonOptions = {}): Pr
     const config = join(folder, options.config ?? "config");
     const command = ["docker", "--host", socket, "--config", config, ...args];
     // The classic builder: it is part of every docker, BuildKit needs a plugin.
-    const { output } = await world.run(command, { ...options, env: { DOCKER_BUILDKIT: "0" } });
+    const { output } = await world.run(command, { ...options, env: { DOCKER_BUILDKIT: "0", ...options.env } });
     return output.trim();
   };
 
@@ -122,7 +128,7 @@ export async function push(
   docker: Docker,
   image: string,
   target: string,
-  options: { config?: string; fails?: boolean } = {},
+  options: { config?: string; fails?: boolean; env?: Readonly<Record<string, string>> } = {},
 ): Promise<string> {
   await docker(["tag", image, target]);
   return docker(["push", target], { ...options, timeoutMs: 240_000 });

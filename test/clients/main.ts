@@ -21,6 +21,7 @@ import { type Server, startServer } from "./server.ts";
 import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
+import * as terraformOrganizations from "./terraform-organizations.ts";
 import { openWorld, type Tally } from "./world.ts";
 
 const CLIENTS: readonly Client[] = [
@@ -36,6 +37,7 @@ const CLIENTS: readonly Client[] = [
   terraform,
   iam,
   terraformIam,
+  terraformOrganizations,
   races,
   conformance,
   helm,

@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { World } from "./client.ts";
+import { withHelper } from "./credential-helper.ts";
 import { contains, equal, holds } from "./expect.ts";
 import { buildImage, buildIndex, writeImageLayout, writeIndexLayout } from "./images.ts";
 import { version } from "./process.ts";
@@ -53,6 +54,14 @@ export async function run(world: World): Promise<void> {
     const back = join(folder, "back");
     await skopeo("copy", "--all", "--preserve-digests", INSECURE.from, `docker://${repository}:two`, `oci:${back}:two`);
     await compareLayouts(layout, back);
+  });
+  await check("inspect without a login, by the credential helper", async () => {
+    const authFile = join(folder, "helper", "auth.json");
+    const env = await withHelper(world, authFile);
+    const command = ["skopeo", "inspect", "--raw", INSECURE.only, "--authfile", authFile, `docker://${repository}:two`];
+    equal(sha256(Buffer.from((await world.run(command, { env })).stdout)), index.digest, "digest");
+    const output = (await world.run(command, { env: { ...env, AWS_ACCESS_KEY_ID: "WRONG" }, fails: true })).output;
+    contains(output, "UnrecognizedClientException", "without a good key pair");
   });
   await check("copy one platform by digest", async () => {
     const image = index.images[1];

@@ -76,6 +76,8 @@ export interface InProcess {
   iam(overrides?: object): IAMClient;
   organizations(overrides?: object): OrganizationsClient;
   cloudTrail(overrides?: object): CloudTrailClient;
+  /** Any other client of the SDK. */
+  client<Client>(type: new (config: never) => Client, overrides?: object): Client;
   pushBlob(repository: string, content: string | Uint8Array): Promise<{ digest: string; size: number }>;
   /** A one-layer image; equal contents make equal images. */
   pushImage(
@@ -120,7 +122,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -142,6 +144,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     log: { error: (facts) => logged.push(facts) },
     send: sendContent,
   });
+  await accounts.ensureConfigured();
   const arrival = (): Arrival => ({
     requestId: crypto.randomUUID(),
     sourceIp: "127.0.0.1",
@@ -199,6 +202,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     sts: (overrides) => new STSClient({ ...client, ...overrides } as object),
     iam: (overrides) => new IAMClient({ ...client, ...overrides } as object),
     organizations: (overrides) => new OrganizationsClient({ ...client, ...overrides } as object),
+    client: (type, overrides) => new type({ ...client, ...overrides } as never),
     cloudTrail: (overrides) => new CloudTrailClient({ ...client, ...overrides } as object),
     async pushBlob(repository, content) {
       const digest = digestOf(content);

@@ -9,7 +9,8 @@ import type { CloudTrailParts } from "./operation.ts";
 export function createCloudTrail(parts: CloudTrailParts): JsonService {
   return {
     name: "cloudtrail",
-    targetPrefix: "CloudTrail_20131101",
+    // The short one is of the SDK for JavaScript, the long one of botocore and the SDK for Go.
+    targetPrefix: ["CloudTrail_20131101", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"],
     operations,
     parts,
     errors,

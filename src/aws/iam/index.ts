@@ -35,6 +35,8 @@ import { DetachUserPolicy } from "./DetachUserPolicy.ts";
 import { errors } from "./errors.ts";
 import { GetAccessKeyLastUsed } from "./GetAccessKeyLastUsed.ts";
 import { GetAccountSummary } from "./GetAccountSummary.ts";
+import { GetContextKeysForCustomPolicy } from "./GetContextKeysForCustomPolicy.ts";
+import { GetContextKeysForPrincipalPolicy } from "./GetContextKeysForPrincipalPolicy.ts";
 import { GetGroup } from "./GetGroup.ts";
 import { GetGroupPolicy } from "./GetGroupPolicy.ts";
 import { GetLoginProfile } from "./GetLoginProfile.ts";
@@ -81,6 +83,8 @@ import { PutUserPolicy } from "./PutUserPolicy.ts";
 import { RemoveClientIDFromOpenIDConnectProvider } from "./RemoveClientIDFromOpenIDConnectProvider.ts";
 import { RemoveUserFromGroup } from "./RemoveUserFromGroup.ts";
 import { SetDefaultPolicyVersion } from "./SetDefaultPolicyVersion.ts";
+import { SimulateCustomPolicy } from "./SimulateCustomPolicy.ts";
+import { SimulatePrincipalPolicy } from "./SimulatePrincipalPolicy.ts";
 import { invalidText } from "./shapes.ts";
 import { TagOpenIDConnectProvider } from "./TagOpenIDConnectProvider.ts";
 import { TagPolicy } from "./TagPolicy.ts";
@@ -114,6 +118,10 @@ export function createIam(parts: IamParts): QueryService {
 }
 
 export const operations = operationMap<IamParts>([
+  SimulatePrincipalPolicy,
+  SimulateCustomPolicy,
+  GetContextKeysForPrincipalPolicy,
+  GetContextKeysForCustomPolicy,
   AddClientIDToOpenIDConnectProvider,
   AddUserToGroup,
   AttachGroupPolicy,

@@ -22,8 +22,10 @@ import { EnablePolicyType } from "./EnablePolicyType.ts";
 import { errors, membersOf } from "./errors.ts";
 import { ListAccounts } from "./ListAccounts.ts";
 import { ListAccountsForParent } from "./ListAccountsForParent.ts";
+import { ListAWSServiceAccessForOrganization } from "./ListAWSServiceAccessForOrganization.ts";
 import { ListChildren } from "./ListChildren.ts";
 import { ListCreateAccountStatus } from "./ListCreateAccountStatus.ts";
+import { ListDelegatedAdministrators } from "./ListDelegatedAdministrators.ts";
 import { ListOrganizationalUnitsForParent } from "./ListOrganizationalUnitsForParent.ts";
 import { ListParents } from "./ListParents.ts";
 import { ListPolicies } from "./ListPolicies.ts";
@@ -43,6 +45,7 @@ export function createOrganizationsApi(parts: OrganizationsParts): JsonService {
     name: "organizations",
     targetPrefix: "AWSOrganizationsV20161128",
     messageMember: "Message",
+    isGlobal: true,
     operations,
     parts,
     errors,
@@ -97,6 +100,8 @@ export const operations = operationMap<OrganizationsParts>([
   DetachPolicy,
   DisablePolicyType,
   EnablePolicyType,
+  ListAWSServiceAccessForOrganization,
+  ListDelegatedAdministrators,
   ListAccounts,
   ListAccountsForParent,
   ListChildren,

@@ -108,7 +108,14 @@ describe("an organisation", () => {
     const master = client.send(new sdk.RemoveAccountFromOrganizationCommand({ AccountId: account }));
     expect((await errorOf(master))?.[0]).toBe("MasterCannotLeaveOrganizationException");
     await client.send(new sdk.RemoveAccountFromOrganizationCommand({ AccountId }));
+    await world.accounts.join(AccountId as AccountId);
+    await expect(world.accounts.join(AccountId as AccountId)).rejects.toThrow("is in the organization already");
+    expect((await client.send(new sdk.ListParentsCommand({ ChildId: AccountId }))).Parents?.[0]?.Id).toBe(root);
+    const input = { TargetId: AccountId, Filter: SERVICE_CONTROL_POLICY };
+    expect((await client.send(new sdk.ListPoliciesForTargetCommand(input))).Policies).toHaveLength(1);
+    await client.send(new sdk.RemoveAccountFromOrganizationCommand({ AccountId }));
     await remove();
+    await expect(world.accounts.join(AccountId as AccountId)).rejects.toThrow("there is no organization");
     expect((await errorOf(client.send(new sdk.ListRootsCommand({}))))?.[0]).toBe("AWSOrganizationsNotInUseException");
     expect(await found()).toMatch(/^r-/);
     expect(await world.metadata.read.accounts.find(AccountId as AccountId)).toMatchObject({ parentId: undefined });
@@ -147,6 +154,65 @@ describe("an organisation", () => {
     );
   });
 });
+
+describe("permissions", () => {
+  test("are decided on the root, unit, account or policy that is named, and before it is looked at", async () => {
+    await world.close();
+    world = await inProcess({ enforced: true });
+    client = world.organizations;
+    const root = await found();
+    const unit = await newUnit(root, "dev");
+    const { Organization } = await client.send(new sdk.DescribeOrganizationCommand({}));
+    const arn = (rest: string) => `arn:aws:organizations::${account}:${rest}`;
+    const ops = await newUser("ops", [
+      { Effect: "Allow", Action: "organizations:List*", Resource: unit.Arn },
+      { Effect: "Allow", Action: "organizations:AttachPolicy", Resource: arn("policy/*") },
+      {
+        Effect: "Allow",
+        Action: "organizations:CreatePolicy",
+        Resource: "*",
+        Condition: { StringEquals: { "organizations:PolicyType": "RESOURCE_CONTROL_POLICY" } },
+      },
+    ]);
+    const refused = (action: string, resource: string) => [
+      "AccessDeniedException",
+      `User: arn:aws:iam::${account}:user/ops is not authorized to perform: organizations:${action} on resource: ${resource} because no identity-based policy allows the organizations:${action} action`,
+    ];
+    const under = (ParentId: string) => ops.send(new sdk.ListAccountsForParentCommand({ ParentId }));
+    expect((await under(unit.Id)).Accounts).toEqual([]);
+    const rootArn = arn(`root/${Organization?.Id}/${root}`);
+    expect(await errorOf(under(root))).toEqual(refused("ListAccountsForParent", rootArn));
+    // Neither answer tells whether there is such a unit or policy.
+    const absent = `${unit.Id.slice(0, -8)}00000000`;
+    const absentArn = arn(`ou/${Organization?.Id}/${absent}`);
+    expect(await errorOf(under(absent))).toEqual(refused("ListAccountsForParent", absentArn));
+    const describeAbsent = ops.send(new sdk.DescribePolicyCommand({ PolicyId: "p-00000000" }));
+    const absentPolicy = arn(`policy/${Organization?.Id}/service_control_policy/p-00000000`);
+    expect(await errorOf(describeAbsent)).toEqual(refused("DescribePolicy", absentPolicy));
+    // A policy that may be attached needs a target that may take it.
+    const PolicyId = await newPolicy("no deletes");
+    const attach = ops.send(new sdk.AttachPolicyCommand({ PolicyId, TargetId: unit.Id }));
+    expect(await errorOf(attach)).toEqual(refused("AttachPolicy", unit.Arn));
+    const write = (Type: sdk.PolicyType) =>
+      ops.send(new sdk.CreatePolicyCommand({ Name: "n", Description: "", Content: "{}", Type }));
+    expect(await errorOf(write(SERVICE_CONTROL_POLICY))).toEqual(refused("CreatePolicy", "*"));
+    expect((await errorOf(write("RESOURCE_CONTROL_POLICY")))?.[0]).toBe("MalformedPolicyDocumentException");
+  });
+});
+
+/** A user of the management account. */
+async function newUser(name: string, statements: object[]): Promise<sdk.OrganizationsClient> {
+  const [accessKeyId, secret] = ["AKIAOPSOPSOPSOPSOPSO", "ops-secret"];
+  await world.metadata.transact(async ({ identities, accessKeys }) => {
+    const common = { account: account as AccountId, createdAt: new Date() };
+    const user = { ...common, kind: "user" as const, path: "/", name, uniqueId: "AIDAOPS", tags: new Map() };
+    const identityId = (await identities.create(user))?.id as number;
+    await identities.putInlinePolicy(identityId, "own", text(...statements));
+    const sealedSecret = world.sealer.seal("access-key", { accessKeyId, secret });
+    await accessKeys.create({ ...common, accessKeyId, identityId, sealedSecret, status: "Active" });
+  });
+  return world.organizationsAs({ accessKeyId, secretAccessKey: secret });
+}
 
 describe("accounts", () => {
   test("are made at once, with a role for the management account", async () => {
@@ -262,8 +328,12 @@ describe("accounts", () => {
     await move(root, unit.Id);
     const { Children } = await client.send(new sdk.ListChildrenCommand({ ParentId: unit.Id, ChildType: "ACCOUNT" }));
     expect(Children).toEqual([{ Id: AccountId, Type: "ACCOUNT" }]);
-    const { Parents } = await client.send(new sdk.ListParentsCommand({ ChildId: AccountId }));
-    expect(Parents).toEqual([{ Id: unit.Id, Type: "ORGANIZATIONAL_UNIT" }]);
+    const parentsOf = (ChildId: string) => client.send(new sdk.ListParentsCommand({ ChildId }));
+    expect((await parentsOf(AccountId)).Parents).toEqual([{ Id: unit.Id, Type: "ORGANIZATIONAL_UNIT" }]);
+    expect((await parentsOf(unit.Id)).Parents).toEqual([{ Id: root, Type: "ROOT" }]);
+    for (const child of [absent, "999999999999"]) {
+      expect((await errorOf(parentsOf(child)))?.[0]).toBe("ChildNotFoundException");
+    }
     const { Accounts } = await client.send(new sdk.ListAccountsForParentCommand({ ParentId: root }));
     expect(Accounts?.map(({ Id }) => Id)).toEqual([account]);
   });
@@ -338,6 +408,10 @@ describe("policies", () => {
     expect(tags.Tags).toEqual([]);
     const others = await client.send(new sdk.ListPoliciesCommand({ Filter: "TAG_POLICY" }));
     expect(others.Policies).toEqual([]);
+    const services = await client.send(new sdk.ListAWSServiceAccessForOrganizationCommand({}));
+    expect(services.EnabledServicePrincipals).toEqual([]);
+    const administrators = await client.send(new sdk.ListDelegatedAdministratorsCommand({}));
+    expect(administrators.DelegatedAdministrators).toEqual([]);
   });
 
   test("are written, changed and deleted", async () => {

@@ -8,7 +8,9 @@ const maxDepth = 32;
 
 /** AWS JSON 1.1 (Smithy, "AWS JSON 1.1 protocol"): `X-Amz-Target` names the operation, the body is its input. */
 export function createJson11(services: readonly JsonService[]): Protocol {
-  const byTarget = new Map(services.map((service) => [service.targetPrefix, service]));
+  const byTarget = new Map(
+    services.flatMap((service) => [service.targetPrefix].flat().map((prefix) => [prefix, service] as const)),
+  );
 
   function target({ method, headers }: Request): Pick<Call, "service" | "operation"> {
     const given = headers.get("x-amz-target") ?? "";

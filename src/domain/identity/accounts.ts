@@ -1,5 +1,6 @@
 import { refuse } from "../errors.ts";
 import type { AccountId } from "../names.ts";
+import { attachBuiltIns } from "./organization-tree.ts";
 import type { Account, IdentityMetadata, IdentityNouns } from "./ports.ts";
 import { alphanumeric, digits, randomText, upperBase32 } from "./random.ts";
 import type { Sealer } from "./sealer.ts";
@@ -28,6 +29,8 @@ export interface AccountService {
   /** Nobody of the account can do anything from the next moment on. Its content stays. */
   suspend(id: AccountId): Promise<void>;
   resume(id: AccountId): Promise<void>;
+  /** It hangs on the organisation's root then. For accounts that were made outside of it, or have left. */
+  join(id: AccountId): Promise<void>;
   /** A new pair in the place of the old one, which is of no use any more. */
   replaceRootKey(id: AccountId): Promise<RootKeyPair>;
 }
@@ -105,6 +108,17 @@ export function createAccounts({ metadata, sealer, configured, clock }: AccountP
       await update(id, { status: "SUSPENDED" });
     },
     resume: (id) => update(id, { status: "ACTIVE" }),
+    join: (id) =>
+      metadata.transact(async (nouns) => {
+        const [organization, account] = [await nouns.organizations.get(), await nouns.accounts.find(id)];
+        if (!organization) throw refuse("NoSuchEntity", { reason: "there is no organization" });
+        if (!account) throw refuse("NoSuchEntity", { reason: `there is no account ${id}` });
+        if (account.parentId !== undefined) {
+          throw refuse("EntityAlreadyExists", { reason: `${id} is in the organization already` });
+        }
+        await attachBuiltIns(nouns, id);
+        await nouns.accounts.update(id, { parentId: organization.rootId });
+      }),
     async replaceRootKey(id) {
       refuseForConfigured(
         id,

@@ -1,8 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Principal, Session } from "../access.ts";
 import { type AccountId, iamArn, rootArn } from "../names.ts";
+import { rootKeyPurpose } from "./accounts.ts";
 import type { KeyUses } from "./key-uses.ts";
-import type { Known } from "./known.ts";
+import type { Known, KnownKey } from "./known.ts";
 import type { Identity } from "./ports.ts";
 import type { Sealer } from "./sealer.ts";
 
@@ -67,9 +68,8 @@ export interface CredentialsParts {
 }
 
 const purpose = "session";
-/** What secrets of users are sealed for: `{ accessKeyId, secret }`. */
+/** What users' secrets are sealed for. */
 export const accessKeyPurpose = "access-key";
-const rootKeyPurpose = "root-key";
 const base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 interface SealedSession {
@@ -90,30 +90,34 @@ export const anonymous: Principal = {
 
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
-  const isRoot = (accessKeyId: string) => sameSecret(accessKeyId, root.accessKeyId);
-
   /** A long-term key that may be used. */
   async function longTerm(accessKeyId: string): Promise<SigningKey | undefined> {
-    // Equally much is asked for every key, so that the time does not tell whether there is such a key, or which it is.
-    const stored = await kept(accessKeyId);
-    const found = isRoot(accessKeyId) ? { principal: rootPrincipal(root.account), secret: root.secret } : stored;
+    const found = holderOf(await known.key(accessKeyId), accessKeyId);
+    // Asked for a key that nobody has, too, so that the time does not tell whether there is one.
     const isActive = await known.isActive(found?.principal.account ?? root.account);
     if (!found || !isActive) return undefined;
     return { state: "active", accessKeyId, ...found, temporary: false, longTermKeyId: accessKeyId };
   }
 
-  async function kept(accessKeyId: string): Promise<Pick<SigningKey, "principal" | "secret"> | undefined> {
-    const found = await known.key(accessKeyId);
-    if (!found) return undefined;
-    if (found.kind === "user" && found.key.status !== "Active") return undefined;
-    const sealed =
-      found.kind === "user"
-        ? sealer.open(accessKeyPurpose, found.key.sealedSecret)
-        : sealer.open(rootKeyPurpose, found.account.rootSealedSecret ?? "");
-    const secret = secretIn(sealed, accessKeyId);
-    if (secret === undefined) return undefined;
-    const principal = found.kind === "user" ? userPrincipal(found.user) : rootPrincipal(found.account.id);
-    return { principal, secret };
+  function holderOf(
+    found: KnownKey | undefined,
+    accessKeyId: string,
+  ): Pick<SigningKey, "principal" | "secret"> | undefined {
+    switch (found?.kind) {
+      case "configured":
+        return { principal: rootPrincipal(root.account), secret: root.secret };
+      case "root": {
+        const secret = secretIn(sealer.open(rootKeyPurpose, found.account.rootSealedSecret ?? ""), accessKeyId);
+        return secret === undefined ? undefined : { principal: rootPrincipal(found.account.id), secret };
+      }
+      case "user": {
+        if (found.key.status !== "Active") return undefined;
+        const secret = secretIn(sealer.open(accessKeyPurpose, found.key.sealedSecret), accessKeyId);
+        return secret === undefined ? undefined : { principal: userPrincipal(found.user), secret };
+      }
+      default:
+        return undefined;
+    }
   }
 
   async function isAlive(principal: Principal, longTermKeyId: string | undefined): Promise<boolean> {
@@ -148,8 +152,8 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
       return { accessKeyId, secretAccessKey: secret, sessionToken, expiration: new Date(expiresAt) };
     },
     async accountOf(accessKeyId) {
-      if (isRoot(accessKeyId)) return root.account;
       const found = await known.key(accessKeyId);
+      if (found?.kind === "configured") return root.account;
       return found?.kind === "user" ? found.key.account : found?.account.id;
     },
   };

@@ -30,7 +30,9 @@ export interface KnownIdentity {
 
 export type KnownKey =
   | { readonly kind: "user"; readonly key: AccessKey; readonly user: Identity }
-  | { readonly kind: "root"; readonly account: Account };
+  | { readonly kind: "root"; readonly account: Account }
+  /** The configured root user's. */
+  | { readonly kind: "configured" };
 
 /**
  * What identity knows about keys, users, roles and accounts, for half a second (fresh.ts). Everything that decides who
@@ -51,14 +53,14 @@ export interface KnownParts {
   readonly compile: CompilePolicy;
   /** The documents of AWS-managed policies. */
   readonly managedDocument: (arn: Arn) => string | undefined;
-  /** The account of the configured root user: it is there also where nobody has written a row for it. */
-  readonly rootAccount: AccountId;
+  /** The configured root user. Its account is there also where nobody has written a row for it. */
+  readonly root: { readonly accessKeyId: string; readonly account: AccountId };
 }
 
 /** Enough for every caller of half a second; beyond it, whoever was asked for longest ago is asked for again. */
 const maxEntries = 10_000;
 
-export function createKnown({ read, compile, managedDocument, rootAccount }: KnownParts): Known {
+export function createKnown({ read, compile, managedDocument, root }: KnownParts): Known {
   const keeps = (value: unknown) => value !== undefined;
 
   // What nobody has is remembered too: a name that is guessed must not cost more than one that is there.
@@ -69,6 +71,7 @@ export function createKnown({ read, compile, managedDocument, rootAccount }: Kno
         read.accessKeys.findWithUser(accessKeyId),
         read.accounts.ofRootKey(accessKeyId),
       ]);
+      if (accessKeyId === root.accessKeyId) return { kind: "configured" };
       if (withUser) return { kind: "user", ...withUser };
       return account && { kind: "root", account };
     },
@@ -102,7 +105,7 @@ export function createKnown({ read, compile, managedDocument, rootAccount }: Kno
   const activity = createFresh<boolean>({
     async read(id) {
       const account = await read.accounts.find(id as AccountId);
-      return account ? account.status === "ACTIVE" : id === rootAccount;
+      return account ? account.status === "ACTIVE" : id === root.account;
     },
     maxEntries,
     keeps: (isActive) => isActive,

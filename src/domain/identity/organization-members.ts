@@ -184,7 +184,7 @@ export function createOrganizationMembers(parts: OrganizationMemberParts): Organ
 }
 
 /** @throws OrganizationAccountNotFound */
-export async function memberOf({ accounts }: Pick<IdentityNouns, "accounts">, id: string): Promise<Account> {
+async function memberOf({ accounts }: Pick<IdentityNouns, "accounts">, id: string): Promise<Account> {
   const accountId = parseAccountId(id);
   const account = accountId && (await accounts.find(accountId));
   if (account?.parentId === undefined) throw refuse("OrganizationAccountNotFound");

@@ -1,8 +1,9 @@
 import { checkPolicyDocument } from "../../policy/document.ts";
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
+import { parseAccountId } from "../names.ts";
 import { everyAccount } from "./accounts.ts";
-import { builtInPolicies, isBuiltIn, newPolicyId, nodeKindOf } from "./organization-names.ts";
+import { builtInPolicies, isBuiltIn, newPolicyId } from "./organization-names.ts";
 import { attachBuiltIns, type Desk, isParent } from "./organization-tree.ts";
 import type { Described } from "./organization-units.ts";
 import type { IdentityNouns, Organization, OrganizationPolicy, OrganizationPolicyType } from "./ports.ts";
@@ -177,22 +178,17 @@ async function attachedOf({ organizations }: IdentityNouns, target: string, type
 }
 
 async function checkTarget(nouns: IdentityNouns, organization: Organization, target: string): Promise<void> {
-  const isThere =
-    nodeKindOf(target) === "account"
-      ? (await nouns.accounts.find(target as never))?.parentId !== undefined
-      : await isParent(nouns, organization, target);
+  const account = parseAccountId(target);
+  const isThere = account
+    ? (await nouns.accounts.find(account))?.parentId !== undefined
+    : await isParent(nouns, organization, target);
   if (!isThere) throw refuse("TargetNotFound");
 }
 
 async function named({ accounts, organizations }: IdentityNouns, id: string): Promise<PolicyTarget> {
-  switch (nodeKindOf(id)) {
-    case "account":
-      return { id, name: (await accounts.find(id as never))?.name ?? "" };
-    case "unit":
-      return { id, name: (await organizations.unit(id))?.name ?? "" };
-    default:
-      return { id, name: "Root" };
-  }
+  const account = parseAccountId(id);
+  if (account) return { id, name: (await accounts.find(account))?.name ?? "" };
+  return { id, name: (await organizations.unit(id))?.name ?? "Root" };
 }
 
 async function setTypes(

@@ -1,7 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import { memberOf } from "./organization-members.ts";
-import { newUnitId, nodeKindOf } from "./organization-names.ts";
+import { parseAccountId } from "../names.ts";
+import { newUnitId } from "./organization-names.ts";
 import { attachBuiltIns, type Desk, detachAll, isParent, maxUnitDepth, nodesAbove } from "./organization-tree.ts";
 import type { IdentityNouns, Organization, OrganizationalUnit } from "./ports.ts";
 
@@ -83,14 +83,10 @@ export function createOrganizationUnits(desk: Desk): OrganizationUnits {
       }),
     parentOf: (granted, childId) =>
       desk.view(granted, async (nouns) => {
-        try {
-          if (nodeKindOf(childId) === "account") return (await memberOf(nouns, childId)).parentId as string;
-        } catch {
-          throw refuse("ChildNotFound");
-        }
-        const unit = await nouns.organizations.unit(childId);
-        if (!unit) throw refuse("ChildNotFound");
-        return unit.parentId;
+        const accountId = parseAccountId(childId);
+        const child = accountId ? await nouns.accounts.find(accountId) : await nouns.organizations.unit(childId);
+        if (child?.parentId === undefined) throw refuse("ChildNotFound");
+        return child.parentId;
       }),
   };
 }

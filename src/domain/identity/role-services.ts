@@ -1,4 +1,4 @@
-import type { PrincipalDirectory } from "../access.ts";
+import type { PrincipalDirectory, PrincipalPolicies } from "../access.ts";
 import { createAttachments } from "./attachments.ts";
 import { createBoundaries } from "./boundaries.ts";
 import { createIamResources } from "./entities.ts";
@@ -8,10 +8,12 @@ import { createOidcProviders } from "./oidc-providers.ts";
 import type { IdentityMetadata } from "./ports.ts";
 import { createRoles } from "./roles.ts";
 import { createServiceLinkedRoles } from "./service-linked-roles.ts";
+import { createSimulation } from "./simulation.ts";
 
 export interface RoleServicesParts {
   readonly metadata: IdentityMetadata;
   readonly directory: PrincipalDirectory;
+  readonly principals: PrincipalPolicies;
   readonly clock: () => Date;
   /** Whether an issuer on this machine may do without TLS. */
   readonly allowInsecureIssuers: boolean;
@@ -31,6 +33,7 @@ export function createRoleServices(parts: RoleServicesParts) {
     inlinePolicies: createInlinePolicies(parts),
     boundaries: createBoundaries(parts),
     oidcProviders: createOidcProviders(parts),
+    simulation: createSimulation(parts),
     resources: createIamResources(parts),
   };
 }

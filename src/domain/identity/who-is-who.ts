@@ -33,7 +33,7 @@ export interface WhoIsWho {
 export function createWhoIsWho(parts: IdentityParts): WhoIsWho {
   const { metadata, root, sealer, compile, managedDocument, organization, issuerKeys, clock } = parts;
   const { read } = metadata;
-  const known = createKnown({ read, compile, managedDocument, rootAccount: root.account });
+  const known = createKnown({ read, compile, managedDocument, root });
   const keyUses = createKeyUses({ metadata, clock });
   const credentials = createCredentials({ root, known, uses: keyUses, sealer, clock });
   return {

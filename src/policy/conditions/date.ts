@@ -3,9 +3,9 @@ import { comparing, pair } from "./operator.ts";
 /** The profile of ISO 8601 that the W3C's note "Date and Time Formats" describes; a time without a zone is UTC. */
 const iso =
   /^([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2})(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?)?)?)?$/;
-const epochSeconds = /^[0-9]{5,12}(?:\.[0-9]{1,9})?$/;
+const epochSeconds = /^(?:[0-9]{1,3}|[0-9]{5,12})(?:\.[0-9]{1,9})?$/;
 
-/** Milliseconds since 1970. A text of four digits is a year, a longer number counts seconds. */
+/** Milliseconds since 1970. Four digits are a year, any other number counts seconds. */
 export function parseDate(text: string): number | undefined {
   if (epochSeconds.test(text)) return Math.floor(Number(text) * 1000);
   const found = iso.exec(text);

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Kysely, sql } from "kysely";
 import pg from "pg";
-import type { AccountId, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
+import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
+import type { AllNouns } from "./nouns.ts";
 import { openPostgres, openPostgresEngine } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -84,6 +85,37 @@ function postgresTests(server: TestPostgres): void {
     const at = new Date(Date.UTC(2026, 0, 1));
     const digestOf = (number: number) => `sha256:${number.toString(16).padStart(64, "0")}` as Digest;
 
+    /** A row in every table of identity. */
+    async function fillIdentity(nouns: AllNouns): Promise<void> {
+      const { account } = registry;
+      const { accounts, identities, accessKeys, managedPolicies, oidcProviders, organizations } = nouns;
+      const tags = new Map([["snow", "☃"]]);
+      const arn = "arn:aws:iam::000000000001:policy/pull" as Arn;
+      await accounts.create({ id: account, name: "n", email: "e", status: "ACTIVE", createdAt: at });
+      const policy = { account, arn, path: "/", name: "pull", uniqueId: "ANPA", createdAt: at, updatedAt: at, tags };
+      const first = { version: "v1", document: "{}", createdAt: at };
+      await managedPolicies.create({ ...policy, defaultVersion: "v1", nextVersion: 2 }, first);
+      const made: number[] = [];
+      for (const kind of ["user", "group", "role"] as const) {
+        const identity = { account, kind, path: "/", name: kind, uniqueId: kind, createdAt: at, tags, boundary: arn };
+        made.push((await identities.create(identity))?.id ?? 0);
+      }
+      const [user = 0, group = 0, role = 0] = made;
+      await identities.join(group, user);
+      await identities.putInlinePolicy(user, "p", "{}");
+      await identities.attach(role, arn);
+      const key = { accessKeyId: "AKIA", account, identityId: user, sealedSecret: "s", createdAt: at };
+      await accessKeys.create({ ...key, status: "Active" });
+      await oidcProviders.create({ account, arn, url: "u", clientIds: ["c"], thumbprints: [], createdAt: at, tags });
+      const organization = { id: "o-1", rootId: "r-1", managementAccount: account, createdAt: at, policyTypes: [] };
+      await organizations.create(organization);
+      await organizations.putUnit({ id: "ou-1", parentId: "r-1", name: "n" });
+      const control = { type: "SERVICE_CONTROL_POLICY", name: "n", description: "", document: "{}" } as const;
+      await organizations.putPolicy({ id: "p-1", ...control });
+      await organizations.attach("p-1", "ou-1");
+      await nouns.registryPolicies.put(registry, { policy: "{}", bindings: tags });
+    }
+
     /** More rows than one page of each kind, and every kind of value. */
     async function fill(engine: Engine): Promise<void> {
       await createMetadata(engine).transact(async (nouns) => {
@@ -121,6 +153,7 @@ function postgresTests(server: TestPostgres): void {
         }
         await nouns.tags.record({ repositoryId: id, tag: "v1" as Tag, to: digestOf(1001), at, by: "arn" });
         await nouns.settings.set(registry, "a", "b");
+        await fillIdentity(nouns);
         // The newest id was given already, so it must not be given again.
         const newest = await create("newest");
         for (const deleted of [gone, newest]) {

@@ -1,0 +1,115 @@
+import { iamRows } from "./iam-rows.ts";
+import { ecrRows, type Row } from "./rows.ts";
+
+/** STS, Organizations, CloudTrail and our own API, and everything together. */
+
+function sts(operation: string, resource: string, input: object, more: Partial<Row> = {}): Row {
+  return {
+    name: `sts:${operation}`,
+    covers: `sts:${operation}`,
+    actions: [`sts:${operation}`],
+    resource,
+    crossAccount: false,
+    request: { kind: "query", service: "sts", target: `${operation} 2011-06-15`, input },
+    ...more,
+  };
+}
+
+const stsRows: readonly Row[] = [
+  sts("GetAccessKeyInfo", "*", { AccessKeyId: "AKIAGHOSTGHOSTGHOST1" }),
+  sts("DecodeAuthorizationMessage", "*", { EncodedMessage: "ghost" }),
+  sts(
+    "GetFederationToken",
+    "arn:aws:sts::{account}:federated-user/ghost",
+    { Name: "ghost" },
+    { onlyFor: "long-term keys" },
+  ),
+];
+
+/** These have no decision by identity policies alone: they have tests of their own, in src/aws. */
+export const decidedOtherwise = [
+  "sts:GetCallerIdentity",
+  "sts:GetSessionToken",
+  "sts:AssumeRole",
+  "sts:AssumeRoleWithWebIdentity",
+  // Everybody may ask about themselves.
+  "berth:ExplainDecision",
+];
+
+const organizationsTarget = "AWSOrganizationsV20161128";
+
+function organizations(operation: string, input: object = {}): Row {
+  return {
+    name: `organizations:${operation}`,
+    covers: `organizations:${operation}`,
+    actions: [`organizations:${operation}`],
+    resource: "*",
+    namesItsResource: false,
+    crossAccount: false,
+    onlyFor: /^(?:Describe|Create)Organization$/.test(operation) ? undefined : "management account",
+    request: { kind: "json", service: "organizations", target: `${organizationsTarget}.${operation}`, input },
+  };
+}
+
+const unit = "ou-aaaa-aaaaaaaa";
+const root = "r-aaaa";
+const policy = "p-aaaaaaaa";
+const type = "SERVICE_CONTROL_POLICY";
+const member = "999999999999";
+const everything = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: { Effect: "Allow", Action: "*", Resource: "*" },
+});
+
+const organizationsRows: readonly Row[] = [
+  organizations("AttachPolicy", { PolicyId: policy, TargetId: root }),
+  organizations("CloseAccount", { AccountId: member }),
+  organizations("CreateAccount", { AccountName: "matrix", Email: "matrix@berth.test" }),
+  organizations("CreateOrganization", { FeatureSet: "ALL" }),
+  organizations("CreateOrganizationalUnit", { ParentId: unit, Name: "ghost" }),
+  organizations("CreatePolicy", { Content: everything, Description: "", Name: "matrix", Type: type }),
+  organizations("DeleteOrganization"),
+  organizations("DeleteOrganizationalUnit", { OrganizationalUnitId: unit }),
+  organizations("DeletePolicy", { PolicyId: policy }),
+  organizations("DescribeAccount", { AccountId: member }),
+  organizations("DescribeCreateAccountStatus", { CreateAccountRequestId: `car-${"a".repeat(8)}` }),
+  organizations("DescribeOrganization"),
+  organizations("DescribeOrganizationalUnit", { OrganizationalUnitId: unit }),
+  organizations("DescribePolicy", { PolicyId: policy }),
+  organizations("DetachPolicy", { PolicyId: policy, TargetId: root }),
+  organizations("DisablePolicyType", { RootId: root, PolicyType: type }),
+  organizations("EnablePolicyType", { RootId: root, PolicyType: type }),
+  organizations("ListAccounts"),
+  organizations("ListAccountsForParent", { ParentId: root }),
+  organizations("ListChildren", { ParentId: root, ChildType: "ACCOUNT" }),
+  organizations("ListCreateAccountStatus"),
+  organizations("ListOrganizationalUnitsForParent", { ParentId: root }),
+  organizations("ListParents", { ChildId: member }),
+  organizations("ListPolicies", { Filter: type }),
+  organizations("ListPoliciesForTarget", { TargetId: root, Filter: type }),
+  organizations("ListRoots"),
+  organizations("ListTagsForResource", { ResourceId: root }),
+  organizations("ListTargetsForPolicy", { PolicyId: policy }),
+  organizations("MoveAccount", { AccountId: member, SourceParentId: root, DestinationParentId: unit }),
+  organizations("RemoveAccountFromOrganization", { AccountId: member }),
+  organizations("UpdateOrganizationalUnit", { OrganizationalUnitId: unit, Name: "ghost" }),
+  organizations("UpdatePolicy", { PolicyId: policy, Name: "ghost" }),
+];
+
+const otherRows: readonly Row[] = [
+  {
+    name: "cloudtrail:LookupEvents",
+    covers: "cloudtrail:LookupEvents",
+    actions: ["cloudtrail:LookupEvents"],
+    resource: "*",
+    crossAccount: false,
+    request: {
+      kind: "json",
+      service: "cloudtrail",
+      target: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents",
+      input: { MaxResults: 1 },
+    },
+  },
+];
+
+export const apiRows: readonly Row[] = [...stsRows, ...iamRows, ...organizationsRows, ...otherRows, ...ecrRows];
