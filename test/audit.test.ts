@@ -1,4 +1,8 @@
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { LookupEventsCommand, type LookupEventsCommandInput, paginateLookupEvents } from "@aws-sdk/client-cloudtrail";
 import {
   CreateRepositoryCommand,
@@ -17,6 +21,31 @@ import { AssumeRoleCommand, GetCallerIdentityCommand, GetSessionTokenCommand } f
 import { type AuditRecord, account, basic, type InProcess, inProcess, keyPair, region } from "./support/berth.ts";
 
 const repositoryArn = (name: string) => `arn:aws:ecr:${region}:${account}:repository/${name}`;
+
+test("what cannot be put on record is not answered", async () => {
+  const data = mkdtempSync(join(tmpdir(), "berth-no-audit-"));
+  const berth = await inProcess({ data, audit: { queueLimit: 3, patienceMs: 200 } });
+  const database = new Database(join(data, "berth.sqlite"));
+  database.run("alter table audit_event rename to audit_event_away");
+  const create = berth.ecr().send(new CreateRepositoryCommand({ repositoryName: "app" }));
+  await expect(create).rejects.toMatchObject({ name: "ServerException" });
+  const asked: number[] = [];
+  for (let count = 0; count < 4; count++) asked.push((await berth.oci("GET", "/v2/app/tags/list")).status);
+  // The record of the change is one of the three that wait.
+  expect(asked).toEqual([200, 200, 500, 500]);
+  const denied = await berth.send("DELETE", "/v2/app/manifests/v1", {
+    headers: { authorization: basic("AKIAUNKNOWNUNKNOWN12", "x") },
+  });
+  expect(denied.status).toBe(500);
+
+  // Nothing that was kept is lost.
+  database.run("alter table audit_event_away rename to audit_event");
+  database.close();
+  const records = await berth.records();
+  expect(records.map(({ eventName }) => eventName)).toEqual(["CreateRepository", "ListImages", "ListImages"]);
+  await berth.close();
+  rmSync(data, { recursive: true });
+});
 
 describe("the audit trail", () => {
   let berth: InProcess;
