@@ -15,6 +15,7 @@ import * as iam from "./iam.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
+import * as publicAccess from "./public.ts";
 import * as races from "./races.ts";
 import * as sdk from "./sdk-js.ts";
 import { type Server, startServer } from "./server.ts";
@@ -38,6 +39,7 @@ const CLIENTS: readonly Client[] = [
   iam,
   terraformIam,
   terraformOrganizations,
+  publicAccess,
   races,
   conformance,
   helm,

@@ -19,8 +19,11 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Starts Berth from the source tree, as a program of its own, on a free port and an empty data directory. */
-export async function startServer(folder: string): Promise<Server> {
+/**
+ * Starts Berth from the source tree, as a program of its own, on a free port and an empty data directory.
+ * @param settings more `BERTH_…` variables
+ */
+export async function startServer(folder: string, settings: Record<string, string> = {}): Promise<Server> {
   const host = `127.0.0.1:${await freePort()}`;
   const url = `http://${host}`;
   const logFile = join(folder, "berth.log");
@@ -37,6 +40,7 @@ export async function startServer(folder: string): Promise<Server> {
       BERTH_ROOT_ACCESS_KEY_ID: ACCESS_KEY_ID,
       BERTH_ROOT_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
       BERTH_CREATE_ON_PUSH: "false",
+      ...settings,
     },
     stdin: "ignore",
     stdout: log.fd,

@@ -88,6 +88,8 @@ export const anonymous: Principal = {
   userId: "anonymous",
 };
 
+type Holder = Pick<SigningKey, "principal" | "secret">;
+
 /** Root users' and users' long-term keys, and the sessions that STS makes. */
 export function createCredentials({ root, known, uses, sealer, clock }: CredentialsParts): Credentials {
   /** A long-term key that may be used. */
@@ -99,11 +101,17 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
     return { state: "active", accessKeyId, ...found, temporary: false, longTermKeyId: accessKeyId };
   }
 
-  function holderOf(
-    found: KnownKey | undefined,
-    accessKeyId: string,
-  ): Pick<SigningKey, "principal" | "secret"> | undefined {
-    switch (found?.kind) {
+  /** Opened once for as long as the key is known: opening takes longer than the decision. */
+  const opened = new WeakMap<KnownKey, Holder | undefined>();
+
+  function holderOf(found: KnownKey | undefined, accessKeyId: string): Holder | undefined {
+    if (!found) return undefined;
+    if (!opened.has(found)) opened.set(found, open(found, accessKeyId));
+    return opened.get(found);
+  }
+
+  function open(found: KnownKey, accessKeyId: string): Holder | undefined {
+    switch (found.kind) {
       case "configured":
         return { principal: rootPrincipal(root.account), secret: root.secret };
       case "root": {
@@ -115,8 +123,6 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
         const secret = secretIn(sealer.open(accessKeyPurpose, found.key.sealedSecret), accessKeyId);
         return secret === undefined ? undefined : { principal: userPrincipal(found.user), secret };
       }
-      default:
-        return undefined;
     }
   }
 
