@@ -53,7 +53,7 @@ export interface Parts {
   readonly send: DataPlane["send"];
   /** Left out: none. */
   readonly limits?: Limits;
-  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit">;
+  readonly audit?: Pick<TrailParts, "pulls" | "queueLimit" | "patienceMs">;
 }
 
 export interface Limits {
