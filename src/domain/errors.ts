@@ -92,8 +92,6 @@ const identitySentences = {
   DeleteConflict: ({ reason }: { reason: string }) => reason,
   MalformedPolicy: ({ reason }: { reason: string }) => reason,
   InvalidInput: ({ reason }: { reason: string }) => reason,
-  /** Of AWS-managed policies and the like. */
-  Unmodifiable: ({ reason }: { reason: string }) => reason,
   /** Of a role that belongs to a service. */
   ProtectedRole: ({ name }: { name: string }) =>
     `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
