@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from "../policy/compile.ts";
+import { type CompiledPolicy, compilePolicy } from "../policy/compile.ts";
 import { decide, explain } from "../policy/decide.ts";
 import type { Asker, Context, Decision, Explanation, Policies, Question } from "../policy/question.ts";
 import { refuse } from "./errors.ts";
@@ -160,6 +160,15 @@ export interface AccessParts {
   readonly clock: () => Date;
 }
 
+/**
+ * In the place of a stranger's own policies. They may ask about tags and images of what they are about, so what they say is
+ * told only to those whom its owner lets in: else policies written for the purpose would read what is not theirs.
+ */
+const everything = compilePolicy(
+  JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", Action: "*", Resource: "*" } }),
+  { kind: "identity", name: "everything" },
+);
+
 /** Condition keys that are looked up in the image that is meant. */
 const imageKeys = "berth:";
 
@@ -176,18 +185,34 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
     const pushed = asksAboutImages ? await need.image?.pushed?.() : undefined;
     const image = asksAboutImages ? await theirs.imageFacts?.(pushed) : undefined;
     const now = clock();
-    const questionWith = (more?: Facts): Question => ({
+    const questionOf = (...facts: (Facts | undefined)[]): Question => ({
       action: need.action,
       resource: need.resource,
       resourceAccount: registry.account,
       principal: askerOf(principal),
-      context: contextOf(caller, registry, now, [more, need.facts, pushed, image, theirs.facts, own.facts]),
+      context: contextOf(caller, registry, now, [...facts, own.facts]),
     });
+    const questionWith = (more?: Facts) => questionOf(more, need.facts, pushed, image, theirs.facts);
+    const isStranger = principal.account !== registry.account;
+    /** What the owner of the resource says to a stranger, where that is no. */
+    function turnedAway(question: Question): Decision | undefined {
+      if (!isStranger) return undefined;
+      const theirWord = decide(question, { identity: [everything], resource, resourceMustAllow });
+      return theirWord.allowed ? undefined : theirWord;
+    }
     return {
       need,
       asksAboutImages,
-      decide: (more) => counted(need, decide(questionWith(more), policies)),
-      explain: () => explain(questionWith(), policies),
+      decide(more) {
+        const question = questionWith(more);
+        const decision = counted(need, decide(question, policies));
+        return decision.allowed ? decision : (turnedAway(question) ?? decision);
+      },
+      explain() {
+        const question = questionWith();
+        const away = turnedAway(question);
+        return away ? { ...explain(questionOf(need.facts, pushed), policies), ...away } : explain(question, policies);
+      },
     };
   }
 
