@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { PolicyKind } from "../../policy/document.ts";
 import type { Decision } from "../../policy/question.ts";
 import type { AccountId } from "../names.ts";
 import type { Happening } from "./happening.ts";
@@ -26,6 +27,7 @@ export function recordsOf(happening: Happening): Written[] {
       ...shared,
       eventID: eventIdAt(at),
       ...(sharedEventID === undefined ? {} : { sharedEventID }),
+      additionalEventData: additional(happening, recipient),
       recipientAccountId: recipient,
     };
     return { account: recipient, region, at: new Date(at), record: JSON.stringify(record) };
@@ -47,7 +49,6 @@ function sharedMembers(happening: Happening): Record<string, unknown> {
     errorMessage: failure?.message.slice(0, maxMessage).toWellFormed(),
     requestParameters: happening.input ?? null,
     responseElements: happening.output ?? null,
-    additionalEventData: additional(happening),
     requestID: arrival.requestId,
     readOnly,
     resources: resourcesOf(happening, account),
@@ -59,15 +60,20 @@ function sharedMembers(happening: Happening): Record<string, unknown> {
 }
 
 /** What CloudTrail has no members for: how the registry was asked, and what the gate said and why. */
-function additional({ who, route, digest, needs, decisions, failure }: Happening): object | undefined {
+function additional(
+  { who, account, route, digest, needs, decisions, failure }: Happening,
+  recipient: AccountId,
+): object | undefined {
   const denial = failure?.denial;
+  const asking = "principal" in who ? who.principal.account || account : account;
+  const mayName = (kind: PolicyKind) => recipient === (kindsOfResources.has(kind) ? account : asking);
   const authorization: object[] = [];
   for (const [index, decision] of (decisions ?? []).slice(0, maxDecisions).entries()) {
     const need = needs?.[index];
     // What was allowed before something else was refused is not what the request came to.
-    if (need && need.action !== denial?.action) authorization.push(decided(need, decision));
+    if (need && need.action !== denial?.action) authorization.push(decided(need, decision, mayName));
   }
-  if (denial) authorization.push(decided(denial, { allowed: false, ...denial }));
+  if (denial) authorization.push(decided(denial, { allowed: false, ...denial }, mayName));
   const authenticationMethod = "principal" in who ? who.method : undefined;
   const notShown = (decisions?.length ?? 0) - maxDecisions;
   const members = {
@@ -80,18 +86,29 @@ function additional({ who, route, digest, needs, decisions, failure }: Happening
   return Object.values(members).some((member) => member !== undefined) ? members : undefined;
 }
 
-function decided(need: { action: string; resource: string }, { allowed, because, statement }: Decision): object {
+/** What hangs on a resource, or over it: the account has it that the resource is in. */
+const kindsOfResources: ReadonlySet<PolicyKind> = new Set(["repository", "registry", "trust", "resource-control"]);
+
+/** @param mayName whether the reader's account has policies of the kind: another's are not its to know */
+function decided(
+  need: { action: string; resource: string },
+  { allowed, because, statement }: Decision,
+  mayName: (kind: PolicyKind) => boolean,
+): object {
   return {
     action: need.action,
     resource: need.resource,
     decision: allowed ? "allowed" : "denied",
     because,
-    statement: statement && {
-      policyType: statement.policy.kind,
-      policy: statement.policy.name,
-      sid: statement.sid,
-      index: statement.index,
-    },
+    statement:
+      statement && mayName(statement.policy.kind)
+        ? {
+            policyType: statement.policy.kind,
+            policy: statement.policy.name,
+            sid: statement.sid,
+            index: statement.index,
+          }
+        : undefined,
   };
 }
 
