@@ -306,7 +306,8 @@ function contextOf(
   function own(key: string): string | readonly string[] | undefined {
     switch (key) {
       case "aws:principalarn":
-        return principal.identityArn ?? principal.arn;
+        // Not its user's: whoever lets the user in has not thereby let in whom it vouches for.
+        return principal.kind === "federated" ? principal.arn : (principal.identityArn ?? principal.arn);
       case "aws:principalaccount":
         return principal.account || undefined;
       case "aws:principaltype":
