@@ -9,21 +9,11 @@ import {
   UploadLayerPartCommand,
 } from "@aws-sdk/client-ecr";
 import * as iam from "@aws-sdk/client-iam";
-import { GetFederationTokenCommand } from "@aws-sdk/client-sts";
+import { GetFederationTokenCommand, GetSessionTokenCommand } from "@aws-sdk/client-sts";
 import { startServer } from "../src/server/listener.ts";
 import { createLog } from "../src/server/log.ts";
 import { createMetrics } from "../src/server/metrics.ts";
-import {
-  account,
-  basic,
-  digestOf,
-  host,
-  type InProcess,
-  inProcess,
-  keyPair,
-  mediaTypes,
-  region,
-} from "./support/berth.ts";
+import { account, basic, digestOf, type InProcess, inProcess, keyPair, mediaTypes, region } from "./support/berth.ts";
 import { allow, type Person } from "./support/people.ts";
 
 /** What Berth promises about security, where no test of one of its parts shows it of the whole. */
@@ -267,6 +257,27 @@ describe("a federated user", () => {
     const pull = (ecr: ReturnType<InProcess["ecr"]>) => refusal(ecr.send(new BatchGetImageCommand(input)));
     expect(await pull(berth.ecrAs(user))).toBe("done");
     expect(await pull(berth.ecr({ credentials }))).toBe("AccessDeniedException");
+  });
+});
+
+describe("a session of a long-term key", () => {
+  test("cannot make itself permanent: it does not reach IAM", async () => {
+    const user = await berth.crowd.user(account, "temporary", allow("*"));
+    const sts = berth.sts({ credentials: user });
+    const Policy = policyOf({ Effect: "Allow", Action: "*", Resource: "*" });
+    const root = berth.sts();
+    for (const { Credentials } of [
+      await sts.send(new GetSessionTokenCommand({})),
+      await root.send(new GetSessionTokenCommand({})),
+      await sts.send(new GetFederationTokenCommand({ Name: "permanent", Policy })),
+    ]) {
+      const { AccessKeyId = "", SecretAccessKey = "", SessionToken = "" } = Credentials ?? {};
+      const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken };
+      const make = new iam.CreateAccessKeyCommand({ UserName: "temporary" });
+      expect(await refusal(berth.iam({ credentials }).send(make))).toBe("AccessDenied");
+      expect(await refusal(berth.ecr({ credentials }).send(new GetAuthorizationTokenCommand({})))).toBe("done");
+    }
+    expect(await refusal(send(user, new iam.CreateAccessKeyCommand({ UserName: "temporary" })))).toBe("done");
   });
 });
 

@@ -177,8 +177,10 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
   /** Asks everybody who must be asked, so that more facts can come later without asking again. */
   async function prepare(caller: Caller, registry: Registry, need: Need): Promise<Prepared> {
     const { principal } = caller;
+    if (isKeptFrom(principal, need)) return refused(need, "because sessions of long-term keys cannot call IAM");
     const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
-    if (!own) return nobody(need);
+    // Of a principal that is gone.
+    if (!own) return refused(need, `because no identity-based policy allows the ${need.action} action`);
     const { resource, resourceMustAllow, resourceControl } = theirs;
     const policies: Policies = { ...own, resource, resourceMustAllow, resourceControl };
     const asksAboutImages = asksAbout(policies, imageKeys);
@@ -261,9 +263,16 @@ function counted({ unlessDenied }: Need, decision: Decision): Decision {
   return unlessDenied && decision.statement === undefined ? { ...decision, allowed: true } : decision;
 }
 
-/** Of a principal that is gone. */
-function nobody(need: Need): Prepared {
-  const because = `because no identity-based policy allows the ${need.action} action`;
+/**
+ * IAM can make a key that lasts, so what GetSessionToken and GetFederationToken made does not reach it, whatever policies say
+ * (STS API reference; there are no devices here that would lift it).
+ */
+function isKeptFrom({ kind, session }: Principal, { action }: Need): boolean {
+  return session !== undefined && kind !== "role" && action.startsWith("iam:");
+}
+
+/** Whatever policies say. */
+function refused(need: Need, because: string): Prepared {
   const decision: Decision = { allowed: false, because };
   return {
     need,
