@@ -16,6 +16,8 @@ const lifetime = { leastMs: 5 * minutes, mostMs: 24 * 60 * minutes, presetMs: 60
 const unknownKeyPauseMs = 30_000;
 /** Nor is an issuer that fails asked by every request. */
 const failurePauseMs = 5_000;
+/** A token without a key id is tried with all that fit. */
+const maxKeys = 100;
 /** Beyond so many issuers, the one that was not asked for longest is forgotten. */
 const maxIssuers = 1_000;
 
@@ -144,6 +146,7 @@ function jsonIn({ status, body }: Answer): Record<string, unknown> {
 }
 
 function keySetIn(value: Record<string, unknown>): KeySet {
+  if (Array.isArray(value.keys) && value.keys.length > maxKeys) throw new NotFetched(`more than ${maxKeys} keys`);
   try {
     return createLocalJWKSet(value as unknown as JSONWebKeySet);
   } catch (error) {
