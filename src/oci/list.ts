@@ -70,6 +70,14 @@ export async function listCatalog(
   return Response.json({ repositories: visible }, { headers: link });
 }
 
+const keyPurpose = "referrers";
+
+/** Where a list goes on, and which. */
+interface PageKey {
+  readonly list: string;
+  readonly after: number;
+}
+
 /**
  * GET …/referrers/<digest>: an index of the manifests whose subject is the digest. Empty for an unknown one, even in an
  * unknown repository: clients take a 404 for a registry without this endpoint ("Listing Referrers") and fall back to tags.
@@ -80,9 +88,11 @@ export async function listReferrers(
   { images, pageKeys }: Pick<DataPlane, "images" | "pageKeys">,
 ): Promise<Response> {
   const limit = Math.min(page.n || maxReferrers, maxReferrers);
-  const keyPurpose = `referrers ${repository} ${subject} ${artifactType ?? ""}`;
-  const after = page.last === undefined ? undefined : Number(pageKeys.open(keyPurpose, page.last));
-  if (Number.isNaN(after)) {
+  // What the key is good for stands in it: whoever seals keeps something for each purpose.
+  const list = JSON.stringify([granted.registry, repository, subject, artifactType]);
+  const opened = page.last === undefined ? undefined : pageKeys.open(keyPurpose, page.last);
+  const { list: of, after } = (opened ?? {}) as Partial<PageKey>;
+  if (page.last !== undefined && (of !== list || typeof after !== "number")) {
     const message = "Invalid parameter at 'NextToken' failed to satisfy constraint: 'Invalid next token provided'";
     throw new OciError(400, "UNSUPPORTED", message);
   }
@@ -96,7 +106,7 @@ export async function listReferrers(
   const headers = new Headers({ "Content-Type": mediaTypes.ociIndex });
   if (artifactType !== undefined) headers.set("OCI-Filters-Applied", "artifactType");
   if (more) {
-    const last = pageKeys.seal(keyPurpose, shown.at(-1)?.id);
+    const last = pageKeys.seal(keyPurpose, { list, after: shown.at(-1)?.id });
     const extra: Record<string, string> = artifactType === undefined ? {} : { artifactType };
     const link = nextLink(`/v2/${repository}/referrers/${subject}`, last, page.n, extra);
     headers.set("Link", link.Link);
