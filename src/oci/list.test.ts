@@ -3,7 +3,40 @@ import type { Granted } from "../domain/access.ts";
 import type { Digest, RepositoryName } from "../domain/names.ts";
 import type { Image } from "../domain/registry/ports.ts";
 import { OciError } from "./errors.ts";
-import { listReferrers } from "./list.ts";
+import { listCatalog, listReferrers } from "./list.ts";
+
+test("a catalog that goes on after very many hidden repositories names none of them", async () => {
+  const total = 12_000;
+  const nameOf = (index: number) => `hidden/${String(index).padStart(6, "0")}` as RepositoryName;
+  const shown = nameOf(total - 1);
+  const plane = {
+    repositories: {
+      async list(_granted: Granted, { after, limit }: { after?: string; limit: number }) {
+        const from = after === undefined ? 0 : Number(after.slice("hidden/".length)) + 1;
+        const length = Math.max(0, Math.min(limit, total - from));
+        return Array.from({ length }, (_, index) => ({ name: nameOf(from + index) }));
+      },
+    },
+    access: {
+      allows: async (_c: unknown, _r: unknown, { resource }: { resource: string }) => resource.endsWith(shown),
+    },
+    pageKeys: {
+      seal: (_purpose: string, value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url"),
+      open: (_purpose: string, sealed: string) => JSON.parse(Buffer.from(sealed, "base64url").toString() || "null"),
+    },
+  };
+  const registry = { account: "111122223333", region: "us-east-1" };
+  const list = (last?: string) =>
+    listCatalog({ kind: "catalog", page: { last } }, { registry } as Granted, plane as never);
+  const first = await list();
+  expect(await first.json()).toEqual({ repositories: [] });
+  const link = first.headers.get("link") ?? "";
+  expect(link).not.toContain("hidden");
+  const last = new URL(link.slice(1, link.indexOf(">")), "http://registry.test").searchParams.get("last") ?? "";
+  const second = await list(last);
+  expect(await second.json()).toEqual({ repositories: [shown] });
+  expect(second.headers.get("link")).toBeNull();
+});
 
 test("whatever list of referrers goes on, its page keys are sealed for one purpose: a key is kept for each", async () => {
   const purposes = new Set<string>();

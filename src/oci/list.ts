@@ -41,16 +41,20 @@ export async function readTagHistory(
   return Response.json({ name: repository, tag, moves: moves.map(({ at, by, from, to }) => ({ at, by, from, to })) });
 }
 
+/** Stands before a place in the catalog that is sealed, because who reads it may not know the repository there. No name has it. */
+const sealedMark = "~";
+const catalogPurpose = "catalog";
+
 /** GET /v2/_catalog: the repositories of the registry that the caller may describe. */
 export async function listCatalog(
   { page }: Asked<"catalog">,
   granted: Granted,
-  { repositories, access }: Pick<DataPlane, "repositories" | "access">,
+  { repositories, access, pageKeys }: Pick<DataPlane, "repositories" | "access" | "pageKeys">,
 ): Promise<Response> {
   const { caller, registry } = granted;
   const limit = limitOf(page);
   const visible: RepositoryName[] = [];
-  let after = page.last === undefined ? undefined : lastName(page.last);
+  let after = page.last === undefined ? undefined : placeIn(page.last, pageKeys);
   let more = limit > 0;
   for (let looked = 0; more && visible.length < limit && looked < maxCatalogScan; ) {
     const batch = await repositories.list(granted, { after, limit: limit + 1 });
@@ -66,8 +70,14 @@ export async function listCatalog(
       if (await access.allows(caller, registry, need)) visible.push(name);
     }
   }
-  const link = more ? nextLink("/v2/_catalog", after, page.n) : {};
+  const last = after === visible.at(-1) ? after : sealedMark + pageKeys.seal(catalogPurpose, after);
+  const link = more ? nextLink("/v2/_catalog", last, page.n) : {};
   return Response.json({ repositories: visible }, { headers: link });
+}
+
+function placeIn(last: string, pageKeys: DataPlane["pageKeys"]): RepositoryName {
+  const opened = last.startsWith(sealedMark) ? pageKeys.open(catalogPurpose, last.slice(sealedMark.length)) : undefined;
+  return typeof opened === "string" ? (opened as RepositoryName) : lastName(last);
 }
 
 const keyPurpose = "referrers";
