@@ -3,6 +3,7 @@ import { Refusal } from "../domain/errors.ts";
 import { parseRepositoryName, type RepositoryName, repositoryArn } from "../domain/names.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
 import type { Image } from "../domain/registry/ports.ts";
+import { othersTurn } from "../domain/turns.ts";
 import { OciError } from "./errors.ts";
 import type { Asked, DataPlane } from "./index.ts";
 import type { PageRequest } from "./request.ts";
@@ -15,7 +16,9 @@ const maxReferrersBytes = 3.5 * 1024 * 1024;
 /** Few, because each can bring 4 MiB of annotations into memory. */
 const referrersAtOnce = 10;
 /** Repositories looked at for one catalog page, for callers who may see only a few of very many. */
-const maxCatalogScan = 10_000;
+const maxCatalogScan = 2_000;
+/** So many in one go. */
+const lookedAtOnce = 50;
 
 /** GET …/tags/list, in the order of byte values. */
 export async function listTags(
@@ -65,7 +68,7 @@ export async function listCatalog(
         break;
       }
       after = name;
-      looked++;
+      if (++looked % lookedAtOnce === 0) await othersTurn();
       const need = { action: "ecr:DescribeRepositories", resource: repositoryArn(registry, name) } as const;
       if (await access.allows(caller, registry, need)) visible.push(name);
     }

@@ -9,6 +9,7 @@ import { compileMatcher } from "../../policy/wildcards.ts";
 import type { Facts, Granted, PrincipalPolicies } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, parseAccountId } from "../names.ts";
+import { othersTurn } from "../turns.ts";
 import { arnOf, parsePrincipalArn } from "./directory.ts";
 import { type PolicyOrigin, type PolicySubject, policySubject, type SourcePolicy } from "./policy-sources.ts";
 import type { Identity, IdentityKind, IdentityNouns, Paged } from "./ports.ts";
@@ -131,8 +132,7 @@ export function createSimulation({ metadata, principals }: SimulationParts): Sim
       checkWork((end - after - 1) * statementsIn(inForce));
       const spell = speller(sources);
       for (let index = after + 1; index < end; index++) {
-        // Nobody else waits for all of it.
-        if (index % resultsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+        if (index % resultsAtOnce === 0) await othersTurn();
         const action = request.actions[Math.floor(index / resources.length)] ?? "";
         const resource = resources[index % resources.length] ?? "*";
         const resourceAccount = accountOf(resource) ?? request.resourceOwner ?? asker.account;
