@@ -4,7 +4,7 @@ import { account, inProcess } from "../testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
 });
 afterEach(() => berth.close());
 
