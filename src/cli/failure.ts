@@ -1,5 +1,5 @@
-import { CannotStart } from "../app.ts";
 import { ConfigError } from "../config.ts";
+import { CannotStart } from "../opening.ts";
 import { CallFailed } from "./api/client.ts";
 import { CredentialsUnusable } from "./api/credentials.ts";
 
