@@ -178,7 +178,7 @@ describe("a trust policy", () => {
   });
 });
 
-describe("an organisation's policy", () => {
+describe("an organization's policy", () => {
   const always = "The provided policy document does not meet the requirements of the specified policy type.";
   const bad: [kind: PolicyKind, name: string, change: Members][] = [
     ["service-control", "names somebody", { Principal: "*" }],

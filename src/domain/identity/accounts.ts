@@ -30,7 +30,7 @@ export interface AccountService {
   /** Nobody of the account can do anything from the next moment on. Its content stays. */
   suspend(id: AccountId): Promise<void>;
   resume(id: AccountId): Promise<void>;
-  /** It hangs on the organisation's root then. For accounts that were made outside of it, or have left. */
+  /** It hangs on the organization's root then. For accounts that were made outside of it, or have left. */
   join(id: AccountId): Promise<void>;
   /** A new pair in the place of the old one, which is of no use any more. */
   replaceRootKey(id: AccountId): Promise<RootKeyPair>;

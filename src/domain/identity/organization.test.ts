@@ -8,7 +8,7 @@ import { createOrganizationPolicies, type OrganizationPolicies, withResourceCont
 import { createOrganizations, type OrganizationService } from "./organizations.ts";
 import { account, identityWorld, otherAccount, rootKey } from "./testing.ts";
 
-/** Decisions that the organisation bounds: the engine, the gate and the policies as they are kept. */
+/** Decisions that the organization bounds: the engine, the gate and the policies as they are kept. */
 
 let world: Awaited<ReturnType<typeof identityWorld>>;
 let policies: OrganizationPolicies;
@@ -144,7 +144,7 @@ test("a resource control policy bounds who may reach an account's repositories, 
   expect(await decision(stranger, "ecr:BatchGetImage", account, [allowAll])).toBe("allowed");
 });
 
-test("principals carry the organisation and their path in it", async () => {
+test("principals carry the organization and their path in it", async () => {
   const { organization: made } = await organization.describeOrganization(management);
   const place = async (id: AccountId) => {
     const { organizationId, organizationPath } = await policies.of(id);

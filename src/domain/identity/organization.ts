@@ -6,16 +6,16 @@ import { organizationPolicyArn } from "./organization-names.ts";
 import { nodesAbove } from "./organization-tree.ts";
 import type { IdentityMetadata, Organization, OrganizationPolicy, OrganizationPolicyType } from "./ports.ts";
 
-/** What the organisation says about an account. */
+/** What the organization says about an account. */
 export interface OrganizationStanding {
   /**
    * The service control policies for the account's principals, level by level from the root down. Empty where none
-   * apply: outside of the organisation, while the type is switched off, and for the management account.
+   * apply: outside of the organization, while the type is switched off, and for the management account.
    */
   readonly serviceControl: readonly (readonly CompiledPolicy[])[];
   /** The resource control policies for the account's resources, likewise. */
   readonly resourceControl: readonly (readonly CompiledPolicy[])[];
-  /** `o-…`, for `aws:PrincipalOrgID` and `aws:ResourceOrgID`. Absent outside of the organisation. */
+  /** `o-…`, for `aws:PrincipalOrgID` and `aws:ResourceOrgID`. Absent outside of the organization. */
   readonly organizationId?: string;
   /** `o-…/r-…/ou-…/`, for `aws:PrincipalOrgPaths` and `aws:ResourceOrgPaths`. */
   readonly organizationPath?: string;
