@@ -118,10 +118,6 @@ export function createIam(parts: IamParts): QueryService {
 }
 
 export const operations = operationMap<IamParts>([
-  SimulatePrincipalPolicy,
-  SimulateCustomPolicy,
-  GetContextKeysForPrincipalPolicy,
-  GetContextKeysForCustomPolicy,
   AddClientIDToOpenIDConnectProvider,
   AddUserToGroup,
   AttachGroupPolicy,
@@ -156,6 +152,8 @@ export const operations = operationMap<IamParts>([
   DetachUserPolicy,
   GetAccessKeyLastUsed,
   GetAccountSummary,
+  GetContextKeysForCustomPolicy,
+  GetContextKeysForPrincipalPolicy,
   GetGroup,
   GetGroupPolicy,
   GetLoginProfile,
@@ -201,6 +199,8 @@ export const operations = operationMap<IamParts>([
   RemoveClientIDFromOpenIDConnectProvider,
   RemoveUserFromGroup,
   SetDefaultPolicyVersion,
+  SimulateCustomPolicy,
+  SimulatePrincipalPolicy,
   TagOpenIDConnectProvider,
   TagPolicy,
   TagRole,
