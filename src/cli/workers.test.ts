@@ -2,6 +2,15 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
+import {
+  CreateAccessKeyCommand,
+  CreateUserCommand,
+  DeleteUserPolicyCommand,
+  IAMClient,
+  PutUserPolicyCommand,
+  UpdateAccessKeyCommand,
+} from "@aws-sdk/client-iam";
 import { eachLogged, programIn, slowRequest } from "./testing.ts";
 
 /** Berth as several processes: which of them answers is the kernel's choice, one for each connection. */
@@ -295,3 +304,48 @@ async function freePort(): Promise<number> {
   probe.stop(true);
   return port;
 }
+
+test("what is taken away is refused by every worker within a second", async () => {
+  const berth = await serve();
+  const client = { endpoint: berth.url, region: "us-east-1" };
+  const iam = new IAMClient({ ...client, credentials: { accessKeyId: "test", secretAccessKey: "test" } });
+  const UserName = "ci";
+  await iam.send(new CreateUserCommand({ UserName }));
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+  const { AccessKeyId = "", SecretAccessKey = "" } = AccessKey ?? {};
+  const statement = { Effect: "Allow", Action: "ecr:*", Resource: "*" };
+  const policy = { UserName, PolicyName: "all" };
+  const PolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement: statement });
+  await iam.send(new PutUserPolicyCommand({ ...policy, PolicyDocument }));
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey };
+  // The worker that answers may not know the policy yet.
+  await Bun.sleep(600);
+  const { authorizationData } = await new ECRClient({ ...client, credentials }).send(
+    new GetAuthorizationTokenCommand(),
+  );
+  const login = `Basic ${authorizationData?.[0]?.authorizationToken}`;
+  const read = () => ask(`${berth.url}/v2/app/tags/list`, { headers: { authorization: login } });
+
+  /** Which statuses each worker gives, from now on, until all three were heard of. */
+  async function statuses(): Promise<Map<number, Set<number>>> {
+    const heard = new Map<number, Set<number>>();
+    for (let asked = 0; heard.size < 3 || asked < 60; asked++) {
+      const answer = await read();
+      await answer.arrayBuffer();
+      await until(() => berth.workerOf(answer) !== undefined, "the answer is logged");
+      const worker = berth.workerOf(answer) as number;
+      heard.set(worker, (heard.get(worker) ?? new Set()).add(answer.status));
+    }
+    return heard;
+  }
+  const all = (heard: Map<number, Set<number>>) => [...new Set([...heard.values()].flatMap((each) => [...each]))];
+
+  expect(all(await statuses())).toEqual([404]);
+  await iam.send(new DeleteUserPolicyCommand(policy));
+  await Bun.sleep(1000);
+  expect(all(await statuses())).toEqual([403]);
+  await iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId, Status: "Inactive" }));
+  await Bun.sleep(1000);
+  expect(all(await statuses())).toEqual([401]);
+  await berth.end();
+});
