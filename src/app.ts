@@ -1,4 +1,4 @@
-import { operationNames } from "./aws/index.ts";
+import { allOperations } from "./aws/index.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { everyOther } from "./domain/rates.ts";
@@ -41,7 +41,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
   const opened = new AsyncDisposableStack();
   let serving: Metadata | undefined;
   try {
-    checkRates(config);
+    await checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const metrics = createMetrics(() => server.inFlight);
@@ -159,8 +159,10 @@ function listenerLimits({ limits: { concurrentRequests, minBytesPerSecond } }: C
 }
 
 /** A misspelled operation would be a limit that limits nothing. */
-function checkRates({ limits: { rates } }: Config): void {
-  const unknown = rates.own.find(({ operation }) => operation !== everyOther && !operationNames.includes(operation));
+async function checkRates({ limits: { rates } }: Config): Promise<void> {
+  if (rates.own.length === 0) return;
+  const known = new Set([everyOther, ...(await allOperations()).map(({ operation }) => operation)]);
+  const unknown = rates.own.find(({ operation }) => !known.has(operation));
   if (unknown) throw new CannotStart(`limits.rates names ${unknown.operation}, and there is no such operation`);
 }
 
@@ -178,7 +180,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
     if (process.platform !== "linux") {
       throw new CannotStart("several processes can share a port on Linux only. Set BERTH_WORKERS to 1");
     }
-    checkRates(config);
+    await checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
     const port = openSharedPort({ listen: config.listen, ready: () => ready(undefined, log), log });

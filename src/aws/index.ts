@@ -22,9 +22,9 @@ import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtra
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
-import { createIam, operations as iamOperations } from "./iam/index.ts";
+import { createIam } from "./iam/index.ts";
 import type { IamParts } from "./iam/operation.ts";
-import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
+import { createOrganizationsApi } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -118,15 +118,24 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
   });
 }
 
-/** Every operation of every service, as AWS names it. */
-export const operationNames: readonly string[] = [
-  ...ecrOperations.keys(),
-  ...stsOperations.keys(),
-  ...iamOperations.keys(),
-  ...cloudTrailOperations.keys(),
-  ...organizationsOperations.keys(),
-  ...berthOperations.keys(),
-];
+/** Every operation of every service, as AWS names it. Loads those that are not. */
+export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
+  const [iam, organizations] = await Promise.all([
+    import("./iam/operations.ts"),
+    import("./organizations/operations.ts"),
+  ]);
+  const services = {
+    ecr: ecrOperations,
+    sts: stsOperations,
+    iam: iam.operations,
+    organizations: organizations.operations,
+    cloudtrail: cloudTrailOperations,
+    berth: berthOperations,
+  };
+  return Object.entries(services).flatMap(([service, operations]) =>
+    [...operations.keys()].map((operation) => ({ service, operation })),
+  );
+}
 
 function isQuery({ method, headers }: Request): boolean {
   if (headers.has("x-amz-target")) return false;

@@ -13,7 +13,7 @@ import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors as ecrErrors } from "./ecr/errors.ts";
 import type { Spelling } from "./errors.ts";
 import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
-import { operations as iamOperations } from "./iam/index.ts";
+import { operations as iamOperations } from "./iam/operations.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
 import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";

@@ -47,7 +47,13 @@ test("verifies and exports while the server runs, names what was changed, and a 
   const later = await run(["audit", "verify", "--noted", noted, "--json"], data);
   expect(JSON.parse(later.out)).toMatchObject({ intact: true, records: 6, removed: 0 });
   const database = new Database(join(data, "berth.sqlite"));
-  database.run("update audit_event set record = replace(record, 'app3', 'app9') where sequence = 4");
+  const { packed } = database
+    .query("select packed from audit_pack where first_sequence <= 4 and last_sequence >= 4")
+    .get() as { packed: Uint8Array };
+  const text = Bun.zstdDecompressSync(packed).toString();
+  database.run("update audit_pack set packed = ? where first_sequence <= 4 and last_sequence >= 4", [
+    Bun.zstdCompressSync(text.replaceAll("app3", "app9")),
+  ]);
   database.close();
   const changed = await run(["audit", "verify"], data);
   expect(changed).toMatchObject({ code: 1, err: "" });

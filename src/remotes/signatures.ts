@@ -4,8 +4,12 @@ import { NotFetched } from "./guarded-fetch.ts";
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
-/** @throws NotFetched for what is no key set */
+/** Each token without a key id may be tried with all of them. */
+const maxKeys = 100;
+
+/** @throws NotFetched for what is no key set, or a very large one */
 export function keySetIn(value: Record<string, unknown>): KeySet {
+  if (Array.isArray(value.keys) && value.keys.length > maxKeys) throw new NotFetched(`more than ${maxKeys} keys`);
   try {
     return createLocalJWKSet(value as unknown as JSONWebKeySet);
   } catch (error) {

@@ -220,6 +220,27 @@ describe("a simulation of somebody's policies", () => {
     expect((await result({ PolicyInputList, PolicyExclusionList: others }))?.EvalDecision).toBe("explicitDeny");
   });
 
+  test("is not kept busy by a pattern with many wildcards", async () => {
+    const PolicyArn = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly";
+    await berth.iam.send(new sdk.AttachRolePolicyCommand({ RoleName, PolicyArn }));
+    const without = [{ PolicyArn: `arn:${"*".repeat(2000)}!` }];
+    const began = performance.now();
+    await result({ PolicyExclusionList: without });
+    expect(performance.now() - began).toBeLessThan(1000);
+  }, 20_000);
+
+  test("knows its source by its whole ARN: permission was asked for that, path included", async () => {
+    const source = `arn:aws:iam::${account}:role/`;
+    for (const PolicySourceArn of [`${source}allowed/${RoleName}`, source + RoleName.toUpperCase()]) {
+      const simulated = berth.iam.send(
+        new sdk.SimulatePrincipalPolicyCommand({ PolicySourceArn, ActionNames: ["ecr:PutImage"] }),
+      );
+      expect((await refused(simulated))[0]).toBe("NoSuchEntityException");
+      const keys = berth.iam.send(new sdk.GetContextKeysForPrincipalPolicyCommand({ PolicySourceArn }));
+      expect((await refused(keys))[0]).toBe("NoSuchEntityException");
+    }
+  });
+
   test("of a user counts those of its groups; of a group, its own", async () => {
     const [UserName, GroupName] = ["ci", "team"];
     await berth.iam.send(new sdk.CreateUserCommand({ UserName }));

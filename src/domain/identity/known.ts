@@ -57,6 +57,9 @@ export interface KnownParts {
   readonly root: { readonly accessKeyId: string; readonly account: AccountId };
 }
 
+/** What may be the id of a key that is kept (IAM API reference, AccessKey). Anybody can send anything in its place. */
+const keyId = /^\w{1,128}$/;
+
 /** Enough for every caller of half a second; beyond it, whoever was asked for longest ago is asked for again. */
 const maxEntries = 10_000;
 
@@ -143,7 +146,8 @@ export function createKnown({ read, compile, managedDocument, root }: KnownParts
   }
 
   return {
-    key: keys.get,
+    // Any other text is nobody's key. It must not fill the memory, nor reach a database that cannot read it.
+    key: async (id) => (keyId.test(id) || id === root.accessKeyId ? keys.get(id) : undefined),
     identity: identities.get,
     isActive: activity.get,
     sessionPolicy: sessionPolicies.get,

@@ -4,6 +4,8 @@ import { checkPolicyDocument, type PolicyKind } from "../../policy/document.ts";
 import { Malformed } from "../../policy/grammar.ts";
 import { type Position, statementRanges } from "../../policy/positions.ts";
 import type { Asker, DecidingStatement, Explanation, Policies } from "../../policy/question.ts";
+import { parseTemplate } from "../../policy/template.ts";
+import { compileMatcher } from "../../policy/wildcards.ts";
 import type { Facts, Granted, PrincipalPolicies } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, parseAccountId } from "../names.ts";
@@ -163,9 +165,9 @@ function isExcluded(origin: PolicyOrigin | undefined, without: readonly PolicyEx
   });
 }
 
+/** Nothing in it is tried twice: whoever simulates may send any pattern. */
 function matchesArn(pattern: string, arn: string): boolean {
-  const parts = pattern.split("*").map((part) => part.replace(/[\\^$.|?+(){}[\]]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`).test(arn);
+  return compileMatcher(parseTemplate(pattern, { wildcards: true, variables: false }))(arn, { get: () => undefined });
 }
 
 /** Of a policy in a simulation; the quotas of what is kept do not count. */
