@@ -38,7 +38,7 @@ export function userView(user: Identity) {
   };
 }
 
-export function boundaryView({ boundary }: Identity) {
+function boundaryView({ boundary }: Identity) {
   if (boundary === undefined) return undefined;
   // The API's type says `PermissionsBoundaryPolicy`, its answers say `Policy`.
   return { PermissionsBoundaryType: "Policy" as "PermissionsBoundaryPolicy", PermissionsBoundaryArn: boundary };
