@@ -31,7 +31,13 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/opening.ts",
-    ours: ["src/**"],
+    ours: [
+      "src/config.ts",
+      "src/domain/registry/ports.ts",
+      "src/server/**",
+      "src/storage/**",
+      "src/workers/workers.ts",
+    ],
     outside: "all",
     because: "whoever opens stores from a configuration, the server or a command, does it in one way",
   },
