@@ -33,7 +33,7 @@ export interface AccountService {
    * @throws NoSuchEntity, and InvalidInput for the configured account
    */
   suspend(id: AccountId): Promise<void>;
-  /** @throws NoSuchEntity, InvalidInput */
+  /** @throws NoSuchEntity */
   resume(id: AccountId): Promise<void>;
   /**
    * It hangs on the organization's root then. For accounts that were made outside of it, or have left.
