@@ -8,7 +8,7 @@ import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createIdentity } from "./domain/identity/identity.ts";
-import { withResourceControl } from "./domain/identity/organization.ts";
+import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
@@ -97,14 +97,14 @@ export function composeDomain(parts: DomainParts) {
   const home = { account: root.account, region: parts.defaultRegion };
 
   const identity = createIdentity({ ...parts, sealer, compile });
-  const { principals, organizationPolicies, roleResources, directory } = identity;
+  const { principals, organizationStandings, roleResources, directory } = identity;
 
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
   const accessOver = (ecr: ResourcePolicies) =>
     createAccess({
       principals,
-      resources: withResourceControl(resourcesByService({ ecr, iam: roleResources }), organizationPolicies),
+      resources: withResourceControl(resourcesByService({ ecr, iam: roleResources }), organizationStandings),
       clock,
     });
   const access = accessOver(resources);

@@ -21,13 +21,13 @@ export interface OrganizationStanding {
   readonly organizationPath?: string;
 }
 
-export interface OrganizationPolicies {
+export interface OrganizationStandings {
   of(account: AccountId): Promise<OrganizationStanding>;
   /** What was changed in this process is seen by its next request. */
   changed(): void;
 }
 
-export interface OrganizationPolicyParts {
+export interface OrganizationStandingParts {
   readonly metadata: Pick<IdentityMetadata, "read">;
   /** May answer with what it made of the same text before. Left out: makes everything anew. */
   readonly compile?: (text: string, source: PolicySource) => CompiledPolicy;
@@ -37,10 +37,10 @@ const outside: OrganizationStanding = { serviceControl: [], resourceControl: [] 
 
 const maxAccounts = 10_000;
 
-export function createOrganizationPolicies({
+export function createOrganizationStandings({
   metadata,
   compile = compilePolicy,
-}: OrganizationPolicyParts): OrganizationPolicies {
+}: OrganizationStandingParts): OrganizationStandings {
   async function standingOf(account: AccountId): Promise<OrganizationStanding> {
     const { accounts, organizations } = metadata.read;
     const organization = await organizations.get();
@@ -85,7 +85,7 @@ export function createOrganizationPolicies({
 /** What is asked for is bounded by its own account's place, whoever asks and from wherever. */
 export function withResourceControl(
   resources: ResourcePolicies,
-  organization: Pick<OrganizationPolicies, "of">,
+  organization: Pick<OrganizationStandings, "of">,
 ): ResourcePolicies {
   return {
     async of(registry, need) {
