@@ -202,8 +202,8 @@ describe("sessions", () => {
     const region = "us-east-1" as Region;
     const role = await world.role("deploy");
     const principal = rolePrincipal(role, { ...session, policies: ["{}"] });
-    const { password } = world.tokens.issue(principal, { accessKeyId: "ASIADEPLOY" }, region);
-    expect(await world.tokens.open(password, region)).toEqual({
+    const { password } = world.registryTokens.issue(principal, { accessKeyId: "ASIADEPLOY" }, region);
+    expect(await world.registryTokens.open(password, region)).toEqual({
       state: "active",
       principal,
       accessKeyId: "ASIADEPLOY",
@@ -211,11 +211,11 @@ describe("sessions", () => {
       scope: undefined,
     });
     await change(({ identities }) => identities.delete(role.id));
-    expect(await world.tokens.open(password, region)).toEqual(unknown);
+    expect(await world.registryTokens.open(password, region)).toEqual(unknown);
     const user = await active("AKIAUSER");
-    const byUser = world.tokens.issue(user.principal, user, region);
+    const byUser = world.registryTokens.issue(user.principal, user, region);
     await change(({ accessKeys }) => accessKeys.setStatus("AKIAUSER", "Inactive"));
-    expect(await world.tokens.open(byUser.password, region)).toEqual(unknown);
+    expect(await world.registryTokens.open(byUser.password, region)).toEqual(unknown);
   });
 });
 
