@@ -134,13 +134,13 @@ describe("sessions", () => {
     const federated = federatedPrincipal(principal, { name: "guest", issuedAt });
     const guest = await world.credentials.issueSession(federated, "AKIAUSER", 900);
     const region = "us-east-1" as Region;
-    const { password } = world.tokens.issue(principal, { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" }, region);
+    const { password } = world.registryTokens.issue(principal, { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" }, region);
     await world.change(({ identities }) => identities.update(user.id, { name: "new" }));
     await world.user("ci");
     world.principals.changed();
     const session = await active(again.accessKeyId, again.sessionToken);
     expect(session.principal).toMatchObject({ arn: userArn("new"), session: { issuedAt } });
-    expect(await world.tokens.open(password, region)).toMatchObject({ principal: { arn: userArn("new") } });
+    expect(await world.registryTokens.open(password, region)).toMatchObject({ principal: { arn: userArn("new") } });
     expect((await active(guest.accessKeyId, guest.sessionToken)).principal).toEqual({
       ...federated,
       identityArn: userArn("new"),
