@@ -20,7 +20,9 @@ interface Room {
 
 const computation = ["node:crypto"];
 /** Where the areas of the domain meet. */
-const meetingPlaces = ["names", "errors", "access", "bindings", "fresh"].map((name) => `src/domain/${name}.ts`);
+const meetingPlaces = ["names", "errors", "access", "bindings", "fresh", "turns"].map(
+  (name) => `src/domain/${name}.ts`,
+);
 
 export const rooms: readonly Room[] = [
   {

@@ -127,6 +127,26 @@ describe("sessions", () => {
     expect(await federated()).toEqual(unknown);
   });
 
+  test("of a user that gets another name go by it, and never by that of whoever has the old one now", async () => {
+    const { principal } = await active("AKIAUSER");
+    const issuedAt = world.clock().getTime();
+    const again = await world.credentials.issueSession({ ...principal, session: { issuedAt } }, "AKIAUSER", 900);
+    const federated = federatedPrincipal(principal, { name: "guest", issuedAt });
+    const guest = await world.credentials.issueSession(federated, "AKIAUSER", 900);
+    const region = "us-east-1" as Region;
+    const { password } = world.registryTokens.issue(principal, { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" }, region);
+    await world.change(({ identities }) => identities.update(user.id, { name: "new" }));
+    await world.user("ci");
+    world.principals.changed();
+    const session = await active(again.accessKeyId, again.sessionToken);
+    expect(session.principal).toMatchObject({ arn: userArn("new"), session: { issuedAt } });
+    expect(await world.registryTokens.open(password, region)).toMatchObject({ principal: { arn: userArn("new") } });
+    expect((await active(guest.accessKeyId, guest.sessionToken)).principal).toEqual({
+      ...federated,
+      identityArn: userArn("new"),
+    });
+  });
+
   test("of a user are not another's, whose key has the same id", async () => {
     const { principal } = await active("AKIAUSER");
     const find = await issue({ ...principal, session }, "AKIAUSER");
