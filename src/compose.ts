@@ -69,20 +69,20 @@ export function compose(parts: Parts) {
   const domain = composeDomain(parts);
   const { sealer, credentials, pullTimes, keyUses, accounts, audit } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
-  const settings = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
+  const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
   const registry: Surface = createDataPlane({
     ...domain,
-    ...settings,
+    ...common,
     publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
-  const api: Surface = createControlPlane({ ...domain, ...settings, maxBodiesBytes });
+  const api: Surface = createControlPlane({ ...domain, ...common, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
   return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
