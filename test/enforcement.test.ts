@@ -455,7 +455,7 @@ describe("who may not", () => {
     const [name, digest] = [await repository(), digestOf("{}")];
     for (const [person, because] of [
       [await berth.crowd.user(account, "nothing"), "no identity-based policy"],
-      [await berth.crowd.user(other, "nothing"), "no identity-based policy"],
+      [await berth.crowd.user(other, "nothing"), "no resource-based policy"],
       [await berth.crowd.user(other, "everything", allow("ecr:*")), "no resource-based policy"],
     ] as const) {
       for (const at of [name, "nowhere"]) {
@@ -466,6 +466,32 @@ describe("who may not", () => {
           const message = `User: ${person.principal.arn} is not authorized to perform: ${action} on resource: ${arnOf(at)} because ${because} allows the ${action} action`;
           expect(await answer.json()).toEqual({ errors: [{ code: "DENIED", message }] });
         }
+      }
+    }
+  });
+
+  test("learns nothing of another account's tags and images from what its own policies ask about them", async () => {
+    const [tagged, plain] = [await repository(), await repository()];
+    const resourceArn = arnOf(tagged);
+    await berth.ecr().send(new TagResourceCommand({ resourceArn, tags: [{ Key: "team", Value: "blue" }] }));
+    const everything = allow("ecr:*");
+    const asking = (effect: "Allow" | "Deny", condition: object) => {
+      const { Statement, Version } = allow("ecr:*", "*", condition);
+      return { Version, Statement: { ...Statement, Effect: effect } };
+    };
+    const isBlue = { StringEquals: { "ecr:ResourceTag/team": "blue" } };
+    const hasImage = { StringLike: { "berth:ImageDigest": "sha256:*" } };
+    const people = [
+      await berth.crowd.user(other, "asks-tags", asking("Allow", isBlue)),
+      await berth.crowd.user(other, "minds-tags", everything, asking("Deny", isBlue)),
+      await berth.crowd.user(other, "asks-images", asking("Allow", hasImage)),
+      await berth.crowd.user(other, "minds-images", everything, asking("Deny", hasImage)),
+    ];
+    for (const person of people) {
+      for (const name of [tagged, plain, "nowhere"]) {
+        const path = `/v2/${name}/manifests/1`;
+        const { errors } = await bodyOf(await berth.ociAs(person, "GET", path, { headers: onRegistryHost }));
+        expect(errors[0].message).toEndWith("because no resource-based policy allows the ecr:BatchGetImage action");
       }
     }
   });

@@ -1,4 +1,4 @@
-import type { CompiledPolicy } from "../policy/compile.ts";
+import { type CompiledPolicy, compilePolicy } from "../policy/compile.ts";
 import { decide, explain } from "../policy/decide.ts";
 import type { Asker, Context, Decision, Explanation, Policies, Question } from "../policy/question.ts";
 import { refuse } from "./errors.ts";
@@ -160,6 +160,15 @@ export interface AccessParts {
   readonly clock: () => Date;
 }
 
+/**
+ * In the place of a stranger's own policies. They may ask about tags and images of what they are about, so what they say is
+ * told only to those whom its owner lets in: else policies written for the purpose would read what is not theirs.
+ */
+const everything = compilePolicy(
+  JSON.stringify({ Version: "2012-10-17", Statement: { Effect: "Allow", Action: "*", Resource: "*" } }),
+  { kind: "identity", name: "everything" },
+);
+
 /** Condition keys that are looked up in the image that is meant. */
 const imageKeys = "berth:";
 
@@ -168,26 +177,44 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
   /** Asks everybody who must be asked, so that more facts can come later without asking again. */
   async function prepare(caller: Caller, registry: Registry, need: Need): Promise<Prepared> {
     const { principal } = caller;
+    if (isKeptFrom(principal, need)) return refused(need, "because sessions of long-term keys cannot call IAM");
     const [own, theirs] = await Promise.all([principals.of(principal), resources.of(registry, need)]);
-    if (!own) return nobody(need);
+    // Of a principal that is gone.
+    if (!own) return refused(need, `because no identity-based policy allows the ${need.action} action`);
     const { resource, resourceMustAllow, resourceControl } = theirs;
     const policies: Policies = { ...own, resource, resourceMustAllow, resourceControl };
     const asksAboutImages = asksAbout(policies, imageKeys);
     const pushed = asksAboutImages ? await need.image?.pushed?.() : undefined;
     const image = asksAboutImages ? await theirs.imageFacts?.(pushed) : undefined;
     const now = clock();
-    const questionWith = (more?: Facts): Question => ({
+    const questionOf = (...facts: (Facts | undefined)[]): Question => ({
       action: need.action,
       resource: need.resource,
       resourceAccount: registry.account,
       principal: askerOf(principal),
-      context: contextOf(caller, registry, now, [more, need.facts, pushed, image, theirs.facts, own.facts]),
+      context: contextOf(caller, registry, now, [...facts, own.facts]),
     });
+    const questionWith = (more?: Facts) => questionOf(more, need.facts, pushed, image, theirs.facts);
+    const isStranger = principal.account !== registry.account;
+    /** What the owner of the resource says to a stranger, where that is no. */
+    function turnedAway(question: Question): Decision | undefined {
+      if (!isStranger) return undefined;
+      const theirWord = decide(question, { identity: [everything], resource, resourceMustAllow });
+      return theirWord.allowed ? undefined : theirWord;
+    }
     return {
       need,
       asksAboutImages,
-      decide: (more) => counted(need, decide(questionWith(more), policies)),
-      explain: () => explain(questionWith(), policies),
+      decide(more) {
+        const question = questionWith(more);
+        const decision = counted(need, decide(question, policies));
+        return decision.allowed ? decision : (turnedAway(question) ?? decision);
+      },
+      explain() {
+        const question = questionWith();
+        const away = turnedAway(question);
+        return away ? { ...explain(questionOf(need.facts, pushed), policies), ...away } : explain(question, policies);
+      },
     };
   }
 
@@ -236,9 +263,16 @@ function counted({ unlessDenied }: Need, decision: Decision): Decision {
   return unlessDenied && decision.statement === undefined ? { ...decision, allowed: true } : decision;
 }
 
-/** Of a principal that is gone. */
-function nobody(need: Need): Prepared {
-  const because = `because no identity-based policy allows the ${need.action} action`;
+/**
+ * IAM can make a key that lasts, so what GetSessionToken and GetFederationToken made does not reach it, whatever policies say
+ * (STS API reference; there are no devices here that would lift it).
+ */
+function isKeptFrom({ kind, session }: Principal, { action }: Need): boolean {
+  return session !== undefined && kind !== "role" && action.startsWith("iam:");
+}
+
+/** Whatever policies say. */
+function refused(need: Need, because: string): Prepared {
   const decision: Decision = { allowed: false, because };
   return {
     need,
@@ -281,7 +315,10 @@ function contextOf(
   function own(key: string): string | readonly string[] | undefined {
     switch (key) {
       case "aws:principalarn":
-        return principal.identityArn ?? principal.arn;
+        // Policies that ask for any at all mean whoever signs.
+        if (principal.kind === "anonymous" || principal.kind === "web-identity") return undefined;
+        // Not its user's: whoever lets the user in has not thereby let in whom it vouches for.
+        return principal.kind === "federated" ? principal.arn : (principal.identityArn ?? principal.arn);
       case "aws:principalaccount":
         return principal.account || undefined;
       case "aws:principaltype":

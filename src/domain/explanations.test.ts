@@ -109,6 +109,16 @@ test("a question about oneself has the facts of one's request, about another onl
   expect(asked[1]?.caller.principal).toEqual(user("bob"));
 });
 
+test("another account's policies cannot be tried out with facts of the asker's making", async () => {
+  const { service, as, asked } = world({});
+  const resource = repository("999988887777");
+  const context = { "sts:externalid": "guess", "aws:sourceip": "10.0.0.1" };
+  await service.ofDecision(as(user("ann")), { ...push, resource, context });
+  await service.ofDecision(as(user("ann")), { principalArn: user("bob").arn, ...push, resource, context });
+  expect(asked.map(({ need }) => need.facts?.["sts:externalid"])).toEqual([undefined, undefined]);
+  expect(asked.map(({ need }) => need.facts?.["aws:sourceip"])).toEqual([undefined, undefined]);
+});
+
 test("a principal that is not there", async () => {
   const { service, as } = world({});
   const arn = `arn:aws:iam::${account}:user/nobody`;

@@ -33,7 +33,7 @@ export interface AskedDecision {
   readonly principalArn?: string;
   readonly action: Need["action"];
   readonly resource: Arn | "*";
-  /** Condition keys in lower case. */
+  /** Condition keys in lower case. They count on the asker's own account's resources only. */
   readonly context?: Facts;
 }
 
@@ -104,10 +104,13 @@ export function createExplanations({ access, principals, denials }: ExplanationP
       const own = asked.principalArn === undefined || isSelf(caller.principal, asked.principalArn);
       const principal = own ? caller.principal : await principals.describe(asked.principalArn ?? "");
       if (!principal) throw refuse("NoSuchEntity", { reason: `The principal ${asked.principalArn} does not exist` });
-      const context = own ? asked.context : { ...unknownOfOthers, ...asked.context };
+      const ownsResource = isIn(caller.principal.account, asked.resource);
+      // Facts at will would try out what another account's policies ask for, without a request that it could see.
+      const given = ownsResource ? asked.context : undefined;
+      const context = own ? given : { ...unknownOfOthers, ...given };
       const explanation = await explain(caller, registry, principal, { ...asked, context });
       const isReader = await mayRead(caller, registry, principal.identityArn ?? principal.arn);
-      const shown = forReader(explanation, isReader, isIn(caller.principal.account, asked.resource));
+      const shown = forReader(explanation, isReader, ownsResource);
       return { ...shown, principalArn: principal.arn, action: asked.action, resource: asked.resource };
     },
 

@@ -6,7 +6,7 @@ import type { DecidingStatement, Decision, Explanation, LayerVerdict, Policies, 
 
 /**
  * Deny by default, as AWS decides (IAM user guide, "Policy evaluation logic"): an explicit deny anywhere; then each
- * level of the organisation has to allow; then the resource's policies and those of whoever asks.
+ * level of the organization has to allow; then the resource's policies and those of whoever asks.
  */
 export function decide(question: Question, policies: Policies): Decision {
   const asked = read(question);
@@ -100,7 +100,7 @@ function look(policies: readonly CompiledPolicy[], asked: Asked): Found {
   return allow ? { allow, naming: strongest } : nothing;
 }
 
-/** What the levels of an organisation say together: each has to allow. No levels are no limit. */
+/** What the levels of an organization say together: each has to allow. No levels are no limit. */
 function lookAtLevels(levels: readonly (readonly CompiledPolicy[])[], asked: Asked): Found | undefined {
   let together: Found | undefined;
   for (const level of levels) {

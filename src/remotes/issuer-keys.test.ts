@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { createHmac } from "node:crypto";
 import { configurationPath, keysPath, startIssuer, type TestIssuer } from "../../test/support/issuer.ts";
 import { createIssuerKeys } from "./issuer-keys.ts";
 
@@ -55,6 +56,39 @@ describe("signatures", () => {
 
   test("a token that must be understood in a way that is not", async () => {
     expect(await stateOf(open(), issuer.token({}, { header: { crit: ["x"], x: 1 } }))).toBe("bad");
+  });
+});
+
+describe("a key set", () => {
+  const secret = Buffer.from("0123456789abcdef0123456789abcdef");
+  const signed = (header: object) => {
+    const [, payload] = issuer.token().split(".");
+    const text = `${Buffer.from(JSON.stringify(header)).toString("base64url")}.${payload}`;
+    return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+  };
+
+  test("with a shared secret opens nothing by it", async () => {
+    const oct = { kty: "oct", k: secret.toString("base64url"), kid: "shared" };
+    issuer.lies.set(keysPath, () => Response.json({ keys: [oct, ...issuer.jwks().keys] }));
+    const keys = open();
+    expect(await stateOf(keys, signed({ alg: "HS256", kid: "shared" }))).toBe("bad");
+    expect(await stateOf(keys, signed({ alg: "RS256", kid: "shared" }))).toBe("bad");
+    expect(await stateOf(keys)).toBe("good");
+  });
+
+  test("is not taken from the token's own header", async () => {
+    await using own = startIssuer({ clock });
+    const [jwk] = own.jwks().keys;
+    const [{ kid } = {}] = issuer.jwks().keys as { kid?: string }[];
+    const header = { jwk, jku: `${own.issuer}${keysPath}`, kid };
+    expect(await stateOf(open(), own.token({ iss: issuer.issuer }, { header }))).toBe("bad");
+    expect(own.asked).toEqual([]);
+  });
+
+  test("of very many keys is none: each of them might have to be tried with every token", async () => {
+    const [key] = issuer.jwks().keys;
+    issuer.lies.set(keysPath, () => Response.json({ keys: Array.from({ length: 101 }, () => key) }));
+    expect(await stateOf(open())).toBe("unusable");
   });
 });
 

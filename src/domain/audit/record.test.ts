@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { PolicyKind } from "../../policy/document.ts";
 import type { Principal } from "../access.ts";
 import type { AccountId } from "../names.ts";
 import type { Happening } from "./happening.ts";
@@ -91,6 +92,21 @@ describe("a record", () => {
     expect(both[0].sharedEventID).toBe(both[1].sharedEventID);
     expect(both[0].eventID).not.toBe(both[1].eventID);
     expect(records()[0].sharedEventID).toBeUndefined();
+  });
+
+  test("of another account's content names a policy only to whose policy it is", () => {
+    const owner = "999988887777" as AccountId;
+    const named = (kind: PolicyKind) => {
+      const statement = { policy: { kind, name: "policy" }, sid: "S", index: 0 };
+      const both = records({ account: owner, decisions: [{ allowed: true, because: "because", statement }] });
+      return both
+        .filter(({ additionalEventData: { authorization } }) => authorization[0].statement !== undefined)
+        .map(({ recipientAccountId }) => recipientAccountId);
+    };
+    for (const kind of ["repository", "registry", "trust", "resource-control"] as const)
+      expect(named(kind)).toEqual([owner]);
+    for (const kind of ["identity", "boundary", "session", "service-control"] as const)
+      expect(named(kind)).toEqual([home.account]);
   });
 
   test("cuts what a client can make long, and stays well-formed", () => {

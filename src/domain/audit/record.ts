@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { PolicyKind } from "../../policy/document.ts";
 import type { Decision } from "../../policy/question.ts";
 import type { AccountId } from "../names.ts";
 import type { Happening } from "./happening.ts";
@@ -24,8 +25,10 @@ export function recordsOf(happening: Happening): Written[] {
   // Put together as text: another large object costs as much as all the rest.
   const tie = sharedEventID === undefined ? "" : `,"sharedEventID":"${sharedEventID}"`;
   return recipients.map((recipient) => {
-    const record = `${shared},"eventID":"${eventIdAt(at)}"${tie},"recipientAccountId":${JSON.stringify(recipient)}}`;
-    return { account: recipient, region, at: new Date(at), record };
+    const more = additional(happening, recipient);
+    const data = more === undefined ? "" : `,"additionalEventData":${JSON.stringify(more)}`;
+    const own = `,"eventID":"${eventIdAt(at)}"${tie}${data},"recipientAccountId":${JSON.stringify(recipient)}}`;
+    return { account: recipient, region, at: new Date(at), record: shared + own };
   });
 }
 
@@ -44,7 +47,6 @@ function sharedMembers(happening: Happening): Record<string, unknown> {
     errorMessage: failure?.message.slice(0, maxMessage).toWellFormed(),
     requestParameters: happening.input ?? null,
     responseElements: happening.output ?? null,
-    additionalEventData: additional(happening),
     requestID: arrival.requestId,
     readOnly,
     resources: resourcesOf(happening, account),
@@ -56,15 +58,20 @@ function sharedMembers(happening: Happening): Record<string, unknown> {
 }
 
 /** What CloudTrail has no members for: how the registry was asked, and what the gate said and why. */
-function additional({ who, route, digest, needs, decisions, failure }: Happening): object | undefined {
+function additional(
+  { who, account, route, digest, needs, decisions, failure }: Happening,
+  recipient: AccountId,
+): object | undefined {
   const denial = failure?.denial;
+  const asking = "principal" in who ? who.principal.account || account : account;
+  const mayName = (kind: PolicyKind) => recipient === (kindsOfResources.has(kind) ? account : asking);
   const authorization: object[] = [];
   for (const [index, decision] of (decisions ?? []).slice(0, maxDecisions).entries()) {
     const need = needs?.[index];
     // What was allowed before something else was refused is not what the request came to.
-    if (need && need.action !== denial?.action) authorization.push(decided(need, decision));
+    if (need && need.action !== denial?.action) authorization.push(decided(need, decision, mayName));
   }
-  if (denial) authorization.push(decided(denial, { allowed: false, ...denial }));
+  if (denial) authorization.push(decided(denial, { allowed: false, ...denial }, mayName));
   const authenticationMethod = "principal" in who ? who.method : undefined;
   const notShown = (decisions?.length ?? 0) - maxDecisions;
   const members = {
@@ -77,18 +84,29 @@ function additional({ who, route, digest, needs, decisions, failure }: Happening
   return Object.values(members).some((member) => member !== undefined) ? members : undefined;
 }
 
-function decided(need: { action: string; resource: string }, { allowed, because, statement }: Decision): object {
+/** What hangs on a resource, or over it: the account has it that the resource is in. */
+const kindsOfResources: ReadonlySet<PolicyKind> = new Set(["repository", "registry", "trust", "resource-control"]);
+
+/** @param mayName whether the reader's account has policies of the kind: another's are not its to know */
+function decided(
+  need: { action: string; resource: string },
+  { allowed, because, statement }: Decision,
+  mayName: (kind: PolicyKind) => boolean,
+): object {
   return {
     action: need.action,
     resource: need.resource,
     decision: allowed ? "allowed" : "denied",
     because,
-    statement: statement && {
-      policyType: statement.policy.kind,
-      policy: statement.policy.name,
-      sid: statement.sid,
-      index: statement.index,
-    },
+    statement:
+      statement && mayName(statement.policy.kind)
+        ? {
+            policyType: statement.policy.kind,
+            policy: statement.policy.name,
+            sid: statement.sid,
+            index: statement.index,
+          }
+        : undefined,
   };
 }
 

@@ -7,12 +7,12 @@ import type { AccessKey, Account, Identity, IdentityNouns, ManagedDocument, Name
 /** Makes a policy ready for decisions, and may remember what it made of a text. */
 export type CompilePolicy = (text: string, source: PolicySource, options?: CompileOptions) => CompiledPolicy;
 
-/** What the organisation says about an account. */
+/** What the organization says about an account. */
 export interface OrganizationView {
   of(account: AccountId): Promise<{
     /** Service control policies, level by level from the root down. Empty where none apply. */
     readonly serviceControl: readonly (readonly CompiledPolicy[])[];
-    /** `o-…`. Absent outside of the organisation. */
+    /** `o-…`. Absent outside of the organization. */
     readonly organizationId?: string;
     /** `o-…/r-…/ou-…/` */
     readonly organizationPath?: string;
@@ -56,6 +56,9 @@ export interface KnownParts {
   /** The configured root user. Its account is there also where nobody has written a row for it. */
   readonly root: { readonly accessKeyId: string; readonly account: AccountId };
 }
+
+/** What may be the id of a key that is kept (IAM API reference, AccessKey). Anybody can send anything in its place. */
+const keyId = /^\w{1,128}$/;
 
 /** Enough for every caller of half a second; beyond it, whoever was asked for longest ago is asked for again. */
 const maxEntries = 10_000;
@@ -143,7 +146,8 @@ export function createKnown({ read, compile, managedDocument, root }: KnownParts
   }
 
   return {
-    key: keys.get,
+    // Any other text is nobody's key. It must not fill the memory, nor reach a database that cannot read it.
+    key: async (id) => (keyId.test(id) || id === root.accessKeyId ? keys.get(id) : undefined),
     identity: identities.get,
     isActive: activity.get,
     sessionPolicy: sessionPolicies.get,

@@ -1,6 +1,7 @@
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, parseAccountId } from "../names.ts";
 import { awsManagedDocument, isAwsManaged } from "./aws-managed-policies.ts";
+import { arnOf } from "./directory.ts";
 import { findEntity } from "./entities.ts";
 import type { Identity, IdentityKind, IdentityNouns, ManagedDocument, NamedDocument } from "./ports.ts";
 
@@ -32,7 +33,8 @@ export async function policySubject(
 ): Promise<PolicySubject> {
   const { kind, name } = parseEntityArn(arn, account);
   const entity = await findEntity(read, account, kind, name);
-  const found = await read.identities.withPolicies(entity.uniqueId);
+  // Permission was asked for the ARN as it was given.
+  const found = arnOf(entity) === arn ? await read.identities.withPolicies(entity.uniqueId) : undefined;
   if (!found) throw refuse("NoSuchEntity", { reason: `The ${kind} with name ${name} cannot be found.` });
   const { inline, attached, groups, boundary } = found;
   return {

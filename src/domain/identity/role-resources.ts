@@ -18,9 +18,10 @@ export function createRoleResources({ read, compile }: RoleResourcesParts): Reso
   }
 
   return {
-    async of(_registry, { action, resource }): Promise<PoliciesOfResource> {
+    async of({ account }, { action, resource }): Promise<PoliciesOfResource> {
       const identity = await findIdentity(read, resource);
-      const tags = identity?.tags ?? [];
+      // An operation on the caller's own account may name what is another's: of that nothing is known.
+      const tags = identity?.account === account ? identity.tags : [];
       const facts = { ...tagFacts(tags, "aws:resourcetag/"), ...tagFacts(tags, "iam:resourcetag/") };
       if (!trusted.test(action)) return { resource: [], facts };
       return {

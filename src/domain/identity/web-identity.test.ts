@@ -58,6 +58,20 @@ test("a provider that is called as AWS's own keys are speaks for nobody", async 
   expect(session?.claims).toEqual({});
 });
 
+test("a claim that differs from another in its case only does not take its place", async () => {
+  for (const claims of [
+    { sub: "me", SUB: "admin", ref: "a", Ref: "b", AUD: "x" },
+    { SUB: "admin", Ref: "b", AUD: "x", sub: "me", ref: "a" },
+  ]) {
+    const { session } = await verify("idp.example.com", claims);
+    expect(session?.claims).toMatchObject({
+      "idp.example.com:sub": "me",
+      "idp.example.com:ref": "a",
+      "idp.example.com:aud": "sts.amazonaws.com",
+    });
+  }
+});
+
 test("a token that names an authorized party is for that one", async () => {
   const { session } = await verify("idp.example.com", { aud: ["a", "b"], azp: "client" }, ["client"]);
   expect(session?.claims?.["idp.example.com:aud"]).toBe("client");

@@ -185,7 +185,10 @@ function conditionKeys(url: string, claims: Claims): Facts {
   for (const [name, value] of Object.entries(claims).slice(0, maxClaims)) {
     const values = Array.isArray(value) ? value : [value];
     const fits = values.every((item) => typeof item === "string" && item.length <= maxClaimCharacters);
-    if (fits && /^[\w.-]+$/.test(name)) facts[`${url}:${name}`.toLowerCase()] = value as string | string[];
+    // Condition keys know no case: a claim that somebody could name `Sub` must not stand for `sub`.
+    const isAnother = name !== name.toLowerCase() && Object.hasOwn(claims, name.toLowerCase());
+    if (fits && !isAnother && /^[\w.-]+$/.test(name))
+      facts[`${url}:${name}`.toLowerCase()] = value as string | string[];
   }
   return facts;
 }
