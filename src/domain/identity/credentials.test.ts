@@ -134,7 +134,11 @@ describe("sessions", () => {
     const federated = federatedPrincipal(principal, { name: "guest", issuedAt });
     const guest = await world.credentials.issueSession(federated, "AKIAUSER", 900);
     const region = "us-east-1" as Region;
-    const { password } = world.registryTokens.issue(principal, { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" }, region);
+    const { password } = world.registryTokens.issue(
+      principal,
+      { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" },
+      region,
+    );
     await world.change(({ identities }) => identities.update(user.id, { name: "new" }));
     await world.user("ci");
     world.principals.changed();
