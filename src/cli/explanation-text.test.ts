@@ -87,3 +87,10 @@ test("an allow needs no help", () => {
   expect(text).toContain("  decided by  statement 2 (OnlyApp) of inline policy push of user ci");
   expect(text).not.toContain("help");
 });
+
+test("what the authors of policies write moves no cursor and turns no text around", () => {
+  const sid = "\u001b[2JAllow\u009b1A\u202eEverything\nAllowed";
+  const text = explanationText({ ...denied, statement: { ...statement, sid } });
+  expect(text).toContain("\\u001b[2JAllow\\u009b1A\\u202eEverything\\u000aAllowed");
+  expect(text).not.toContain("\u001b");
+});

@@ -1,3 +1,5 @@
+import { printable } from "./text.ts";
+
 /** What `ExplainDecision` answers. */
 export interface Explained {
   readonly allowed: boolean;
@@ -47,7 +49,7 @@ export function explanationText(answer: Explained): string {
   ];
   return paragraphs
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
+    .map((lines) => lines.map(printable).join("\n"))
     .join("\n\n");
 }
 
