@@ -15,6 +15,7 @@ import { measureGc } from "./parts/gc.ts";
 import { measureLayers } from "./parts/layers.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measurePages } from "./parts/pages.ts";
+import { measurePolicies } from "./parts/policies.ts";
 import { measurePolicy } from "./parts/policy.ts";
 import { createSeededStore } from "./parts/seeded-store.ts";
 import { measureBlobs, measureImages, measureManifests } from "./parts/small-requests.ts";
@@ -101,6 +102,7 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
   if (wants("pages")) await measurePages(bench, store);
   if (wants("memory")) await measureMemory(bench);
   if (wants("gc")) await measureGc(bench);
+  if (wants("policies")) await measurePolicies(bench);
   if (wants("policy")) await measurePolicy(bench);
 }
 

@@ -1,6 +1,17 @@
 import { parseArgs } from "node:util";
 
-export const parts = ["start", "layers", "manifests", "blobs", "images", "pages", "memory", "gc", "policy"] as const;
+export const parts = [
+  "start",
+  "layers",
+  "manifests",
+  "blobs",
+  "images",
+  "pages",
+  "memory",
+  "gc",
+  "policy",
+  "policies",
+] as const;
 export type Part = (typeof parts)[number];
 
 export interface Options {
@@ -51,6 +62,8 @@ The parts:
   pages       tags/list, ListImages and DescribeImages in repositories of 1k, 100k and 1M images
   memory      memory of Berth while a large layer is pushed, in one stream and in chunks, and pulled
   gc          blobs and bytes that \`berth gc\` frees a second
+  policies    pulls of a manifest and of a small layer by the root user, and by a user and a role's session with policies
+              of every kind
   policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:

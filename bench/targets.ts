@@ -1,4 +1,5 @@
 import type { Figure } from "./bench.ts";
+import { pulls } from "./parts/policies.ts";
 import { count } from "./parts/seeded-store.ts";
 
 /** One ratio or bound that the design promises. */
@@ -44,6 +45,12 @@ export function targetsOf(figures: readonly Figure[], options: { images: number;
       value: value(`peak memory, MiB, ${options.layerGib} GiB`, `berth, ${how}`),
       atMost: 150,
     })),
+    ...Object.values(pulls).flatMap((pull) =>
+      ["user", "role"].map((who) => {
+        const [cost, ofRoot] = ["root", who].map((subject) => value(`${pull}, CPU-µs`, `berth, ${subject}`)).reverse();
+        return { name: `${pull}, CPU, ${who} / root`, value: cost && ofRoot && cost / ofRoot, atMost: 1.1 };
+      }),
+    ),
     ...pageRatios(figures, options.images),
   ];
   return promised.flatMap(({ name, value: measured, atMost, atLeast }) => {

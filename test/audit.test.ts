@@ -26,7 +26,7 @@ test("what cannot be put on record is not answered", async () => {
   const data = mkdtempSync(join(tmpdir(), "berth-no-audit-"));
   const berth = await inProcess({ data, audit: { queueLimit: 3, patienceMs: 200 } });
   const database = new Database(join(data, "berth.sqlite"));
-  database.run("alter table audit_event rename to audit_event_away");
+  database.run("alter table audit_pack rename to audit_pack_away");
   const create = berth.ecr().send(new CreateRepositoryCommand({ repositoryName: "app" }));
   await expect(create).rejects.toMatchObject({ name: "ServerException" });
   const asked: number[] = [];
@@ -39,7 +39,7 @@ test("what cannot be put on record is not answered", async () => {
   expect(denied.status).toBe(500);
 
   // Nothing that was kept is lost.
-  database.run("alter table audit_event_away rename to audit_event");
+  database.run("alter table audit_pack_away rename to audit_pack");
   database.close();
   const records = await berth.records();
   expect(records.map(({ eventName }) => eventName)).toEqual(["CreateRepository", "ListImages", "ListImages"]);

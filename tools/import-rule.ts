@@ -32,6 +32,24 @@ export const rooms: readonly Room[] = [
     because: "the composition root knows everything, so that nobody else has to",
   },
   {
+    room: "src/opening.ts",
+    ours: [
+      "src/config.ts",
+      "src/domain/registry/ports.ts",
+      "src/server/**",
+      "src/storage/**",
+      "src/workers/workers.ts",
+    ],
+    outside: "all",
+    because: "whoever opens stores from a configuration, the server or a command, does it in one way",
+  },
+  {
+    room: "src/upkeep.ts",
+    ours: ["src/opening.ts", "src/config.ts", "src/domain/**", "src/storage/**"],
+    outside: "all",
+    because: "what commands do beside a server needs its stores and its rules, and nothing that serves",
+  },
+  {
     room: "src/compose.ts",
     ours: ["src/domain/**", "src/policy/**", "src/oci/**", "src/aws/**"],
     because: "it puts domain and surfaces together over stores that others have opened",
@@ -42,8 +60,15 @@ export const rooms: readonly Room[] = [
     because: "it says what the registry does by the way, and how often, over stores that others have opened",
   },
   {
-    room: "src/config.ts",
+    room: "src/config-schema.ts",
     ours: ["src/domain/names.ts"],
+    packages: ["zod"],
+    outside: "all",
+    because: "what is configured must be readable without starting anything",
+  },
+  {
+    room: "src/config.ts",
+    ours: ["src/config-schema.ts"],
     packages: ["zod", "yaml"],
     outside: "all",
     because: "what is configured must be readable without starting anything",
@@ -67,7 +92,10 @@ export const rooms: readonly Room[] = [
     room: "src/cli/**",
     ours: [
       "src/app.ts",
+      "src/opening.ts",
+      "src/upkeep.ts",
       "src/config.ts",
+      "src/config-schema.ts",
       "src/domain/audit/**",
       "src/client-config.ts",
       "src/domain/names.ts",
@@ -130,8 +158,8 @@ export const rooms: readonly Room[] = [
   {
     room: "src/domain/audit/**",
     ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
-    outside: computation,
-    because: "the trail takes down what surfaces tell it, and knows of nobody else",
+    outside: [...computation, "node:zlib"],
+    because: "the trail takes down what surfaces tell it, packs it, and knows of nobody else",
   },
   {
     room: "src/domain/**",

@@ -1,5 +1,7 @@
 /** How fast something went. */
 export interface Pace {
+  /** How often it was done. */
+  readonly count: number;
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -23,7 +25,7 @@ export async function closedLoop(
   }
   await Promise.all(Array.from({ length: clients }, (_, number) => client(number)));
   const perSecond = latencies.length / ((performance.now() - start) / 1000);
-  return { perSecond, ...percentiles(latencies) };
+  return { count: latencies.length, perSecond, ...percentiles(latencies) };
 }
 
 export function percentiles(latencies: number[]): { p50Ms: number; p99Ms: number } {

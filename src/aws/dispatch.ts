@@ -48,7 +48,7 @@ export function createDispatch(parts: DispatchParts): Surface {
     using share = bodies.open();
     try {
       const body = await read(protocol, request, share, arrival);
-      const call = find(protocol, request, body, arrival, story);
+      const call = await find(protocol, request, body, arrival, story);
       const signed = call.operation.caller ? undefined : await verify(protocol, call, request, body, arrival, story);
       if (signed) throttle(call, signed.key.principal, signed.region);
       const input = parse(call, story);
@@ -78,13 +78,19 @@ export function createDispatch(parts: DispatchParts): Surface {
 
   /** Who may send a large body is known by name before it is read, though not yet believed. */
   async function read(protocol: Protocol, request: Request, share: BodyShare, { paced }: Arrival) {
-    const limitBytes = protocol.maxBodyBytes(request);
+    const limitBytes = await protocol.maxBodyBytes(request);
     if (limitBytes > defaultBodyBytes) await verifier.recognize(request, protocol.missingTokenText);
     return readBody(request, limitBytes, share, paced);
   }
 
-  function find(protocol: Protocol, request: Request, body: Uint8Array, arrival: Arrival, story: Story): Call {
-    const call = protocol.find(request, body);
+  async function find(
+    protocol: Protocol,
+    request: Request,
+    body: Uint8Array,
+    arrival: Arrival,
+    story: Story,
+  ): Promise<Call> {
+    const call = await protocol.find(request, body);
     story.call = call;
     arrival.note({ service: call.service.name, operation: call.operation.name });
     return call;

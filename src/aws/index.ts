@@ -22,9 +22,9 @@ import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtra
 import { createDispatch, createRefusal, type Log, type Surface } from "./dispatch.ts";
 import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
-import { createIam, operations as iamOperations } from "./iam/index.ts";
+import { createIam } from "./iam/index.ts";
 import type { IamParts } from "./iam/operation.ts";
-import { createOrganizationsApi, operations as organizationsOperations } from "./organizations/index.ts";
+import { createOrganizationsApi } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
@@ -65,43 +65,21 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
-    parts;
-  const { lookup } = parts;
-  const paging = createPaging(parts.sealer);
-  const ecr = createEcr({
-    repositories,
-    policies,
-    resources,
-    layers,
-    images,
-    settings,
-    registryTokens,
-    addresses,
-    paging,
-    access,
-  });
-  const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
-  const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
-  const berth = createBerth({ explanations: parts.explanations });
-  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), berth]);
-  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
-  const verifier = createVerifier({ credentials, clock, regions });
-  const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
-  const bodies = createBodyMemory(parts.maxBodiesBytes);
+  const { credentials, clock, regions } = parts;
+  const services = { ...parts, paging: createPaging(parts.sealer) };
+  const json11 = createJson11([
+    createEcr(services),
+    createCloudTrail(services),
+    createOrganizationsApi(services),
+    createBerth(services),
+  ]);
+  const query = createQuery([createSts(services), createIam({ ...parts.iam, paging: services.paging })]);
   return createDispatch({
-    protocolOf,
-    verifier,
+    ...parts,
+    protocolOf: (request) => (isQuery(request) ? query : json11),
+    verifier: createVerifier({ credentials, clock, regions }),
     keyUsed: credentials.used,
-    access,
-    bodies,
-    defaultRegion,
-    rates,
-    audit,
-    home,
-    clock,
-    log,
+    bodies: createBodyMemory(parts.maxBodiesBytes),
   });
 }
 
@@ -118,15 +96,24 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
   });
 }
 
-/** Every operation of every service, as AWS names it. */
-export const operationNames: readonly string[] = [
-  ...ecrOperations.keys(),
-  ...stsOperations.keys(),
-  ...iamOperations.keys(),
-  ...cloudTrailOperations.keys(),
-  ...organizationsOperations.keys(),
-  ...berthOperations.keys(),
-];
+/** Every operation of every service, as AWS names it. Loads those that are not. */
+export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
+  const [iam, organizations] = await Promise.all([
+    import("./iam/operations.ts"),
+    import("./organizations/operations.ts"),
+  ]);
+  const services = {
+    ecr: ecrOperations,
+    sts: stsOperations,
+    iam: iam.operations,
+    organizations: organizations.operations,
+    cloudtrail: cloudTrailOperations,
+    berth: berthOperations,
+  };
+  return Object.entries(services).flatMap(([service, operations]) =>
+    [...operations.keys()].map((operation) => ({ service, operation })),
+  );
+}
 
 function isQuery({ method, headers }: Request): boolean {
   if (headers.has("x-amz-target")) return false;

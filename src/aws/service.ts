@@ -9,7 +9,8 @@ export interface Service<Parts = unknown> {
   readonly name: string;
   /** Whether it is one for all regions: then it is reached also where its clients' region is not served. */
   readonly isGlobal?: boolean;
-  readonly operations: ReadonlyMap<string, Operation<Parts>>;
+  /** By name. A service that not everybody uses is loaded with its first call. */
+  operations(): Operations<Parts> | Promise<Operations<Parts>>;
   /** Handed to every `run`. */
   readonly parts: Parts;
   readonly errors: Readonly<Partial<Record<RefusalCode, Spelling>>>;
@@ -35,6 +36,8 @@ export interface QueryService extends Service {
   readonly namespace: string;
 }
 
-export function operationMap<Parts>(operations: readonly Operation<Parts>[]): ReadonlyMap<string, Operation<Parts>> {
+export type Operations<Parts = unknown> = ReadonlyMap<string, Operation<Parts>>;
+
+export function operationMap<Parts>(operations: readonly Operation<Parts>[]): Operations<Parts> {
   return new Map(operations.map((operation) => [operation.name, operation]));
 }

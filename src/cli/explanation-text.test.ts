@@ -66,7 +66,7 @@ test.each<[change: Partial<Explained>, says: string]>([
     "The permissions boundary has to allow",
   ],
   [{ because: "because no session policy allows the ecr:PutImage action" }, "The session was made with policies"],
-  [{ because: "because no service control policy allows the ecr:PutImage action" }, "Every level of the organisation"],
+  [{ because: "because no service control policy allows the ecr:PutImage action" }, "Every level of the organization"],
   [{ because: "because no resource-based policy allows the ecr:PutImage action" }, "set-repository-policy"],
   [{ because: "because no role trust policy allows the sts:AssumeRole action" }, "update-assume-role-policy"],
   [{ principalArn: "arn:aws:sts::000000000000:assumed-role/push/job" }, "in a policy of the role push."],

@@ -59,7 +59,7 @@ const kinds: Record<string, { readonly title: string; readonly inMessage: RegExp
     title: "service control policies",
     inMessage: /service control policy/,
     help: ({ action }) =>
-      `Every level of the organisation from the root down to the account has to allow ${action}: attach a service control policy that does where none is.`,
+      `Every level of the organization from the root down to the account has to allow ${action}: attach a service control policy that does where none is.`,
   },
   "resource-control": {
     title: "resource control policies",

@@ -1,20 +1,19 @@
 import { Command } from "commander";
-import { createAccount, joinOrganization, listAccounts, newRootKey, resumeAccount, suspendAccount } from "./account.ts";
-import { exportAudit, verifyAudit } from "./audit.ts";
-import { runBackup } from "./backup.ts";
-import { defaultRateMiB, runCheck } from "./check.ts";
-import { provideCredentials } from "./credential-provider.ts";
-import { dockerCredential } from "./docker-credential.ts";
-import { printEnv } from "./env.ts";
-import { explain } from "./explain.ts";
 import { describeFailure } from "./failure.ts";
-import { gc } from "./gc.ts";
-import { migrate } from "./migrate.ts";
 import { commandLine } from "./names.ts";
-import { runRestore } from "./restore.ts";
-import { serve, settingsTable } from "./serve.ts";
 import { printVersion, version } from "./version.ts";
-import { work } from "./worker.ts";
+
+/** Each command loads only what it needs: Docker waits for the credential helper at every pull. */
+function lazily<Name extends string, Module extends Record<Name, (...args: never[]) => void | Promise<void>>>(
+  load: () => Promise<Module>,
+  name: Name,
+) {
+  return async (...args: Parameters<Module[Name]>): Promise<void> => (await load())[name](...args);
+}
+
+const args = commandLine(process);
+const isAskedForHelp = args.some((arg) => ["help", "--help", "-h"].includes(arg));
+const settings = isAskedForHelp ? (await import("./settings.ts")).settingsTable() : "";
 
 const program = new Command("berth")
   .description("A container registry of your own that speaks Amazon ECR's APIs.")
@@ -37,8 +36,8 @@ program
   .description("Run the registry until SIGTERM or Ctrl-C, which finish the requests in flight; a second one does not.")
   .summary("run the registry")
   .option(...configOption)
-  .addHelpText("after", settingsTable)
-  .action(serve);
+  .addHelpText("after", settings)
+  .action(lazily(() => import("./serve.ts"), "serve"));
 
 program
   .command("env")
@@ -47,7 +46,7 @@ program
   )
   .summary("print the variables for the AWS CLI and SDKs")
   .option(...configOption)
-  .action(printEnv);
+  .action(lazily(() => import("./env.ts"), "printEnv"));
 
 const account = program
   .command("account")
@@ -68,7 +67,7 @@ account
   .option("--email <address>", "an email address that no other account has; without, one that nobody can have")
   .option("--json", "print the result as JSON")
   .option("--env", 'print it as variables for the AWS CLI and SDKs: eval "$(berth account create dev --env)"')
-  .action(createAccount);
+  .action(lazily(() => import("./account.ts"), "createAccount"));
 
 account
   .command("list")
@@ -76,7 +75,7 @@ account
   .summary("list accounts")
   .option(...configOption)
   .option("--json", "print the result as JSON")
-  .action(listAccounts);
+  .action(lazily(() => import("./account.ts"), "listAccounts"));
 
 account
   .command("suspend")
@@ -84,7 +83,7 @@ account
   .description("Let nobody of the account do anything any more. What it holds stays.")
   .summary("lock an account")
   .option(...configOption)
-  .action(suspendAccount);
+  .action(lazily(() => import("./account.ts"), "suspendAccount"));
 
 account
   .command("resume")
@@ -92,7 +91,7 @@ account
   .description("Undo a suspension.")
   .summary("unlock an account")
   .option(...configOption)
-  .action(resumeAccount);
+  .action(lazily(() => import("./account.ts"), "resumeAccount"));
 
 account
   .command("join")
@@ -102,7 +101,7 @@ account
   )
   .summary("put an account into the organization")
   .option(...configOption)
-  .action(joinOrganization);
+  .action(lazily(() => import("./account.ts"), "joinOrganization"));
 
 account
   .command("new-root-key")
@@ -114,14 +113,14 @@ account
   .option(...configOption)
   .option("--json", "print the result as JSON")
   .option("--env", "print it as variables for the AWS CLI and SDKs")
-  .action(newRootKey);
+  .action(lazily(() => import("./account.ts"), "newRootKey"));
 
 program
   .command("migrate")
   .description("Bring the database up to date. Every start does so too; this does it before, or elsewhere.")
   .summary("bring the database up to date")
   .option(...configOption)
-  .action(migrate);
+  .action(lazily(() => import("./migrate.ts"), "migrate"));
 
 program
   .command("gc")
@@ -137,7 +136,7 @@ program
   )
   .option("--strays", "also walk the whole store for copies that crashes left behind")
   .option("--json", "print the result as JSON")
-  .action(gc);
+  .action(lazily(() => import("./gc.ts"), "gc"));
 
 program
   .command("check")
@@ -148,10 +147,10 @@ program
   .option(...configOption)
   .option(...dataOption)
   .option("--rehash", "also read every blob and compare its bytes with its digest")
-  .option("--rate <MiB>", `how fast blobs are read, in MiB per second; 0 for no limit (default: ${defaultRateMiB})`)
+  .option("--rate <MiB>", "how fast blobs are read, in MiB per second; 0 for no limit (default: 100)")
   .option("--repair", "mend what can be mended, and remove what nothing names")
   .option("--json", "print the report as JSON")
-  .action(runCheck);
+  .action(lazily(() => import("./check.ts"), "runCheck"));
 
 program
   .command("backup")
@@ -165,7 +164,7 @@ program
   .option("--keep <number>", "how many snapshots stay, with their blobs", "7")
   .option("--rate <MiB>", "how fast blobs are read, in MiB per second; 0 for no limit", "0")
   .option("--json", "print the result as JSON")
-  .action(runBackup);
+  .action(lazily(() => import("./backup.ts"), "runBackup"));
 
 program
   .command("restore")
@@ -178,7 +177,7 @@ program
   .option("--into <dir>", "the data directory, instead of the one in the settings")
   .option("--snapshot <name>", "which one; the newest without")
   .option("--json", "print the result as JSON")
-  .action(runRestore);
+  .action(lazily(() => import("./restore.ts"), "runRestore"));
 
 const audit = program
   .command("audit")
@@ -195,7 +194,7 @@ audit
   .option(...dataOption)
   .option("--noted <sequence:hash>", "an end of the chain that was noted before, which must still be in it")
   .option("--json", "print the result as JSON")
-  .action(verifyAudit);
+  .action(lazily(() => import("./audit.ts"), "verifyAudit"));
 
 audit
   .command("export")
@@ -205,7 +204,7 @@ audit
   .option(...dataOption)
   .option("--since <time>", "only what happened from then on, such as 2026-03-01 or 2026-03-01T12:00:00Z")
   .option("--until <time>", "only what happened before then")
-  .action(exportAudit);
+  .action(lazily(() => import("./audit.ts"), "exportAudit"));
 
 program
   .command("explain")
@@ -225,7 +224,7 @@ program
     [],
   )
   .option("--json", "print the answer as JSON")
-  .action(explain);
+  .action(lazily(() => import("./explain.ts"), "explain"));
 
 program
   .command("docker-credential")
@@ -235,7 +234,7 @@ program
   )
   .summary("be Docker's credential helper")
   .option(...helperOption)
-  .action(dockerCredential);
+  .action(lazily(() => import("./docker-credential.ts"), "dockerCredential"));
 
 program
   .command("credential-provider")
@@ -244,15 +243,18 @@ program
   )
   .summary("be kubelet's image credential provider")
   .option(...helperOption)
-  .action(provideCredentials);
+  .action(lazily(() => import("./credential-provider.ts"), "provideCredentials"));
 
 program.command("version").summary("print the version").description("Print the version.").action(printVersion);
 
 // What `serve` starts when it is to be several processes. Nobody else has a use for it.
-program.command("worker", { hidden: true }).argument("<number>").argument("<version>").action(work);
+program
+  .command("worker", { hidden: true })
+  .argument("<number>")
+  .argument("<version>")
+  .action(lazily(() => import("./worker.ts"), "work"));
 
 // Without this, a misspelt command would be an argument too many of `serve`.
-const args = commandLine(process);
 const [first] = args;
 const known = ["help", ...program.commands.map((command) => command.name())];
 if (first !== undefined && !first.startsWith("-") && !known.includes(first)) {

@@ -1,5 +1,6 @@
-import { type Berth, CannotStart, startBerth, startSupervisor } from "../app.ts";
-import { loadConfig, settingsHelp } from "../config.ts";
+import { type Berth, startBerth, startSupervisor } from "../app.ts";
+import { loadConfig } from "../config.ts";
+import { CannotStart } from "../opening.ts";
 import { createLog, type Log } from "../server/log.ts";
 import { isLoopback, reachedBy } from "./text.ts";
 import { version } from "./version.ts";
@@ -65,14 +66,4 @@ function stopOnSignal(starting: Promise<Berth>, log: Log): void {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
-}
-
-/** All settings, for `berth serve --help`. */
-export function settingsTable(): string {
-  const lines = settingsHelp().map(({ key, variable, meaning, preset }) => {
-    return `  ${key.padEnd(28)}${variable.padEnd(36)}${meaning}${preset === undefined ? "" : ` (${preset})`}`;
-  });
-  return ["", "Settings, as keys of berth.yaml and as variables, which win; defaults in brackets:", ...lines, ""].join(
-    "\n",
-  );
 }

@@ -1,27 +1,31 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { slowRequest } from "./testing.ts";
+import { ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
+import {
+  CreateAccessKeyCommand,
+  CreateUserCommand,
+  DeleteUserPolicyCommand,
+  IAMClient,
+  PutUserPolicyCommand,
+  UpdateAccessKeyCommand,
+} from "@aws-sdk/client-iam";
+import { eachLogged, programIn, slowRequest } from "./testing.ts";
 
 /** Berth as several processes: which of them answers is the kernel's choice, one for each connection. */
 
 // Each start of a process takes its time on a busy machine.
 setDefaultTimeout(30_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-workers-"));
-const program = join(import.meta.dir, "main.ts");
-const folder = () => mkdtempSync(join(root, "cwd-"));
 const authorization = `Basic ${btoa("test:test")}`;
-const started: Bun.Subprocess[] = [];
-afterEach(async () => {
-  for (const child of started.splice(0)) {
-    child.kill("SIGKILL");
-    await child.exited;
-  }
+const program = programIn("workers", {
+  BERTH_WORKERS: "3",
+  BERTH_CREATE_ON_PUSH: "true",
+  BERTH_ROOT_ACCESS_KEY_ID: "test",
+  BERTH_ROOT_SECRET_ACCESS_KEY: "test",
 });
-afterAll(() => rmSync(root, { recursive: true }));
+const { folder } = program;
 
 interface Line {
   msg: string;
@@ -31,32 +35,9 @@ interface Line {
 }
 
 function spawn(args: string[], cwd: string, env: Record<string, string>) {
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd,
-    env: {
-      PATH: "/usr/bin:/bin",
-      BERTH_LISTEN: "127.0.0.1:0",
-      BERTH_METRICS_LISTEN: "127.0.0.1:0",
-      BERTH_WORKERS: "3",
-      BERTH_CREATE_ON_PUSH: "true",
-      BERTH_ROOT_ACCESS_KEY_ID: "test",
-      BERTH_ROOT_SECRET_ACCESS_KEY: "test",
-      ...env,
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
+  const child = program.spawn(args, cwd, env);
   const lines: Line[] = [];
-  const logged = (async () => {
-    let rest = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const part of parts) lines.push(JSON.parse(part));
-    }
-  })();
+  const logged = eachLogged<Line>(child.stdout, (line) => lines.push(line));
   return { child, lines, logged, err: new Response(child.stderr).text() };
 }
 
@@ -323,3 +304,48 @@ async function freePort(): Promise<number> {
   probe.stop(true);
   return port;
 }
+
+test("what is taken away is refused by every worker within a second", async () => {
+  const berth = await serve();
+  const client = { endpoint: berth.url, region: "us-east-1" };
+  const iam = new IAMClient({ ...client, credentials: { accessKeyId: "test", secretAccessKey: "test" } });
+  const UserName = "ci";
+  await iam.send(new CreateUserCommand({ UserName }));
+  const { AccessKey } = await iam.send(new CreateAccessKeyCommand({ UserName }));
+  const { AccessKeyId = "", SecretAccessKey = "" } = AccessKey ?? {};
+  const statement = { Effect: "Allow", Action: "ecr:*", Resource: "*" };
+  const policy = { UserName, PolicyName: "all" };
+  const PolicyDocument = JSON.stringify({ Version: "2012-10-17", Statement: statement });
+  await iam.send(new PutUserPolicyCommand({ ...policy, PolicyDocument }));
+  const credentials = { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey };
+  // The worker that answers may not know the policy yet.
+  await Bun.sleep(600);
+  const { authorizationData } = await new ECRClient({ ...client, credentials }).send(
+    new GetAuthorizationTokenCommand(),
+  );
+  const login = `Basic ${authorizationData?.[0]?.authorizationToken}`;
+  const read = () => ask(`${berth.url}/v2/app/tags/list`, { headers: { authorization: login } });
+
+  /** Which statuses each worker gives, from now on, until all three were heard of. */
+  async function statuses(): Promise<Map<number, Set<number>>> {
+    const heard = new Map<number, Set<number>>();
+    for (let asked = 0; heard.size < 3 || asked < 60; asked++) {
+      const answer = await read();
+      await answer.arrayBuffer();
+      await until(() => berth.workerOf(answer) !== undefined, "the answer is logged");
+      const worker = berth.workerOf(answer) as number;
+      heard.set(worker, (heard.get(worker) ?? new Set()).add(answer.status));
+    }
+    return heard;
+  }
+  const all = (heard: Map<number, Set<number>>) => [...new Set([...heard.values()].flatMap((each) => [...each]))];
+
+  expect(all(await statuses())).toEqual([404]);
+  await iam.send(new DeleteUserPolicyCommand(policy));
+  await Bun.sleep(1000);
+  expect(all(await statuses())).toEqual([403]);
+  await iam.send(new UpdateAccessKeyCommand({ UserName, AccessKeyId, Status: "Inactive" }));
+  await Bun.sleep(1000);
+  expect(all(await statuses())).toEqual([401]);
+  await berth.end();
+});

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { beginning } from "./audit/chain.ts";
+import { chained, packed } from "./audit/packs.ts";
 import { createDenials, type Records } from "./denials.ts";
 import type { AccountId, Region, Registry } from "./names.ts";
 
@@ -32,22 +34,22 @@ const recordOf = (requestID: string, more: object = {}) =>
     ...more,
   });
 
-/** A trail of so many records beside the one that is looked for, with the pages as storage makes them. */
+/** A trail of so many records beside the one that is looked for, in packs as storage lists them. */
 function trail(found: { at: number; record: string }[], others = 0) {
-  const ends = [
+  const written = [
     ...found,
     ...Array.from({ length: others }, (_, n) => ({ at: cameAt + (n % 1_000), record: recordOf(`other ${n}`) })),
-  ];
-  const rows = ends
-    .map(({ at, record }, sequence) => ({ ...registry, at: new Date(at), sequence, record, hash: new Uint8Array() }))
-    .sort((a, b) => b.at.getTime() - a.at.getTime() || b.sequence - a.sequence);
+  ].map(({ at, record }) => ({ ...registry, at: new Date(at), record }));
+  const packs = chained(beginning, packed(written)).sort(
+    (a, b) => b.lastAt.getTime() - a.lastAt.getTime() || b.lastSequence - a.lastSequence,
+  );
   const records: Records = {
-    async list(of, { from, until, after, limit }) {
+    async list(of, { from, until, behind, limit }) {
       if (of.account !== registry.account || of.region !== registry.region) return [];
-      const start = after ? rows.findIndex(({ sequence }) => sequence === after.sequence) + 1 : 0;
-      return rows
+      const start = behind ? packs.findIndex(({ lastSequence }) => lastSequence === behind.lastSequence) + 1 : 0;
+      return packs
         .slice(start)
-        .filter(({ at }) => at >= from && at <= until)
+        .filter(({ firstAt, lastAt }) => lastAt >= from && firstAt <= until)
         .slice(0, limit);
     },
   };

@@ -1,12 +1,13 @@
 import type { PolicyKind } from "../policy/document.ts";
 import type { Facts, Need } from "./access.ts";
-import type { AuditEvents, AuditPosition } from "./audit/ports.ts";
+import { listRecords } from "./audit/listing.ts";
+import type { AuditPacks, AuditPosition } from "./audit/ports.ts";
 import { timeOfEventId } from "./audit/record.ts";
 import type { Denials, RecordedDenial } from "./explanations.ts";
 import type { Arn, Registry } from "./names.ts";
 
 /** The audit trail, as far as denials are found in it. */
-export type Records = Pick<AuditEvents, "list">;
+export type Records = Pick<AuditPacks, "list">;
 
 /** An id tells when its request came, and a record when it ended: a denial is no long affair. */
 const windowsMs = [
@@ -26,7 +27,7 @@ export function createDenials(records: Records): Denials {
       const range = { from: new Date(cameAt + from), until: new Date(cameAt + until) };
       let after: AuditPosition | undefined;
       for (let scanned = 0; scanned < maxScanned; scanned += pageSize) {
-        const page = await records.list(registry, { ...range, after, limit: pageSize });
+        const page = await listRecords(records, registry, { ...range, after, limit: pageSize });
         for (const { record } of page) {
           // What a client sent stands in records too, and may look like this.
           const parsed = record.includes(needle) ? (JSON.parse(record) as TrailRecord) : undefined;

@@ -92,8 +92,6 @@ const identitySentences = {
   DeleteConflict: ({ reason }: { reason: string }) => reason,
   MalformedPolicy: ({ reason }: { reason: string }) => reason,
   InvalidInput: ({ reason }: { reason: string }) => reason,
-  /** Of AWS-managed policies and the like. */
-  Unmodifiable: ({ reason }: { reason: string }) => reason,
   /** Of a role that belongs to a service. */
   ProtectedRole: ({ name }: { name: string }) =>
     `Cannot perform the operation on the protected role '${name}' - this role is only modifiable by AWS`,
@@ -135,7 +133,7 @@ interface Reasoned {
   message: string;
 }
 
-/** What the organisation refuses, worded as AWS Organizations words it. */
+/** What the organization refuses, worded as AWS Organizations words it. */
 const organizationSentences = {
   OrganizationNotInUse: () => "Your account is not a member of an organization.",
   AlreadyInOrganization: () => "The AWS account is already a member of an organization.",

@@ -217,3 +217,25 @@ describe("an explanation", () => {
     expect(layers[0]).toMatchObject({ verdict: "explicitDeny", statements: [{ sid: "stop", index: 0 }] });
   });
 });
+
+test("what a policy says about an action does not depend on what it was asked before", () => {
+  const text = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Even",
+        Effect: "Allow",
+        Action: Array.from({ length: 100 }, (_, n) => `ecr:Action${2 * n}`),
+        Resource: "*",
+      },
+      { Sid: "All", Effect: "Allow", NotAction: "ecr:Action7", Resource: "*" },
+    ],
+  });
+  const policy = compilePolicy(text, { kind: "identity", name: "test" });
+  for (let round = 0; round < 3; round++) {
+    for (let number = 0; number < 100; number++) {
+      const sids = policy.about(`ecr:action${number}`).map(({ sid }) => sid);
+      expect(sids).toEqual([...(number % 2 === 0 ? ["Even"] : []), ...(number === 7 ? [] : ["All"])]);
+    }
+  }
+});

@@ -20,6 +20,8 @@ export interface CompiledPolicy {
   /** The condition keys that it asks about, variables included, in lower case. */
   readonly keys: ReadonlySet<string>;
   readonly statements: readonly CompiledStatement[];
+  /** Those of them that are about an action, in their order. @param action in lower case */
+  about(action: string): readonly CompiledStatement[];
 }
 
 export interface CompiledStatement {
@@ -54,7 +56,24 @@ export function compilePolicy(text: string, source: PolicySource, options: Compi
   const compiled = statements.map((statement, index) => {
     return compileStatement(statement, index, { ...options, kind, variables });
   });
-  return { source, keys: new Set(compiled.flatMap(({ keys }) => keys)), statements: compiled };
+  const keys = new Set(compiled.flatMap((statement) => statement.keys));
+  return { source, keys, statements: compiled, about: byAction(compiled) };
+}
+
+/** What is asked about is a few actions again and again, unless somebody simulates. */
+const maxActions = 32;
+
+function byAction(statements: readonly CompiledStatement[]): CompiledPolicy["about"] {
+  const known = new Map<string, readonly CompiledStatement[]>();
+  return (action) => {
+    let about = known.get(action);
+    if (!about) {
+      about = statements.filter((statement) => statement.matchesAction(action));
+      if (known.size === maxActions) known.clear();
+      known.set(action, about);
+    }
+    return about;
+  };
 }
 
 /**

@@ -1,6 +1,6 @@
-import { type CompactVerifyResult, compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from "jose";
-import { type IssuerKeys, type SignatureVerdict, signatureAlgorithms } from "../domain/identity/web-identity.ts";
+import type { IssuerKeys, SignatureVerdict } from "../domain/identity/web-identity.ts";
 import { type Answer, guardedGet, NotFetched, type Reachable } from "./guarded-fetch.ts";
+import type { KeySet } from "./signatures.ts";
 
 export interface IssuerKeysParts extends Reachable {
   readonly clock: () => Date;
@@ -16,12 +16,12 @@ const lifetime = { leastMs: 5 * minutes, mostMs: 24 * 60 * minutes, presetMs: 60
 const unknownKeyPauseMs = 30_000;
 /** Nor is an issuer that fails asked by every request. */
 const failurePauseMs = 5_000;
-/** A token without a key id is tried with all that fit. */
-const maxKeys = 100;
 /** Beyond so many issuers, the one that was not asked for longest is forgotten. */
 const maxIssuers = 1_000;
 
-type KeySet = ReturnType<typeof createLocalJWKSet>;
+/** Loaded with the first token: many a registry never sees one. */
+const signatures = () => import("./signatures.ts");
+
 type Failure = "unreachable" | "unusable";
 
 interface Entry {
@@ -89,35 +89,7 @@ export function createIssuerKeys({ clock, log, ...reachable }: IssuerKeysParts):
 }
 
 async function verdictOf({ keys, failure }: Entry, token: string): Promise<SignatureVerdict | "unknown key"> {
-  if (!keys) return { state: failure ?? "unusable" };
-  try {
-    const { payload } = await verifyWith(keys, token);
-    return { state: "good", payload };
-  } catch (error) {
-    if (error instanceof errors.JWKSNoMatchingKey) return "unknown key";
-    if (error instanceof errors.JOSEError) return { state: "bad" };
-    // A key that cannot be used, such as one that is too short.
-    if (error instanceof TypeError || error instanceof DOMException) return { state: "bad" };
-    throw error;
-  }
-}
-
-/** A token without a key id may be by any of the keys that fit its algorithm. */
-async function verifyWith(keys: KeySet, token: string): Promise<CompactVerifyResult> {
-  const options = { algorithms: [...signatureAlgorithms] };
-  try {
-    return await compactVerify(token, keys, options);
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-    for await (const key of error) {
-      try {
-        return await compactVerify(token, key, options);
-      } catch (inner) {
-        if (!(inner instanceof errors.JWSSignatureVerificationFailed)) throw inner;
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed();
-  }
+  return keys ? (await signatures()).verify(keys, token) : { state: failure ?? "unusable" };
 }
 
 /** @throws NotFetched for what will not get better by asking again */
@@ -130,6 +102,7 @@ async function discover(issuer: string, reachable: Reachable): Promise<{ keys: K
   const { jwks_uri: keysAddress } = configuration;
   if (typeof keysAddress !== "string" || !URL.canParse(keysAddress)) throw new NotFetched("no jwks_uri");
   const answer = await guardedGet(new URL(keysAddress), reachable, limits);
+  const { keySetIn } = await signatures();
   return { keys: keySetIn(jsonIn(answer)), lifetimeMs: lifetimeOf(answer) };
 }
 
@@ -143,15 +116,6 @@ function jsonIn({ status, body }: Answer): Record<string, unknown> {
     // Told below.
   }
   throw new NotFetched("an answer that is not JSON");
-}
-
-function keySetIn(value: Record<string, unknown>): KeySet {
-  if (Array.isArray(value.keys) && value.keys.length > maxKeys) throw new NotFetched(`more than ${maxKeys} keys`);
-  try {
-    return createLocalJWKSet(value as unknown as JSONWebKeySet);
-  } catch (error) {
-    throw new NotFetched("no key set", { cause: error });
-  }
 }
 
 function lifetimeOf({ headers }: Answer): number {

@@ -23,6 +23,7 @@ import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
 
 const CLIENTS: readonly Client[] = [
@@ -37,6 +38,7 @@ const CLIENTS: readonly Client[] = [
   buildah,
   terraform,
   iam,
+  webIdentity,
   terraformIam,
   terraformOrganizations,
   publicAccess,

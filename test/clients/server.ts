@@ -40,6 +40,9 @@ export async function startServer(folder: string, settings: Record<string, strin
       BERTH_ROOT_ACCESS_KEY_ID: ACCESS_KEY_ID,
       BERTH_ROOT_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
       BERTH_CREATE_ON_PUSH: "false",
+      // The issuers of the tests are on this machine.
+      BERTH_OIDC_ALLOW_PRIVATE_ISSUERS: "true",
+      BERTH_OIDC_ALLOW_INSECURE_ISSUERS: "true",
       ...settings,
     },
     stdin: "ignore",

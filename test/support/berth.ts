@@ -9,6 +9,7 @@ import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
+import { recordsIn } from "../../src/domain/audit/testing.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
@@ -233,8 +234,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     flushPullTimes: () => pullTimes.flush(),
     async records() {
       await audit.flush();
-      const events = await metadata.read.audit.chain({ after: 0, limit: 100_000 });
-      return events.map(({ record }) => JSON.parse(record));
+      return (await recordsIn(metadata)).map(({ record }) => JSON.parse(record));
     },
     stores: { metadata, blobs, root },
     async close() {

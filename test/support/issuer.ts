@@ -18,7 +18,7 @@ export interface TestIssuer extends AsyncDisposable {
   /** The paths that were asked for. */
   readonly asked: string[];
   /** The public keys as they are published. */
-  readonly jwks: () => { keys: object[] };
+  readonly jwks: () => { keys: { readonly kid: string }[] };
 }
 
 export type Claims = Readonly<Record<string, unknown>>;

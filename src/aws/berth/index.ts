@@ -10,7 +10,7 @@ export function createBerth(parts: BerthParts): JsonService {
   return {
     name: "berth",
     targetPrefix: "Berth_V1",
-    operations,
+    operations: () => operations,
     parts,
     errors,
     internal: ["InternalServerException", 500],

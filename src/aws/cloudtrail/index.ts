@@ -11,7 +11,7 @@ export function createCloudTrail(parts: CloudTrailParts): JsonService {
     name: "cloudtrail",
     // The short one is of the SDK for JavaScript, the long one of botocore and the SDK for Go.
     targetPrefix: ["CloudTrail_20131101", "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"],
-    operations,
+    operations: () => operations,
     parts,
     errors,
     internal: ["InternalFailure", 500],

@@ -37,7 +37,7 @@ export function createEcr(parts: EcrParts): JsonService {
   return {
     name: "ecr",
     targetPrefix: "AmazonEC2ContainerRegistry_V20150921",
-    operations,
+    operations: () => operations,
     parts,
     errors,
     internal: ["ServerException", 500],

@@ -9,7 +9,6 @@ export const errors = {
   LimitExceeded: ["LimitExceeded", 409],
   MalformedPolicy: ["MalformedPolicyDocument", 400],
   InvalidInput: ["InvalidInput", 400],
-  Unmodifiable: ["AccessDenied", 403],
   ProtectedRole: ["UnmodifiableEntity", 400],
   PolicyNotAttachable: ["PolicyNotAttachable", 400],
   Validation: ["ValidationError", 400],

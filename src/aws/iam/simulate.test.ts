@@ -123,7 +123,7 @@ describe("a simulation of given policies", () => {
     expect((await refused(custom({ ContextEntries: [several] })))[0]).toBe("InvalidInputException");
   });
 
-  test("stays within a boundary and an organisation's policies", async () => {
+  test("stays within a boundary and an organization's policies", async () => {
     const within = { PermissionsBoundaryPolicyInputList: [policy(allow("s3:*"))] };
     expect((await custom(within)).EvaluationResults?.[0]).toMatchObject({
       EvalDecision: "implicitDeny",

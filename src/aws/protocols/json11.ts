@@ -12,11 +12,11 @@ export function createJson11(services: readonly JsonService[]): Protocol {
     services.flatMap((service) => [service.targetPrefix].flat().map((prefix) => [prefix, service] as const)),
   );
 
-  function target({ method, headers }: Request): Pick<Call, "service" | "operation"> {
+  async function target({ method, headers }: Request): Promise<Pick<Call, "service" | "operation">> {
     const given = headers.get("x-amz-target") ?? "";
     const dot = given.lastIndexOf(".");
     const service = byTarget.get(given.slice(0, dot));
-    const operation = service?.operations.get(given.slice(dot + 1));
+    const operation = (await service?.operations())?.get(given.slice(dot + 1));
     if (!service || !operation || method !== "POST") {
       throw new CallRefused("UnknownOperation", "The requested operation is not known to this service.");
     }
@@ -40,8 +40,8 @@ export function createJson11(services: readonly JsonService[]): Protocol {
       Busy: ["ServiceUnavailable", 503],
       Internal: ["InternalFailure", 500],
     },
-    maxBodyBytes: (request) => target(request).operation.maxBodyBytes,
-    find: (request, body) => ({ ...target(request), decode: () => decode(body) }),
+    maxBodyBytes: async (request) => (await target(request)).operation.maxBodyBytes,
+    find: async (request, body) => ({ ...(await target(request)), decode: () => decode(body) }),
     encode: (output, _call, requestId) => respond(200, output ?? {}, requestId),
     encodeError({ name, status, message, members }, call, requestId) {
       const { messageMember = "message" } = (call?.service ?? {}) as Partial<JsonService>;

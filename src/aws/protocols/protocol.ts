@@ -13,13 +13,13 @@ export interface Call {
 /** One encoding of calls and answers. Operations never see it. */
 export interface Protocol {
   /** How much of the body is read. @throws CallRefused("UnknownOperation") where the header names the operation */
-  maxBodyBytes(request: Request): number;
+  maxBodyBytes(request: Request): number | Promise<number>;
   readonly faults: Readonly<Record<CallFault, Spelling>>;
   readonly missingTokenText: string;
   /** How far a client's clock may be off. */
   readonly clockSkewMinutes: number;
   /** @throws CallRefused("UnknownOperation"), CallRefused("MissingOperation") */
-  find(request: Request, body: Uint8Array): Call;
+  find(request: Request, body: Uint8Array): Promise<Call>;
   encode(output: unknown, call: Call, requestId: string): Response;
   /** `call` is absent when the request never got that far. */
   encodeError(error: WireError, call: Call | undefined, requestId: string): Response;

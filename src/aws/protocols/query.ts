@@ -30,7 +30,7 @@ export function createQuery(services: readonly QueryService[]): Protocol {
       Busy: ["ServiceUnavailable", 503],
       Internal: ["InternalFailure", 500],
     },
-    find(request, body) {
+    async find(request, body) {
       const pairs = parsePairs(request.method === "GET" ? new URL(request.url).search.slice(1) : textOf(body));
       const parameters = treeOf(pairs);
       const action = parameters.members.get("Action")?.text;
@@ -39,7 +39,7 @@ export function createQuery(services: readonly QueryService[]): Protocol {
         throw new CallRefused("MissingOperation", "The request is missing an action or a required parameter.");
       }
       const service = services.find((candidate) => candidate.version === version);
-      const operation = service?.operations.get(action);
+      const operation = (await service?.operations())?.get(action);
       if (!service || !operation) {
         throw new CallRefused("UnknownOperation", `Could not find operation ${action} for version ${version}`);
       }

@@ -18,7 +18,7 @@ export function createSts(parts: StsParts): QueryService {
     isGlobal: true,
     version: "2011-06-15",
     namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
-    operations,
+    operations: () => operations,
     parts,
     errors,
     internal: ["InternalFailure", 500],

@@ -1,24 +1,8 @@
-import { hash } from "node:crypto";
-import type { AuditEvent, AuditMetadata, Ends, Link, Written } from "./ports.ts";
+import { equal, faultIn, lastLink, opened } from "./packs.ts";
+import type { AuditMetadata, AuditPack, Ends, Link } from "./ports.ts";
 
 /** Before the first record. */
 export const beginning: Link = { sequence: 0, hash: new Uint8Array(32) };
-
-/** `written`, in their order, as the links that come behind `newest`. */
-export function chained(newest: Link, written: readonly Written[]): AuditEvent[] {
-  let last = newest;
-  return written.map((one) => {
-    const sequence = last.sequence + 1;
-    const event: AuditEvent = { ...one, sequence, hash: hashOf(last.hash, sequence, one) };
-    last = event;
-    return event;
-  });
-}
-
-/** Everything that a row says goes in, also what it is found by. None of the first five lines can have a line break. */
-function hashOf(before: Uint8Array, sequence: number, { account, region, at, record }: Written): Uint8Array {
-  return hash("sha256", `${before.toHex()}\n${sequence}\n${at.getTime()}\n${account}\n${region}\n${record}`, "buffer");
-}
 
 export type Verdict =
   | { readonly intact: true; readonly records: number; readonly newest: Link; readonly removed: Link }
@@ -30,7 +14,7 @@ export interface VerifyOptions {
   progress?(done: number, total: number): void;
 }
 
-const linksAtOnce = 1000;
+const packsAtOnce = 32;
 
 /** Walks the chain, also while others add to its end and retention takes from its beginning. */
 export async function verifyChain({ read }: AuditMetadata, options: VerifyOptions = {}): Promise<Verdict> {
@@ -42,31 +26,33 @@ export async function verifyChain({ read }: AuditMetadata, options: VerifyOption
     return broken(newest.sequence + 1, `the record is gone: the chain ends at ${newest.sequence}`);
   }
   const [oldest] = await read.audit.oldest(1);
-  if (oldest && oldest.sequence <= removed.sequence) {
-    return broken(oldest.sequence, "the record lies before the beginning of the chain");
+  if (oldest && Math.min(oldest.firstSequence, oldest.lastSequence) <= removed.sequence) {
+    return broken(oldest.firstSequence, "the record lies before the beginning of the chain");
   }
   let records = 0;
   let last = removed;
   while (last.sequence < newest.sequence) {
-    const [next, ...rest] = await read.audit.chain({ after: last.sequence, limit: linksAtOnce });
-    if (next?.sequence !== last.sequence + 1) {
+    const packs = await read.audit.chain({ after: last.sequence, limit: packsAtOnce });
+    if (packs[0]?.firstSequence !== last.sequence + 1) {
       // Retention may have taken what was just about to be read.
       const now = await movedOn(read.audit, removed);
       if (!now || now.sequence < last.sequence) return broken(last.sequence + 1, "the record is gone");
       [removed, last, records] = [now, now, 0];
       continue;
     }
-    for (const event of [next, ...rest]) {
-      if (event.sequence > newest.sequence) break;
-      if (event.sequence !== last.sequence + 1) return broken(last.sequence + 1, "the record is gone");
-      if (!equal(hashOf(last.hash, event.sequence, event), event.hash)) {
-        return broken(event.sequence, "the record is not what was written, or another was in its place before");
+    for (const pack of packs) {
+      const { firstSequence, lastSequence } = pack;
+      if (firstSequence > newest.sequence && last.sequence === newest.sequence) break;
+      if (firstSequence !== last.sequence + 1) return broken(last.sequence + 1, "the record is gone");
+      const fault = faultIn(pack, last);
+      if (fault) return { intact: false, ...fault };
+      // A pack and the head's word of it are written together.
+      if (lastSequence > newest.sequence) return broken(newest.sequence + 1, behindTheEnd);
+      if (noted && firstSequence <= noted.sequence && noted.sequence <= lastSequence && !has(pack, noted)) {
+        return broken(noted.sequence, "the record is not the one that was noted: the chain was written anew");
       }
-      if (noted?.sequence === event.sequence && !equal(noted.hash, event.hash)) {
-        return broken(event.sequence, "the record is not the one that was noted: the chain was written anew");
-      }
-      last = event;
-      records++;
+      last = lastLink(pack);
+      records += lastSequence - firstSequence + 1;
     }
     progress?.(last.sequence - removed.sequence, newest.sequence - removed.sequence);
   }
@@ -75,10 +61,16 @@ export async function verifyChain({ read }: AuditMetadata, options: VerifyOption
   }
   const behind = await read.audit.chain({ after: newest.sequence, limit: 1 });
   const endsNow = await read.audit.ends();
-  if (behind[0] && behind[0].sequence > endsNow.newest.sequence) {
-    return broken(behind[0].sequence, "the record lies behind the end of the chain");
+  if (behind[0] && behind[0].lastSequence > endsNow.newest.sequence) {
+    return broken(behind[0].firstSequence, behindTheEnd);
   }
   return { intact: true, records, newest, removed };
+}
+
+const behindTheEnd = "the record lies behind the end of the chain";
+
+function has(pack: AuditPack, { sequence, hash }: Link): boolean {
+  return opened(pack).some((event) => event.sequence === sequence && equal(event.hash, hash));
 }
 
 /** Where the chain begins now, if retention has gone on since. */
@@ -89,8 +81,4 @@ async function movedOn(audit: { ends(): Promise<Ends> }, before: Link): Promise<
 
 function broken(sequence: number, problem: string): Verdict {
   return { intact: false, sequence, problem };
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.toHex() === b.toHex();
 }

@@ -1,6 +1,7 @@
+import { opened } from "./packs.ts";
 import type { AuditMetadata } from "./ports.ts";
 
-const linksAtOnce = 1000;
+const packsAtOnce = 16;
 
 /** All records of a range, in the order of the chain, some at a time. */
 export async function* exportRecords(
@@ -10,13 +11,14 @@ export async function* exportRecords(
   // What is added meanwhile is of no interest, and could go on for ever.
   const { newest } = await read.audit.ends();
   for (let after = 0; after < newest.sequence; ) {
-    const links = await read.audit.chain({ after, limit: linksAtOnce });
-    const last = links.at(-1);
+    const packs = await read.audit.chain({ after, limit: packsAtOnce });
+    const last = packs.at(-1);
     if (!last) return;
-    after = last.sequence;
-    const wanted = links.filter(
-      ({ at, sequence }) => sequence <= newest.sequence && (!since || at >= since) && (!until || at < until),
-    );
+    after = last.lastSequence;
+    const wanted = packs
+      .filter(({ firstAt, lastAt }) => (!since || lastAt >= since) && (!until || firstAt < until))
+      .flatMap(opened)
+      .filter(({ at, sequence }) => sequence <= newest.sequence && (!since || at >= since) && (!until || at < until));
     if (wanted.length > 0) yield wanted.map(({ record }) => record);
   }
 }

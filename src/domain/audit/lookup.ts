@@ -1,4 +1,5 @@
 import type { Granted } from "../access.ts";
+import { listRecords } from "./listing.ts";
 import type { AuditEvent, AuditMetadata, AuditPosition } from "./ports.ts";
 import { timeOfEventId } from "./record.ts";
 
@@ -55,7 +56,7 @@ export function createLookup({ read }: Pick<AuditMetadata, "read">): AuditLookup
       for (let scanned = 0; scanned < scannedByCall; ) {
         // Without a filter, what is read is what is shown.
         const wanted = attribute ? scannedAtOnce : limit;
-        const rows = await read.audit.list(registry, { from, until, after, limit: wanted });
+        const rows = await listRecords(read.audit, registry, { from, until, after, limit: wanted });
         scanned += rows.length;
         for (const row of rows) {
           const found = attribute && !mayMatch(attribute, row) ? undefined : foundEvent(row);

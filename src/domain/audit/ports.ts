@@ -11,7 +11,7 @@ export interface AuditMetadata {
 }
 
 export interface AuditNouns {
-  readonly audit: AuditEvents;
+  readonly audit: AuditPacks;
 }
 
 /** Who has a record: one account in one region. */
@@ -32,6 +32,21 @@ export interface Link {
   readonly hash: Uint8Array;
 }
 
+/** Records that follow each other in the chain and have one owner, as they are kept: a row for each would be dear. */
+export interface AuditPack extends Registry {
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** The earliest and the latest of its records, which need not be the first and the last. */
+  readonly firstAt: Date;
+  readonly lastAt: Date;
+  /** Of each record, one behind the other. */
+  readonly hashes: Uint8Array;
+  readonly packed: Uint8Array;
+}
+
+/** At the most from the earliest to the latest record of a pack, so that a time is looked for in few packs. */
+export const packSpanMs = 5_000;
+
 /** Both ends of what is kept. */
 export interface Ends {
   readonly newest: Link;
@@ -45,21 +60,29 @@ export interface AuditPosition {
   readonly sequence: number;
 }
 
-export interface AuditEvents {
+export interface AuditPacks {
   ends(): Promise<Ends>;
   /** The same in a transaction, and others who ask for it wait for the end of this one. */
   lockEnds(): Promise<Ends>;
-  /** Puts `events`, which go on from the newest, behind it. */
-  append(events: readonly AuditEvent[]): Promise<void>;
-  /** Newest first, from `from` to `until`, both inclusive. */
+  /** Puts `packs`, which go on from the newest, behind it. */
+  append(packs: readonly AuditPack[]): Promise<void>;
+  /**
+   * Those that may have records from `from` to `until`, both inclusive; by the time of their latest record, newest
+   * first. Packs of several processes overlap in time. `behind` is where the listing goes on.
+   */
   list(
     registry: Registry,
-    page: { readonly from: Date; readonly until: Date; readonly after?: AuditPosition; readonly limit: number },
-  ): Promise<AuditEvent[]>;
-  /** In the order of the chain. `after` is a sequence number. */
-  chain(page: { readonly after: number; readonly limit: number }): Promise<AuditEvent[]>;
-  /** The numbers, times and hashes of the oldest. */
-  oldest(limit: number): Promise<(Link & { readonly at: Date })[]>;
-  /** Removes everything up to `last`, which `ends` names from then on. */
+    page: {
+      readonly from: Date;
+      readonly until: Date;
+      readonly behind?: Pick<AuditPack, "lastAt" | "lastSequence">;
+      readonly limit: number;
+    },
+  ): Promise<AuditPack[]>;
+  /** In the order of the chain, those that end behind the sequence number `after`. */
+  chain(page: { readonly after: number; readonly limit: number }): Promise<AuditPack[]>;
+  /** The oldest, without their records. */
+  oldest(limit: number): Promise<Omit<AuditPack, "packed">[]>;
+  /** Removes all packs up to the one that ends with `last`, which `ends` names from then on. */
   remove(last: Link): Promise<void>;
 }

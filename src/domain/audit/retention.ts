@@ -1,32 +1,33 @@
-import type { AuditMetadata, Link } from "./ports.ts";
+import { lastLink } from "./packs.ts";
+import type { AuditMetadata } from "./ports.ts";
 
 /** One short transaction each, since those who write records wait for it. */
-const removedAtOnce = 500;
+const packsAtOnce = 100;
 
 /**
- * Removes records that are older than `before`, oldest first, and never from the middle of the chain: the rest can
- * still be verified. Answers how many.
+ * Removes records that are older than `before`, whole packs, oldest first, and never from the middle of the chain: the
+ * rest can still be verified. Answers how many.
  */
 export async function expireRecords(
   metadata: AuditMetadata,
   { before, signal }: { before: Date; signal?: AbortSignal },
 ): Promise<number> {
-  let removed = 0;
+  let count = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const batch = await metadata.transact(
+    const { packs, records } = await metadata.transact(
       async ({ audit }) => {
-        await audit.lockEnds();
-        const oldest = await audit.oldest(removedAtOnce);
-        const end = oldest.findIndex(({ at }) => at >= before);
+        const { removed } = await audit.lockEnds();
+        const oldest = await audit.oldest(packsAtOnce);
+        const end = oldest.findIndex(({ lastAt }) => lastAt >= before);
         const expired = end < 0 ? oldest : oldest.slice(0, end);
-        const last: Link | undefined = expired.at(-1);
-        if (last) await audit.remove(last);
-        return expired.length;
+        const last = expired.at(-1);
+        if (last) await audit.remove(lastLink(last));
+        return { packs: expired.length, records: last ? last.lastSequence - removed.sequence : 0 };
       },
       { durable: false },
     );
-    removed += batch;
-    if (batch < removedAtOnce) return removed;
+    count += records;
+    if (packs < packsAtOnce) return count;
   }
 }

@@ -1,6 +1,8 @@
 import type { Principal } from "../access.ts";
 import type { AccountId, Arn, Region } from "../names.ts";
 import type { Happening } from "./happening.ts";
+import { chained, opened, packed } from "./packs.ts";
+import type { AuditEvent, AuditMetadata, Written } from "./ports.ts";
 
 /** For tests of what is written down. */
 
@@ -35,4 +37,19 @@ export function happened(facts: Partial<Happening> = {}): Happening {
     ],
     ...facts,
   };
+}
+
+/** As a trail writes a batch. */
+export function append(metadata: AuditMetadata, written: readonly Written[]): Promise<void> {
+  const packs = packed(written);
+  return metadata.transact(async ({ audit }) => {
+    const { newest } = await audit.lockEnds();
+    await audit.append(chained(newest, packs));
+  });
+}
+
+/** All that is kept, in the order of the chain. */
+export async function recordsIn({ read }: Pick<AuditMetadata, "read">, after = 0): Promise<AuditEvent[]> {
+  const packs = await read.audit.chain({ after, limit: 100_000 });
+  return packs.flatMap(opened).filter(({ sequence }) => sequence > after);
 }

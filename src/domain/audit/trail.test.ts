@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { verifyChain } from "./chain.ts";
 import type { AuditMetadata } from "./ports.ts";
-import { happened, home } from "./testing.ts";
+import { happened, home, recordsIn } from "./testing.ts";
 import { AuditUnavailable, createTrail, type TrailParts } from "./trail.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-trail-"));
@@ -32,8 +32,7 @@ async function world(options: Partial<TrailParts> = {}) {
   const log = { error: (facts: Record<string, unknown>, message: string) => void logged.push({ ...facts, message }) };
   const trail = createTrail({ metadata: slow, home, clock: () => new Date(), log, ...options });
   const records = async () => {
-    const events = await metadata.read.audit.chain({ after: 0, limit: 100_000 });
-    return events.map(({ record }) => JSON.parse(record));
+    return (await recordsIn(metadata)).map(({ record }) => JSON.parse(record));
   };
   return { metadata, trail, logged, batches, state, records };
 }
@@ -185,7 +184,7 @@ describe("two trails over one database", () => {
     const [first] = opened;
     if (!first) throw new Error("not open");
     expect(await verifyChain(first)).toMatchObject({ intact: true, records: 330 });
-    const events = await first.read.audit.chain({ after: 0, limit: 1000 });
+    const events = await recordsIn(first);
     for (const index of [0, 1, 2]) {
       const own = numbers(events.map(({ record }) => JSON.parse(record))).filter((n) => Math.floor(n / 1000) === index);
       // Each keeps its own order.
@@ -223,9 +222,7 @@ describe("two trails over one database", () => {
       const metadata = await openSqlite({ path });
       expect(await verifyChain(metadata)).toMatchObject({ intact: true });
       expect(answered.length).toBeGreaterThan(10);
-      const names = (await metadata.read.audit.chain({ after: 0, limit: 100_000 })).map(
-        ({ record }) => JSON.parse(record).eventName,
-      );
+      const names = (await recordsIn(metadata)).map(({ record }) => JSON.parse(record).eventName);
       for (const number of answered) {
         expect(names.filter((name) => name === `Change${number}`)).toHaveLength(1);
         expect(names.filter((name) => name === `Pull${number}`)).toHaveLength(1);

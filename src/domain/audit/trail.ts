@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Registry } from "../names.ts";
-import { chained } from "./chain.ts";
 import { createFloodGate } from "./floods.ts";
 import type { Happening, Who } from "./happening.ts";
+import { chained, packed } from "./packs.ts";
 import type { AuditMetadata, Written } from "./ports.ts";
 import { recordsOf } from "./record.ts";
 
@@ -158,12 +158,13 @@ export function createTrail(parts: TrailParts): AuditTrail {
   }
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
-    const written: Written[] = batch.flatMap(({ happening }) => records(happening));
+    // Before anything is locked.
+    const packs = packed(batch.flatMap(({ happening }) => records(happening)));
     const durable = batch.some((waiting) => waiting.written !== undefined);
     await metadata.transact(
       async ({ audit }) => {
         const { newest } = await audit.lockEnds();
-        await audit.append(chained(newest, written));
+        await audit.append(chained(newest, packs));
       },
       { durable },
     );

@@ -61,11 +61,10 @@ export function createPrincipals({ known, compile, organization, read, clock }: 
   async function sessionPolicies({ kind, session }: Principal): Promise<CompiledPolicy[] | undefined> {
     const { policies, policyArns } = session ?? {};
     if (!policies && !policyArns) return kind === "federated" ? [] : undefined;
-    const managed = await Promise.all((policyArns ?? []).map((arn) => known.sessionPolicy(arn as Arn)));
-    return [
-      ...(policies ?? []).map((text) => compile(text, { kind: "session", name: "session policy" })),
-      ...managed.filter((policy) => policy !== undefined),
-    ];
+    const inline = (policies ?? []).map((text) => compile(text, { kind: "session", name: "session policy" }));
+    if (!policyArns) return inline;
+    const managed = await Promise.all(policyArns.map((arn) => known.sessionPolicy(arn as Arn)));
+    return [...inline, ...managed.filter((policy) => policy !== undefined)];
   }
 
   return {

@@ -1,6 +1,7 @@
 import type { Principal } from "../access.ts";
 import type { Digest, Region, Registry, RepositoryName } from "../names.ts";
 import type { Credentials, SigningKey } from "./credentials.ts";
+import { rememberOpened } from "./opened-tokens.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** One blob that a download URL opens, and nothing else. */
@@ -62,6 +63,8 @@ export function createRegistryTokens(parts: {
   clock: () => Date;
 }): RegistryTokens {
   const { sealer, credentials, clock } = parts;
+  // A download URL is good for one request, more or less.
+  const openLogin = rememberOpened((password) => sealer.open("login", password) as SealedToken | undefined);
 
   /** A token dies early when the key, user or role behind it is taken away. */
   async function stateOf(token: SealedToken) {
@@ -78,7 +81,7 @@ export function createRegistryTokens(parts: {
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
-      const token = sealer.open("login", password) as SealedToken | undefined;
+      const token = openLogin(password);
       if (!token) return { state: "unknown" };
       const found = await stateOf(token);
       if (found.state !== "active") return found;

@@ -20,7 +20,7 @@ export interface SimulationRequest {
   readonly policies: readonly string[];
   /** What the source has and the simulation leaves out. */
   readonly without?: readonly PolicyExclusion[];
-  /** Instead of the organisation's policies, level by level from the root down. */
+  /** Instead of the organization's policies, level by level from the root down. */
   readonly serviceControl?: readonly (readonly string[])[];
   /** Instead of the source's own boundary. */
   readonly boundaries?: readonly string[];
@@ -53,7 +53,7 @@ export interface Simulated {
   readonly matched: readonly MatchedStatement[];
   /** Condition keys that policies ask about, and that the simulation does not know, as the policies write them. */
   readonly missingKeys: readonly string[];
-  /** Absent: there is no boundary, no organisation. */
+  /** Absent: there is no boundary, no organization. */
   readonly allowedByBoundary?: boolean;
   readonly allowedByOrganization?: boolean;
 }
@@ -75,7 +75,7 @@ export interface SimulationService {
 
 export interface SimulationParts {
   readonly metadata: { readonly read: Pick<IdentityNouns, "identities"> };
-  /** What the organisation says, and the condition keys that come from whoever asks. */
+  /** What the organization says, and the condition keys that come from whoever asks. */
   readonly principals: PrincipalPolicies;
 }
 
@@ -280,7 +280,7 @@ function shown(
   };
 }
 
-/** Policies of the organisation are nobody's to see. */
+/** Policies of the organization are nobody's to see. */
 function matchedIn(
   { policy, index }: DecidingStatement,
   effect: "Allow" | "Deny",

@@ -1,4 +1,4 @@
-import { checkPolicyDocument } from "../../policy/document.ts";
+import { checkPolicyDocument, fitsFirstRegistryScope } from "../../policy/document.ts";
 import type { Access, Granted, Need, PrincipalDirectory, ResourcePolicies } from "../access.ts";
 import { bindPrincipals, showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
@@ -98,7 +98,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       const { registry } = granted;
       const stored = await checked(text, "registry");
       const scope = await metadata.read.settings.get(registry, "REGISTRY_POLICY_SCOPE");
-      if (scope === "V1" && !isOfFirstScope(text)) throw invalid("registry");
+      if (scope === "V1" && !fitsFirstRegistryScope(text)) throw invalid("registry");
       const need = { action: "ecr:PutRegistryPolicy", resource: "*" } as const;
       // Nothing else could open the registry again: unlike a repository, it cannot be deleted.
       if (!(await couldRepeat(granted, need, { registry: stored }))) {
@@ -123,15 +123,4 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
 /** ECR's text, which Terraform looks for; it never says what is wrong. */
 function invalid(kind: "repository" | "registry") {
   return refuse("InvalidParameter", { member: "PolicyText", constraint: `Invalid ${kind} policy provided` });
-}
-
-const firstScope = /^(?:ecr:(?:replicateimage|batchimportupstreamimage|createrepository|\*)|\*)$/i;
-
-/** The policy has been checked. */
-function isOfFirstScope(text: string): boolean {
-  const { Statement } = JSON.parse(text) as { Statement: unknown };
-  const statements = [Statement].flat() as { Action?: string | string[] }[];
-  return statements.every(
-    ({ Action }) => Action !== undefined && [Action].flat().every((name) => firstScope.test(name)),
-  );
 }

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chained, verifyChain } from "../../domain/audit/chain.ts";
+import { verifyChain } from "../../domain/audit/chain.ts";
+import { listRecords } from "../../domain/audit/listing.ts";
+import { chained, packed } from "../../domain/audit/packs.ts";
 import type { AuditMetadata, AuditPosition, Written } from "../../domain/audit/ports.ts";
 import { expireRecords } from "../../domain/audit/retention.ts";
+import { append, recordsIn } from "../../domain/audit/testing.ts";
 import type { AccountId, Region, Registry } from "../../domain/names.ts";
 
 export interface OpenedAudit {
@@ -20,12 +23,6 @@ const written = (ms: number, whose = registry): Written => ({
   at: at(ms),
   record: JSON.stringify({ ms, text: "ä\u2028 😀 \\u0000 ' \" %s $1" }),
 });
-
-const append = (metadata: AuditMetadata, records: readonly Written[]) =>
-  metadata.transact(async ({ audit }) => {
-    const { newest } = await audit.lockEnds();
-    await audit.append(chained(newest, records));
-  });
 
 /** What a keeper of `AuditMetadata` promises. */
 export function auditContract(name: string, open: () => Promise<OpenedAudit>): void {
@@ -51,7 +48,7 @@ export function auditContract(name: string, open: () => Promise<OpenedAudit>): v
       for (const size of [1, 3, 4, 5, 16, 17, 63, 64, 65, 200]) {
         const batch = Array.from({ length: size }, (_, index) => written(10 * (count + index)));
         await append(metadata, batch);
-        const links = await metadata.read.audit.chain({ after: count, limit: 1000 });
+        const links = await recordsIn(metadata, count);
         expect(links.map(({ account, region, at, record }) => ({ account, region, at, record }))).toEqual(batch);
         expect(links.map(({ sequence }) => sequence)).toEqual(batch.map((_, index) => count + index + 1));
         count += size;
@@ -72,14 +69,58 @@ export function auditContract(name: string, open: () => Promise<OpenedAudit>): v
       const listed: number[] = [];
       let after: AuditPosition | undefined;
       for (;;) {
-        const page = await metadata.read.audit.list(registry, { ...range, after, limit: 2 });
+        const page = await listRecords(metadata.read.audit, registry, { ...range, after, limit: 2 });
         listed.push(...page.map(({ at: time }) => time.getTime() - at(1_000_000).getTime()));
         after = page.at(-1);
         if (page.length < 2) break;
       }
       expect(listed).toEqual([3, 3, 3, 2, 1]);
       for (const whose of [elsewhere, other]) {
-        expect(await metadata.read.audit.list(whose, { ...range, limit: 9 })).toHaveLength(1);
+        expect(await listRecords(metadata.read.audit, whose, { ...range, limit: 9 })).toHaveLength(1);
+      }
+    });
+
+    test("keeps records of many owners, each in its order", async () => {
+      const { metadata } = opened;
+      const before = (await metadata.read.audit.ends()).newest.sequence;
+      const owner = (number: number) => ({ ...registry, account: `0000000010${number}` as AccountId });
+      const batch = Array.from({ length: 63 }, (_, index) => written(1_100_000 + index, owner(10 + (index % 21))));
+      await append(metadata, batch);
+      expect(await recordsIn(metadata, before)).toHaveLength(63);
+      const range = { from: at(1_100_000), until: at(1_200_000), limit: 9 };
+      const listed = await listRecords(metadata.read.audit, owner(13), range);
+      expect(listed.map(({ record }) => JSON.parse(record).ms)).toEqual([45, 24, 3].map((ms) => 1_100_000 + ms));
+    });
+
+    test("lists what several processes wrote, whose packs overlap in time, by time", async () => {
+      const { metadata } = opened;
+      const begun = 1_300_000;
+      const mine = { ...registry, account: "000000000003" as AccountId };
+      // Three of them, each late by as much as it likes, and now and then nobody has anything for a while.
+      const batches = Array.from({ length: 90 }, (_, index) =>
+        Array.from({ length: 1 + ((index * 7) % 11) }, (_, place) =>
+          written(begun + (index % 10) * 2_000 + ((index * 37) % 23) * 190 + place * ((index % 3) * 40), mine),
+        ),
+      );
+      for (const batch of batches) await append(metadata, batch);
+      const times = batches.flat().map(({ at: time }) => time.getTime() - at(begun).getTime());
+      for (const [from, until, limit] of [
+        [0, 30_000, 50],
+        [3_000, 9_000, 7],
+        [2_190, 2_190, 1],
+        [0, 30_000, 1000],
+      ] as const) {
+        const listed: { at: Date; sequence: number }[] = [];
+        for (;;) {
+          const range = { from: at(begun + from), until: at(begun + until), after: listed.at(-1), limit };
+          const page = await listRecords(metadata.read.audit, mine, range);
+          listed.push(...page);
+          if (page.length < limit) break;
+        }
+        const expected = times.filter((time) => time >= from && time <= until).sort((a, b) => b - a);
+        expect(listed.map(({ at: time }) => time.getTime() - at(begun).getTime())).toEqual(expected);
+        const sequences = new Set(listed.map(({ sequence }) => sequence));
+        expect(sequences.size).toBe(listed.length);
       }
     });
 
@@ -99,7 +140,7 @@ export function auditContract(name: string, open: () => Promise<OpenedAudit>): v
       const before = plain(await metadata.read.audit.ends());
       const failing = metadata.transact(async ({ audit }) => {
         const { newest } = await audit.lockEnds();
-        await audit.append(chained(newest, [written(3_000_000)]));
+        await audit.append(chained(newest, packed([written(3_000_000)])));
         throw new Error("failed");
       });
       await expect(failing).rejects.toThrow("failed");
@@ -117,7 +158,7 @@ export function auditContract(name: string, open: () => Promise<OpenedAudit>): v
       expect(removed).toBe(438);
       const verdict = await verifyChain(metadata);
       expect(verdict).toMatchObject({ intact: true, records: before + 1 - 438, removed: { sequence: 438 } });
-      expect((await metadata.read.audit.oldest(2)).map(({ sequence }) => sequence)).toEqual([439, 440]);
+      expect((await metadata.read.audit.oldest(2)).map(({ firstSequence }) => firstSequence)).toEqual([439, 445]);
     });
   });
 }

@@ -1,27 +1,29 @@
 import type { Kysely, Selectable } from "kysely";
 import { beginning } from "../../domain/audit/chain.ts";
-import type { AuditEvent, AuditEvents, Ends } from "../../domain/audit/ports.ts";
+import { lastLink } from "../../domain/audit/packs.ts";
+import { type AuditPack, type AuditPacks, type Ends, packSpanMs } from "../../domain/audit/ports.ts";
 import type { Flavour } from "./flavour.ts";
-import type { AuditEventTable, AuditHeadTable, Schema } from "./schema.ts";
+import type { AuditHeadTable, AuditPackTable, Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 const headId = 1;
 
+const facts = ["last_sequence", "first_sequence", "account", "region", "first_at", "last_at", "hashes"] as const;
 /** In this order in `valuesOf`. */
-const columns = ["sequence", "account", "region", "at", "record", "hash"] as const;
+const columns = [...facts, "packed"] as const;
 
 /** Inserts so many rows by a statement whose text never changes, since preparing one takes longer than running it. */
 function insertOf(rows: number) {
   return statement((db, value: readonly unknown[]) => {
     const row = (index: number) =>
       Object.fromEntries(columns.map((column, place) => [column, value[index * columns.length + place]]));
-    const inserted = Array.from({ length: rows }, (_, index) => row(index) as unknown as AuditEventTable);
-    return db.insertInto("audit_event").values(inserted);
+    const inserted = Array.from({ length: rows }, (_, index) => row(index) as unknown as AuditPackTable);
+    return db.insertInto("audit_pack").values(inserted);
   });
 }
 
-/** Largest first: any number of rows is a few of these. */
-const inserts = [64, 16, 4, 1].map((rows) => ({ rows, insert: insertOf(rows) }));
+/** Largest first: any number of rows is a few of these. A batch has a pack for each account that it is about. */
+const inserts = [16, 4, 1].map((rows) => ({ rows, insert: insertOf(rows) }));
 
 const setNewest = statement((db, value: { sequence: number; hash: Uint8Array }) =>
   db
@@ -39,9 +41,7 @@ function headOf(db: Kysely<Schema>) {
     .where("id", "=", headId);
 }
 
-export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
-  const events = db.selectFrom("audit_event").select(["sequence", "account", "region", "at", "record", "hash"]);
-
+export function audit(db: Kysely<Schema>, flavour: Flavour): AuditPacks {
   return {
     ends: async () => endsIn(await headOf(db).executeTakeFirst()),
     async lockEnds() {
@@ -72,45 +72,57 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
           await insert(db, flavour, valuesOf(appended, done, rows));
         }
       }
-      await setNewest(db, flavour, newest);
+      await setNewest(db, flavour, lastLink(newest));
     },
 
-    async list({ account, region }, { from, until, after, limit }) {
-      let query = events
+    async list({ account, region }, { from, until, behind, limit }) {
+      let query = db
+        .selectFrom("audit_pack")
+        .select(columns)
         .where("account", "=", account)
         .where("region", "=", region)
-        .where("at", ">=", from.getTime())
-        .orderBy("at", "desc")
-        .orderBy("sequence", "desc")
+        .where("last_at", ">=", from.getTime())
+        .where("first_at", "<=", until.getTime())
+        .orderBy("last_at", "desc")
+        .orderBy("last_sequence", "desc")
         .limit(limit);
-      if (after) {
-        const [at, sequence] = [after.at.getTime(), after.sequence];
-        query = query.where(({ eb, refTuple, tuple }) => eb(refTuple("at", "sequence"), "<", tuple(at, sequence)));
+      if (behind) {
+        const [at, sequence] = [behind.lastAt.getTime(), behind.lastSequence];
+        query = query.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple("last_at", "last_sequence"), "<", tuple(at, sequence)),
+        );
       } else {
-        query = query.where("at", "<=", until.getTime());
+        // What ends later begins later too: the index need not be read from today on.
+        query = query.where("last_at", "<=", until.getTime() + packSpanMs);
       }
-      return (await query.execute()).map(eventOf);
+      return (await query.execute()).map(packOf);
     },
 
     async chain({ after, limit }) {
-      const rows = await events.where("sequence", ">", after).orderBy("sequence").limit(limit).execute();
-      return rows.map(eventOf);
+      const rows = await db
+        .selectFrom("audit_pack")
+        .select(columns)
+        .where("last_sequence", ">", after)
+        .orderBy("last_sequence")
+        .limit(limit)
+        .execute();
+      return rows.map(packOf);
     },
 
     async oldest(limit) {
       const rows = await db
-        .selectFrom("audit_event")
-        .select(["sequence", "at", "hash"])
+        .selectFrom("audit_pack")
+        .select(facts)
         // Counted from 1. What somebody has put below would be seen too.
-        .where("sequence", ">=", Number.MIN_SAFE_INTEGER)
-        .orderBy("sequence")
+        .where("last_sequence", ">=", Number.MIN_SAFE_INTEGER)
+        .orderBy("last_sequence")
         .limit(limit)
         .execute();
-      return rows.map(({ sequence, at, hash }) => ({ sequence, at: new Date(at), hash }));
+      return rows.map(factsOf);
     },
 
     async remove({ sequence, hash }) {
-      await db.deleteFrom("audit_event").where("sequence", "<=", sequence).execute();
+      await db.deleteFrom("audit_pack").where("last_sequence", "<=", sequence).execute();
       await db
         .updateTable("audit_head")
         .set({ removed_sequence: sequence, removed_hash: hash })
@@ -120,11 +132,12 @@ export function audit(db: Kysely<Schema>, flavour: Flavour): AuditEvents {
   };
 }
 
-function valuesOf(events: readonly AuditEvent[], first: number, rows: number): unknown[] {
+function valuesOf(packs: readonly AuditPack[], first: number, rows: number): unknown[] {
   const values: unknown[] = [];
   for (let index = first; index < first + rows; index++) {
-    const { sequence, account, region, at, record, hash } = events[index] as AuditEvent;
-    values.push(sequence, account, region, at.getTime(), record, hash);
+    const pack = packs[index] as AuditPack;
+    const { lastSequence, firstSequence, account, region, firstAt, lastAt, hashes, packed } = pack;
+    values.push(lastSequence, firstSequence, account, region, firstAt.getTime(), lastAt.getTime(), hashes, packed);
   }
   return values;
 }
@@ -137,6 +150,20 @@ function endsIn(row: Omit<AuditHeadTable, "id"> | undefined): Ends {
   };
 }
 
-function eventOf({ at, ...row }: Selectable<AuditEventTable>): AuditEvent {
-  return { ...row, at: new Date(at) };
+type PackFacts = Omit<Selectable<AuditPackTable>, "packed">;
+
+function factsOf({ first_sequence, last_sequence, account, region, first_at, last_at, hashes }: PackFacts) {
+  return {
+    account,
+    region,
+    firstSequence: first_sequence,
+    lastSequence: last_sequence,
+    firstAt: new Date(first_at),
+    lastAt: new Date(last_at),
+    hashes,
+  };
+}
+
+function packOf(row: Selectable<AuditPackTable>): AuditPack {
+  return { ...factsOf(row), packed: row.packed };
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kysely } from "kysely";
+import { chained, packed } from "../../domain/audit/packs.ts";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
@@ -257,11 +258,12 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "organizations.deletePolicy": ({ organizations }) => organizations.deletePolicy("p-1"),
   "organizations.deleteUnit": ({ organizations }) => organizations.deleteUnit("ou-1"),
   "audit.lockEnds": ({ audit }) => audit.lockEnds(),
-  "audit.append": ({ audit }) => audit.append([{ ...registry, at: now, record: "{}", sequence: 1, hash }]),
+  "audit.append": ({ audit }) =>
+    audit.append(chained({ sequence: 0, hash }, packed([{ ...registry, at: now, record: "{}" }]))),
   "audit.ends": ({ audit }) => audit.ends(),
   "audit.list": ({ audit }) => audit.list(registry, { from: now, until: now, limit: 9 }),
-  "audit.list after": ({ audit }) =>
-    audit.list(registry, { from: now, until: now, after: { at: now, sequence: 9 }, limit: 9 }),
+  "audit.list behind": ({ audit }) =>
+    audit.list(registry, { from: now, until: now, behind: { lastAt: now, lastSequence: 9 }, limit: 9 }),
   "audit.chain": ({ audit }) => audit.chain({ after: 1, limit: 9 }),
   "audit.oldest": ({ audit }) => audit.oldest(9),
   "audit.remove": ({ audit }) => audit.remove({ sequence: 1, hash }),

@@ -46,7 +46,7 @@ export interface Schema {
   organization_policy: OrganizationPolicyTable;
   organization_attachment: OrganizationAttachmentTable;
 
-  audit_event: AuditEventTable;
+  audit_pack: AuditPackTable;
   audit_head: AuditHeadTable;
 }
 
@@ -327,15 +327,18 @@ interface OrganizationAttachmentTable {
   target_id: string;
 }
 
-export interface AuditEventTable {
-  /** Counted by us, without gaps. */
-  sequence: number;
+export interface AuditPackTable {
+  /** Counted by us, without gaps from the first of a pack to its last. */
+  last_sequence: number;
+  first_sequence: number;
   account: AccountId;
   region: Region;
-  at: number;
-  /** JSON, hashed as it is here. */
-  record: string;
-  hash: Uint8Array;
+  first_at: number;
+  last_at: number;
+  /** 32 bytes for each record. */
+  hashes: Uint8Array;
+  /** The records, as `src/domain/audit/packs.ts` packs them. */
+  packed: Uint8Array;
 }
 
 export interface AuditHeadTable {
