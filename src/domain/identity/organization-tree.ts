@@ -30,7 +30,7 @@ export async function organizationOf(nouns: IdentityNouns, { caller }: Granted):
 }
 
 /** @throws OrganizationsDenied for every account but the management account */
-export async function managedBy(nouns: IdentityNouns, granted: Granted): Promise<Organization> {
+async function managedBy(nouns: IdentityNouns, granted: Granted): Promise<Organization> {
   const organization = await organizationOf(nouns, granted);
   if (organization.managementAccount !== granted.caller.principal.account) throw refuse("OrganizationsDenied");
   return organization;

@@ -4,7 +4,7 @@ import { bindPrincipals, showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
 import { type RepositoryName, repositoryArn } from "../names.ts";
 import type { Metadata, Nouns, StoredPolicy } from "./ports.ts";
-import { existing, settingsOf } from "./repositories.ts";
+import { existing } from "./repositories.ts";
 import type { Instead, RegistryResources } from "./resource-policies.ts";
 
 /** Repository policies, and the policy of a registry. Each method acts in the registry that the grant is for. */
@@ -79,15 +79,14 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       }
       await metadata.transact(async ({ repositories }) => {
         const found = await existing(repositories, registry, name);
-        await repositories.update(found.id, { ...settingsOf(found), policy, policyBindings: bindings });
+        await repositories.update(found.id, { policy, policyBindings: bindings });
       });
       resources.forget(registry, name);
     },
     async deleteRepositoryPolicy(granted, name) {
       const stored = await metadata.transact(async (nouns) => {
         const found = await ofRepository(nouns, granted, name);
-        const without = { ...settingsOf(found.repository), policy: undefined, policyBindings: undefined };
-        await nouns.repositories.update(found.repository.id, without);
+        await nouns.repositories.update(found.repository.id, { policy: undefined, policyBindings: undefined });
         return found.stored;
       });
       resources.forget(granted.registry, name);
