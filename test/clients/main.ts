@@ -37,10 +37,11 @@ const CLIENTS: readonly Client[] = [
   podman,
   buildah,
   terraform,
+  // Before others found the one organization that a deployment can have.
+  terraformOrganizations,
   iam,
   webIdentity,
   terraformIam,
-  terraformOrganizations,
   publicAccess,
   races,
   conformance,
