@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { ApiService, ClientConfig, KeyPair } from "../../client-config.ts";
 
@@ -50,7 +51,7 @@ export interface ApiOptions {
 }
 
 export function createApi(
-  { endpoints, region }: Pick<ClientConfig, "endpoints" | "region">,
+  { endpoints, region, authorityFile }: Pick<ClientConfig, "endpoints" | "region" | "authorityFile">,
   options: ApiOptions = {},
 ): Api {
   const { timeoutMs = defaultTimeoutMs, clock = () => new Date() } = options;
@@ -68,7 +69,8 @@ export function createApi(
     try {
       // A redirect would take the signature, or a token in the body, to a place that nobody configured.
       const signal = AbortSignal.timeout(timeoutMs);
-      response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal });
+      const tls = authorityFile === undefined ? {} : { tls: { ca: await readFile(authorityFile, "utf8") } };
+      response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal, ...tls });
       text = await limitedText(response);
     } catch (error) {
       throw new CallFailed(`${endpoint.origin} does not answer ${operation}: ${causeOf(error, timeoutMs)}`);
