@@ -85,6 +85,6 @@ function failureOf({ error, thrown }: Extract<Ending, { error: unknown }>): Happ
 const partsOfPushes = new Set(["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]);
 
 /** By the first word of its name. Sessions are not changes either, says CloudTrail. */
-export function isReadOnly(operation: string): boolean {
+function isReadOnly(operation: string): boolean {
   return /^(?:Get|List|Describe|Lookup|Simulate|Validate|Decode|Assume|BatchGet|BatchCheck)(?=[A-Z])/.test(operation);
 }

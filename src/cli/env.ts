@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { findRootKey } from "../app.ts";
 import { type Config, loadConfig, publicUrlOf } from "../config.ts";
+import { findRootKey } from "../upkeep.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy, shellQuote } from "./text.ts";
 
