@@ -181,7 +181,7 @@ test.each([
 test("a server speaks HTTPS, says so, and takes a renewed certificate on SIGHUP", async () => {
   const cwd = folder();
   await runProgram("berth", ["tls", "init"], { cwd });
-  const { authority, certificate } = files(cwd);
+  const { authority, certificate, key } = files(cwd);
   const berth = await serve(cwd);
   const port = new URL(berth.url).port;
   expect(berth.url).toBe(`https://127.0.0.1:${port}`);
@@ -189,6 +189,12 @@ test("a server speaks HTTPS, says so, and takes a renewed certificate on SIGHUP"
   expect(berth.said(/unencrypted|http:/)).toEqual([]);
   const first = fingerprintOf(certificate);
   expect(await met(berth.url, authority)).toBe(first);
+
+  const env = { BERTH_TLS_CERTIFICATE: certificate, BERTH_TLS_KEY: key, BERTH_DATA: join(cwd, "data") };
+  const pair = { BERTH_ROOT_ACCESS_KEY_ID: "test", BERTH_ROOT_SECRET_ACCESS_KEY: "test" };
+  const shown = (await runProgram("berth", ["env"], { cwd, env: { ...env, ...pair } })).out;
+  expect(shown).toContain("AWS_ENDPOINT_URL=https://localhost:5080 ");
+  expect(shown).toContain(`AWS_CA_BUNDLE=${authority} NODE_EXTRA_CA_CERTS=${authority}`);
 
   await runProgram("berth", ["tls", "renew"], { cwd });
   berth.child.kill("SIGHUP");
