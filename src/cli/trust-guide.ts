@@ -10,6 +10,8 @@ interface Facts {
 /** What clients need before they trust an authority that they do not know. Commands can be pasted as they are. */
 export function trustGuide({ authority, host }: Facts): string {
   const ca = shellQuote(authority);
+  const containerd = `/etc/containerd/certs.d/${host}`;
+  const hostsToml = [`server = "https://${host}"`, `[host."https://${host}"]`, `  ca = "${containerd}/ca.crt"`];
   const sections: [who: string, lines: string[]][] = [
     [
       "Docker (no restart needed)",
@@ -18,14 +20,8 @@ export function trustGuide({ authority, host }: Facts): string {
     [
       'containerd, and Kubernetes with it (config_path = "/etc/containerd/certs.d" in its configuration)',
       [
-        `sudo install -D -m 644 ${ca} ${shellQuote(`/etc/containerd/certs.d/${host}/ca.crt`)}`,
-        `sudo tee ${shellQuote(`/etc/containerd/certs.d/${host}/hosts.toml`)} <<'END'`,
-        `server = "https://${host}"`,
-        "",
-        `[host."https://${host}"]`,
-        '  capabilities = ["pull", "resolve", "push"]',
-        `  ca = "/etc/containerd/certs.d/${host}/ca.crt"`,
-        "END",
+        `sudo install -D -m 644 ${ca} ${shellQuote(`${containerd}/ca.crt`)}`,
+        `printf '%s\\n' ${hostsToml.map((line) => `'${line}'`).join(" ")} | sudo tee ${shellQuote(`${containerd}/hosts.toml`)}`,
       ],
     ],
     [

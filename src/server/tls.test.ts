@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ConnectionOptions, connect, type PeerCertificate } from "node:tls";
@@ -291,4 +291,14 @@ test.each([
   await Bun.sleep(100);
   expect(lines.map(({ level }) => level)).toEqual(["warn"]);
   expect(lines[0]?.msg).toMatch(message);
+});
+
+test("a key that everybody can read is used with a warning", () => {
+  const { log, lines } = recordingLog();
+  const given = files(first);
+  chmodSync(given.key, 0o644);
+  stops.push(openTls(given, log).stop);
+  expect(lines.map(({ level, msg }) => `${level} ${msg}`)).toEqual([
+    "warn the TLS key can be read by other users of this machine: chmod 600",
+  ]);
 });

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import type { Log } from "./log.ts";
@@ -64,20 +64,25 @@ export function listenerTls({ certificate, key, minVersion, clientAuthority }: T
  * @throws TlsUnusable
  */
 export function openTls(files: TlsFiles, log: Log, { pollMs = 2000, clock = () => new Date() }: KeeperOptions = {}) {
+  // Before they are read: what changes from here on is noticed.
+  let read = pathsOf(files)
+    .map((path) => stateShown(statOrNothing(path)))
+    .join();
   let { tls: current, certificate } = readTls(files);
   let users: ((tls: Tls) => void)[] = [];
-  let read: string | undefined;
   let seen: string | undefined;
   let reminded: number | undefined;
   let isLooking = false;
   remind();
+  if ((statSync(files.key).mode & 0o004) !== 0) {
+    log.warn({ file: files.key }, "the TLS key can be read by other users of this machine: chmod 600");
+  }
 
   async function poll(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     try {
       const found = await stateOf(files);
-      read ??= found;
       if (found !== read && found === seen) {
         read = found;
         renew();
@@ -128,7 +133,6 @@ export function openTls(files: TlsFiles, log: Log, { pollMs = 2000, clock = () =
     look: renew,
     stop: () => clearInterval(timer),
   };
-  void poll();
   return keeper;
 }
 
@@ -140,14 +144,26 @@ function factsOf(certificate: X509Certificate) {
   };
 }
 
-/** What of the files tells that they were written; links are followed, as Kubernetes replaces secrets by them. */
 async function stateOf(files: TlsFiles): Promise<string> {
-  const paths = [files.certificate, files.key, files.clientAuthority ?? []].flat();
-  const states = paths.map(async (path) => {
-    const { mtimeMs, size, ino } = await stat(path);
-    return `${mtimeMs} ${size} ${ino}`;
-  });
-  return (await Promise.allSettled(states)).map((state) => (state.status === "fulfilled" ? state.value : "-")).join();
+  const found = pathsOf(files).map((path) => stat(path).catch(() => undefined));
+  return (await Promise.all(found)).map(stateShown).join();
+}
+
+/** What of a file tells that it was written. Links are followed, as Kubernetes replaces secrets by them. */
+function stateShown(found: Stats | undefined): string {
+  return found ? `${found.mtimeMs} ${found.size} ${found.ino}` : "-";
+}
+
+function statOrNothing(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function pathsOf({ certificate, key, clientAuthority }: TlsFiles): string[] {
+  return [certificate, key, ...(clientAuthority === undefined ? [] : [clientAuthority])];
 }
 
 /** @throws TlsUnusable */
