@@ -205,6 +205,23 @@ test("a server speaks HTTPS, says so, and takes a renewed certificate on SIGHUP"
   expect(await berth.child.exited).toBe(0);
 });
 
+test("beyond loopback nothing is warned of, unless clients are sent to http://", async () => {
+  const cwd = folder();
+  await runProgram("berth", ["tls", "init"], { cwd });
+  const warnings = async (publicUrl: string) => {
+    const { child, said } = await serve(cwd, { BERTH_LISTEN: "0.0.0.0:0", BERTH_PUBLIC_URL: publicUrl });
+    child.kill("SIGTERM");
+    await child.exited;
+    return said(/./)
+      .filter(({ level }) => level === "warn")
+      .map(({ msg }) => msg);
+  };
+  expect(await warnings("https://registry.example.com")).toEqual([]);
+  expect(await warnings("http://registry.example.com")).toEqual([
+    "the server speaks HTTPS only, and BERTH_PUBLIC_URL sends clients to http://",
+  ]);
+});
+
 test("two workers take a renewed certificate, and one that is started later has it although the files are broken", async () => {
   const cwd = folder();
   await runProgram("berth", ["tls", "init"], { cwd });
