@@ -66,7 +66,7 @@ function serve(given: TlsFiles, reusePort = false) {
     registry: async (request) =>
       request.url.endsWith("/big")
         ? sendContent({ kind: "file", path: big, offset: 0, sizeBytes: bigBytes }, { status: 200, headers: {} })
-        : Response.json({ url: request.url }),
+        : Response.json({ url: request.url, received: (await request.bytes()).length }),
     api: async (_, { secureTransport }) => Response.json({ secureTransport }),
   });
   stops.push(() => server.stop(0), keeper.stop);
@@ -122,7 +122,10 @@ test("fetch with the authority is served, and surfaces learn that the transport 
   const { server } = serve(files(first));
   expect(server.url).toBe(`https://127.0.0.1:${server.port}`);
   const tls = { ca: authority.certificate };
-  expect(await (await fetch(`${server.url}/v2/`, { tls })).json()).toEqual({ url: `${server.url}/v2/` });
+  expect(await (await fetch(`${server.url}/v2/`, { tls })).json()).toEqual({
+    url: `${server.url}/v2/`,
+    received: 0,
+  });
   expect(await (await fetch(server.url, { method: "POST", tls })).json()).toEqual({ secureTransport: true });
 });
 
@@ -183,6 +186,26 @@ test.each([false, true])(
     expect(await server.stop(1000)).toBe(true);
   },
 );
+
+test.each([false, true])("a push whose body is on its way goes on too (shared port: %p)", async (shared) => {
+  const given = files(first);
+  const { server } = serve(given, shared);
+  const ended = Promise.withResolvers<string>();
+  let answer = "";
+  const socket = connect({ port: server.port, host: "127.0.0.1", servername: "localhost", ca: authority.certificate });
+  socket.on("data", (bytes: Buffer) => {
+    answer += bytes.toString();
+  });
+  socket.on("error", ended.reject);
+  socket.on("close", () => ended.resolve(answer));
+  socket.write("PATCH /v2/app HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\nConnection: close\r\n\r\nfirst");
+  await until(() => server.inFlight === 1, "the request has arrived");
+
+  write(given, second);
+  await untilSecond(server.port);
+  socket.write("later");
+  expect(await ended.promise).toContain('"received":10');
+});
 
 test("a broken new pair is logged and the old one stays; a good one after it is taken", async () => {
   const given = files(first);
