@@ -19,6 +19,7 @@ import type { Log } from "./server/log.ts";
 import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
 import { openSharedPort } from "./server/shared-port.ts";
+import { openTls, type Tls, type TlsKeeper } from "./server/tls.ts";
 import { openSealingKey } from "./storage/keys.ts";
 import { startWorkers } from "./workers/workers.ts";
 
@@ -28,6 +29,8 @@ export interface Berth {
   /** Where clients reach it; a template when it has `{account}` in it. */
   readonly publicUrl: string;
   readonly rootKey: RootKeyInUse;
+  /** Reads the TLS files now rather than in a few seconds. Absent without TLS. */
+  readonly reload?: () => void;
   /** Finishes the requests in flight, within the configured time, and closes everything. */
   stop(): Promise<void>;
 }
@@ -44,11 +47,21 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     await checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
+    const tls = keepTls(config, opened, log);
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const { listen, trustedProxies } = config;
     const limits = listenerLimits(config);
-    const server = startServer({ listen, ready: () => ready(serving, log), log, observe, limits, trustedProxies });
+    const server = startServer({
+      listen,
+      ready: () => ready(serving, log),
+      tls: tls?.current,
+      log,
+      observe,
+      limits,
+      trustedProxies,
+    });
+    tls?.watch(server.renew);
     const stop = async () => {
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
@@ -60,14 +73,20 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       opened.defer(startRoutines(routines, log));
       server.serve(surfaces);
       serving = stores.metadata;
-      return { url: server.url, publicUrl, rootKey, stop };
+      return { url: server.url, publicUrl, rootKey, reload: tls?.look, stop };
     } catch (error) {
       await stop();
       throw error;
     }
   } catch (error) {
+    await opened.disposeAsync();
     throw explained(error);
   }
+}
+
+/** Before anything is made, as the port is: who starts with files that cannot be used is told, and nothing is left behind. */
+function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log): TlsKeeper | undefined {
+  return files && opened.adopt(openTls(files, log), (keeper) => keeper.stop());
 }
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
@@ -114,17 +133,21 @@ export interface WorkerTask {
   readonly config: Config;
   /** The one that all of them listen on. */
   readonly port: number;
+  /** The supervisor alone reads the files. The only part of a task that changes. */
+  readonly tls?: Tls;
 }
 
 export interface RunningWorker {
   /** What it has counted. */
   count(): Promise<Counted>;
+  /** Goes by a task that has changed. */
+  follow(task: WorkerTask): void;
   /** Finishes the requests in flight, within the configured time, and closes everything. */
   stop(): Promise<void>;
 }
 
 /** One of the processes that serve; a supervisor does what is done once. @throws CannotStart */
-export async function startWorker({ config, port }: WorkerTask, log: Log): Promise<RunningWorker> {
+export async function startWorker({ config, port, tls }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
     const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
@@ -137,6 +160,7 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
       listen,
       reusePort: true,
       ready: () => ready(stores.metadata, log),
+      tls,
       log,
       observe,
       limits: listenerLimits(config),
@@ -147,7 +171,14 @@ export async function startWorker({ config, port }: WorkerTask, log: Log): Promi
       await server.stop(config.shutdownGraceSeconds * 1000);
       await opened.disposeAsync();
     };
-    return { count: metrics.count, stop };
+    const follow = (changed: WorkerTask) => {
+      try {
+        if (changed.tls) server.renew(changed.tls);
+      } catch (error) {
+        log.error({ error }, "the TLS certificate could not be renewed: the one before stays");
+      }
+    };
+    return { count: metrics.count, follow, stop };
   } catch (error) {
     await opened.disposeAsync();
     throw explained(error);
@@ -183,7 +214,8 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
     await checkRates(config);
     await makeDataDirectory(config.data);
     // Before anything is made: a first start that finds the port taken leaves nothing behind.
-    const port = openSharedPort({ listen: config.listen, ready: () => ready(undefined, log), log });
+    const tls = keepTls(config, opened, log);
+    const port = openSharedPort({ listen: config.listen, ready: () => ready(undefined, log), tls: tls?.current, log });
     opened.defer(async () => port.release());
     const own = createMetrics(() => 0);
     const metrics = sumMetrics(async () => [
@@ -205,9 +237,13 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       await openSealingKey(sealingKeyFile(config));
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
-      await workers.begin(task);
+      tls?.watch((renewed) => {
+        port.renew(renewed);
+        workers.change({ ...task, tls: renewed });
+      });
+      await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
-      return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, stop };
+      return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };
     } catch (error) {
       await stop();
       throw error;

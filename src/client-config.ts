@@ -32,6 +32,8 @@ export interface ClientConfig {
   readonly credentialsFile?: string;
   /** The root key pair of a Berth on this machine. */
   readonly localCredentialsFile?: string;
+  /** A file of authorities in PEM that vouch for the endpoints, in place of those that the system trusts. */
+  readonly authorityFile?: string;
   /** Where tokens are kept between two calls. Absent where there is no home directory. */
   readonly cacheDirectory?: string;
 }
@@ -137,6 +139,7 @@ export function clientConfig(sources: ClientSources = {}): ClientConfig {
     profile: { name: value("AWS_PROFILE") ?? "default", given: value("AWS_PROFILE") !== undefined },
     credentialsFile: value("AWS_SHARED_CREDENTIALS_FILE") ?? (home && join(home, ".aws", "credentials")),
     localCredentialsFile: data && resolve(data, "credentials"),
+    authorityFile: value("AWS_CA_BUNDLE"),
     cacheDirectory: home && join(home, ".berth", "tokens"),
   };
 }

@@ -25,7 +25,7 @@ export function schemaFor(cwd: string) {
         publicUrl,
       )
         .optional()
-        .describe("where clients reach the server (http://localhost and the port); gives repositoryUri"),
+        .describe("where clients reach the server (http:// or https://localhost and the port); gives repositoryUri"),
       account: text("12 digits", parseAccountId)
         .prefault("000000000000")
         .describe("the account that exists from the first start"),
@@ -60,6 +60,23 @@ export function schemaFor(cwd: string) {
       trustedProxies: list("a list of addresses and networks, such as 10.0.0.0/8", network)
         .optional()
         .describe("proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (none)"),
+      tls: z
+        .strictObject(
+          {
+            certificate: text("a file", path(cwd))
+              .optional()
+              .describe("the certificate of the server in PEM, with its chain; makes the server speak HTTPS"),
+            key: text("a file", path(cwd)).optional().describe("the key of that certificate in PEM"),
+            minVersion: oneOf("1.2", ["1.2", "1.3"]).describe("the oldest TLS that is spoken: 1.2 or 1.3"),
+            clientAuthority: text("a file", path(cwd))
+              .optional()
+              .describe(
+                "certificates of authorities in PEM; clients must then show a certificate that one of them made",
+              ),
+          },
+          "a map of certificate, key, minVersion and clientAuthority",
+        )
+        .prefault({}),
       log: z
         .strictObject(
           {
@@ -149,12 +166,24 @@ export function schemaFor(cwd: string) {
       error: "they belong together; give both or neither",
       when: () => true,
     })
+    .refine(({ tls }) => (tls.certificate === undefined) === (tls.key === undefined), {
+      params: { keys: ["tls.certificate", "tls.key"] },
+      error: "they belong together; give both or neither",
+    })
+    .refine(({ tls }) => tls.clientAuthority === undefined || tls.certificate !== undefined, {
+      params: { keys: ["tls.clientAuthority"] },
+      error: "it needs tls.certificate and tls.key",
+    })
     .refine(({ region, regions }) => !regions?.length || regions.includes(region), {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",
     })
-    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, ...given }) => ({
+    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, tls, ...given }) => ({
       ...given,
+      tls:
+        tls.certificate !== undefined && tls.key !== undefined
+          ? { ...tls, certificate: tls.certificate, key: tls.key }
+          : undefined,
       rootKey:
         rootAccessKeyId !== undefined && rootSecretAccessKey !== undefined
           ? { accessKeyId: rootAccessKeyId, secretAccessKey: rootSecretAccessKey }

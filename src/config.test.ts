@@ -33,6 +33,7 @@ test("nothing given: the defaults", () => {
     workers: 1,
     createOnPush: false,
     publicAccess: false,
+    tls: undefined,
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
     limits: {
@@ -336,6 +337,36 @@ test("all problems at once, from wherever they come", () => {
     "colour",
     "rootAccessKeyId",
   ]);
+});
+
+test("with a certificate, clients are sent to https://", () => {
+  const config = load({ BERTH_TLS_CERTIFICATE: "a.crt", BERTH_TLS_KEY: "/b.key" });
+  expect(config.tls).toEqual({ certificate: join(cwd, "a.crt"), key: "/b.key", minVersion: "1.2" });
+  expect(publicUrlOf(config, 8443)).toBe("https://localhost:8443");
+  const given = load(
+    { BERTH_PUBLIC_URL: "https://registry.example.com" },
+    "tls: { certificate: a, key: b, minVersion: 1.3 }",
+  );
+  expect(given.tls?.minVersion).toBe("1.3");
+  expect(publicUrlOf(given, 8443)).toBe("https://registry.example.com");
+});
+
+test.each<[settings: Record<string, string>, message: string]>([
+  [
+    { BERTH_TLS_CERTIFICATE: "a.crt" },
+    "tls.certificate and tls.key (BERTH_TLS_CERTIFICATE): they belong together; give both or neither",
+  ],
+  [
+    { BERTH_TLS_KEY: "a.key" },
+    "tls.certificate and tls.key (BERTH_TLS_KEY): they belong together; give both or neither",
+  ],
+  [
+    { BERTH_TLS_CLIENT_AUTHORITY: "ca.crt" },
+    "tls.clientAuthority (BERTH_TLS_CLIENT_AUTHORITY): it needs tls.certificate and tls.key",
+  ],
+  [{ BERTH_TLS_MIN_VERSION: "1.1" }, 'tls.minVersion (BERTH_TLS_MIN_VERSION): given "1.1"; allowed: one of 1.2, 1.3'],
+])("of the TLS settings, %j is refused", (settings, message) => {
+  expect(problemsOf(settings)).toBe(message);
 });
 
 test("every setting is explained", () => {

@@ -66,7 +66,7 @@ export function loadConfig({ file, data, env = process.env, cwd = process.cwd() 
 
 /** Where clients reach a server with this configuration: `port` is the one it listens on. */
 export function publicUrlOf(config: Config, port = config.listen.port): string {
-  return config.publicUrl ?? `http://localhost:${port}`;
+  return config.publicUrl ?? `${config.tls ? "https" : "http"}://localhost:${port}`;
 }
 
 export interface SettingHelp {

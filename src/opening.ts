@@ -5,6 +5,7 @@ import type { Config } from "./config.ts";
 import type { BlobStore } from "./domain/registry/ports.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
+import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
@@ -137,6 +138,7 @@ export function explained(error: unknown): unknown {
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof TlsUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;
 }

@@ -1,3 +1,6 @@
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Config, loadConfig, publicUrlOf } from "../config.ts";
 import { findRootKey } from "../upkeep.ts";
 import { CommandFailed } from "./failure.ts";
@@ -26,9 +29,24 @@ export function printExports(
     AWS_DEFAULT_REGION: config.region,
     // Newer SDKs look at this one only, and one that is left from another session would win.
     AWS_REGION: config.region,
+    ...authorityVariables(config),
   };
   const assignments = Object.entries(variables).map(([name, value]) => `${name}=${shellQuote(value)}`);
   console.log(`export ${assignments.join(" ")}`);
   // It belongs to other keys; sent with ours, it makes them invalid.
   console.log("unset AWS_SESSION_TOKEN");
+}
+
+/** The authority that `berth tls init` made, if the server's certificate is from it: no client knows that one by itself. */
+function authorityVariables({ tls }: Config): Record<string, string> {
+  const file = tls && join(dirname(tls.certificate), "ca.crt");
+  try {
+    if (!file) return {};
+    const [certificate, authority] = [tls.certificate, file].map((path) => new X509Certificate(readFileSync(path)));
+    if (!authority || !certificate?.verify(authority.publicKey)) return {};
+    return { AWS_CA_BUNDLE: file, NODE_EXTRA_CA_CERTS: file };
+  } catch {
+    // There is none, or it is not for this user to read.
+    return {};
+  }
 }

@@ -115,6 +115,45 @@ account
   .option("--env", "print it as variables for the AWS CLI and SDKs")
   .action(lazily(() => import("./account.ts"), "newRootKey"));
 
+const tls = program
+  .command("tls")
+  .summary("make certificates of your own")
+  .description("Make a private authority, and certificates of the server, for where no other authority can be asked.");
+
+const outOption = ["--out <dir>", "the folder of the files (DATA/tls)"] as const;
+const daysOption = ["--days <number>", "how long the server's certificate is valid, at most 825", "397"] as const;
+const hostOption = [
+  "--host <name>",
+  "one more name or address of the server, or *.NAME; any number of times",
+  (name: string, names: readonly string[]) => [...names, name],
+  [],
+] as const;
+
+tls
+  .command("init")
+  .description(
+    "Make a private authority and a certificate for the names that the settings tell, and print what the server and each client need to use them.",
+  )
+  .summary("make an authority and a certificate")
+  .option(...configOption)
+  .option(...hostOption)
+  .option(...outOption)
+  .option(...daysOption)
+  .option("--force", "replace files that are there, and so the authority that clients trust")
+  .action(lazily(() => import("./tls.ts"), "tlsInit"));
+
+tls
+  .command("renew")
+  .description(
+    "Make another certificate from the same authority, for the same names. A server that uses the files takes it while it runs.",
+  )
+  .summary("make another certificate from the same authority")
+  .option(...configOption)
+  .option(...hostOption)
+  .option(...outOption)
+  .option(...daysOption)
+  .action(lazily(() => import("./tls.ts"), "tlsRenew"));
+
 program
   .command("migrate")
   .description("Bring the database up to date. Every start does so too; this does it before, or elsewhere.")

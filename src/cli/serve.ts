@@ -1,3 +1,4 @@
+import { isatty } from "node:tty";
 import { type Berth, startBerth, startSupervisor } from "../app.ts";
 import { loadConfig } from "../config.ts";
 import { CannotStart } from "../opening.ts";
@@ -29,15 +30,19 @@ export async function serve({ config: file }: { config?: string }): Promise<void
     throw error;
   });
 
+  reloadOnHangUp(berth);
+
   const publicUrl = reachedBy(berth.publicUrl, config);
   // To standard error, so that standard output has the log and nothing else.
   const command = isCompiled ? "berth" : "npx berth";
   process.stderr.write(welcome({ ...berth, version, publicUrl, createOnPush: config.createOnPush, command }));
-  if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
+  if (config.tls && !publicUrl.startsWith("https:")) {
+    log.warn({ publicUrl }, "the server speaks HTTPS only, and BERTH_PUBLIC_URL sends clients to http://");
+  } else if (!isLoopback(config.listen.host) && !publicUrl.startsWith("https:")) {
     const listen = `${config.listen.host}:${config.listen.port}`;
     log.warn(
       { listen },
-      "passwords and images cross the network unencrypted: put a proxy with TLS in front and set BERTH_PUBLIC_URL to its https:// address",
+      "passwords and images cross the network unencrypted: set BERTH_TLS_CERTIFICATE and BERTH_TLS_KEY (`berth tls init` makes them), or put a proxy with TLS in front and set BERTH_PUBLIC_URL to its https:// address",
     );
   }
   const { accessKeyId, file: keyFile } = berth.rootKey;
@@ -66,4 +71,9 @@ function stopOnSignal(starting: Promise<Berth>, log: Log): void {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+}
+
+/** As daemons do. On a terminal, SIGHUP says that it was closed, and ends the program as it ends any other. */
+function reloadOnHangUp({ reload }: Berth): void {
+  if (reload && !isatty(0)) process.on("SIGHUP", reload);
 }

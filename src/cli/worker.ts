@@ -28,7 +28,7 @@ export async function work(number: string, expected: string): Promise<void> {
     return reportFailure(error, supervisor, log);
   }
   const running = await startWorker(task as WorkerTask, log).catch((error) => reportFailure(error, supervisor, log));
-  supervisor.listening(running.count);
+  supervisor.listening(running.count, (changed) => running.follow(changed as WorkerTask));
 
   const why = await ended;
   if (why === "abandoned") log.error({}, "the supervisor is gone: stopping");

@@ -3,6 +3,7 @@ import { createPaceKeeper } from "./pace.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
 import { type Arrival, answerPlainly, pathOf, type Route, routeOf, type Surfaces } from "./routes.ts";
 import { fitToRequest } from "./send.ts";
+import { listenerTls, type Tls } from "./tls.ts";
 
 export interface ServerOptions {
   /** Port 0 takes any free one. */
@@ -11,6 +12,8 @@ export interface ServerOptions {
   reusePort?: boolean;
   /** Resolves when requests can be served. The `name` of what it throws is shown to everybody. */
   ready(): Promise<void>;
+  /** Left out: plain HTTP. */
+  tls?: Tls;
   log: Log;
   /** Told of every request whose answer has been handed over. */
   observe?(finished: Finished): void;
@@ -44,6 +47,8 @@ export interface RunningServer {
   readonly port: number;
   /** Requests whose answers are not fully sent. */
   readonly inFlight: number;
+  /** Greets new connections with another certificate. Requests in flight end on the connections that they have. @throws CannotListen */
+  renew(tls: Tls): void;
   /** Opens the surfaces. Until then the port is held and health is answered, everything else with 503. */
   serve(surfaces: Surfaces): void;
   /** Takes no more requests, waits so long for those in flight, then cuts them off. Answers whether none was cut. */
@@ -82,6 +87,7 @@ export function startServer(options: ServerOptions): RunningServer {
   const health = { ready, readyTimeoutMs };
   const pace = createPaceKeeper({ minBytesPerSecond, windowMs: paceWindowMs, now: () => performance.now() });
   let surfaces: Surfaces | undefined;
+  let { tls } = options;
   /** Requests that are being worked on: these may still need what is closed after the server. */
   const working = new Set<Promise<Response>>();
 
@@ -91,7 +97,7 @@ export function startServer(options: ServerOptions): RunningServer {
     const noted: Record<string, string | number | boolean> = {};
     let isTooSlow = false;
     const arrival: Arrival = {
-      ...arrivalOf(request, server, proxies, noted),
+      ...arrivalOf(request, server, proxies, tls !== undefined, noted),
       paced(bytes) {
         server.timeout(request, 0);
         return pace.keep(bytes, () => {
@@ -109,7 +115,7 @@ export function startServer(options: ServerOptions): RunningServer {
     let response: Response;
     let failure: unknown;
     try {
-      const isBusy = server.pendingRequests > concurrentRequests;
+      const isBusy = inFlight() > concurrentRequests;
       response = await answer(request, route, arrival, isBusy);
       if (isTooSlow) response = tooSlow(response);
     } catch (error) {
@@ -150,38 +156,69 @@ export function startServer(options: ServerOptions): RunningServer {
     return unread(surfaces.busy ? await surfaces.busy[route](request, arrival) : busy(), request);
   }
 
-  const server = listenOn(
-    { ...listen, reusePort: options.reusePort ?? false },
-    {
-      idleTimeout: idleTimeoutSeconds,
-      fetch(request, bun) {
-        const answer = receive(request, bun);
-        working.add(answer);
-        void answer.finally(() => working.delete(answer));
-        return answer;
-      },
-      // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
-      error(error) {
-        log.error({ error }, "an answer could not be sent");
-        return internalError();
-      },
+  const handlers: Handlers = {
+    idleTimeout: idleTimeoutSeconds,
+    fetch(request, bun) {
+      const answer = receive(request, bun);
+      working.add(answer);
+      void answer.finally(() => working.delete(answer));
+      return answer;
     },
-  );
+    // Reached only after `receive` has answered: the file of an answer is gone or cannot be opened.
+    error(error) {
+      log.error({ error }, "an answer could not be sent");
+      return internalError();
+    },
+  };
+  const reusePort = options.reusePort ?? false;
+  let server = listenOn({ ...listen, reusePort }, handlers, tls);
   const port = server.port ?? listen.port;
+  let isStopping = false;
+  /** Those that take no more connections, and when the last of their requests ends. */
+  const leaving = new Map<Bun.Server<unknown>, Promise<void>>();
   const pacing = setInterval(pace.check, paceWindowMs / 4);
 
+  const all = () => [...new Set([server, ...leaving.keys()])];
+  const inFlight = () => all().reduce((sum, { pendingRequests }) => sum + pendingRequests, 0);
+
+  /** Bun closes idle connections, lets the others finish their request, and counts one until its last byte is sent. */
+  function leave(old: Bun.Server<unknown>): Promise<void> {
+    const left = leaving.get(old) ?? old.stop().finally(() => leaving.delete(old));
+    leaving.set(old, left);
+    return left;
+  }
+
   return {
-    url: `http://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`,
+    url: `${tls ? "https" : "http"}://${listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`,
     port,
     get inFlight() {
-      return server.pendingRequests;
+      return inFlight();
+    },
+    // Bun cannot give a listener another certificate (`reload` ignores it: oven-sh/bun#43815), so another listener takes
+    // the port over. The old one closes connections that have no request yet; those that have one end after it.
+    renew(next) {
+      if (isStopping) return;
+      const old = server;
+      const address = { host: listen.host, port, reusePort };
+      if (reusePort) server = listenOn(address, handlers, next);
+      // Nothing comes between: a stopped listener gives its port free at once.
+      void leave(old);
+      if (!reusePort) {
+        try {
+          server = listenOn(address, handlers, next);
+        } catch (error) {
+          server = listenOn(address, handlers, tls);
+          throw error;
+        }
+      }
+      tls = next;
     },
     serve(opened) {
       surfaces = opened;
     },
     async stop(graceMs) {
-      // Bun closes idle connections, lets the others finish their request, and counts one until its last byte is sent.
-      const drained = server.stop().then(() => true);
+      isStopping = true;
+      const drained = Promise.all(all().map(leave)).then(() => true);
       let timer: Timer | undefined;
       const over = new Promise<boolean>((resolve) => {
         timer = setTimeout(() => resolve(false), graceMs);
@@ -189,8 +226,8 @@ export function startServer(options: ServerOptions): RunningServer {
       const finished = await Promise.race([drained, over]);
       clearTimeout(timer);
       if (!finished) {
-        log.warn({ requests: server.pendingRequests, graceMs }, "stopping: requests in flight were cut off");
-        await server.stop(true);
+        log.warn({ requests: inFlight(), graceMs }, "stopping: requests in flight were cut off");
+        await Promise.all(all().map((one) => one.stop(true)));
         // Their connections are gone, so they end as soon as they notice.
         await Promise.race([Promise.allSettled(working), Bun.sleep(cutOffMs)]);
       }
@@ -206,7 +243,7 @@ type Handlers = Pick<Bun.Serve.Options<unknown>, "idleTimeout" | "error"> & {
 
 type Address = ServerOptions["listen"] & { readonly reusePort: boolean };
 
-function listenOn({ host, port, reusePort }: Address, handlers: Handlers): Bun.Server<unknown> {
+function listenOn({ host, port, reusePort }: Address, handlers: Handlers, tls: Tls | undefined): Bun.Server<unknown> {
   try {
     return Bun.serve({
       hostname: host,
@@ -216,6 +253,7 @@ function listenOn({ host, port, reusePort }: Address, handlers: Handlers): Bun.S
       reusePort,
       // Layers may have 52 GB. Each surface knows what it takes and stops reading there.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(tls ? { tls: listenerTls(tls) } : {}),
       ...handlers,
     });
   } catch (cause) {
@@ -227,6 +265,7 @@ function arrivalOf(
   request: Request,
   server: Bun.Server<unknown>,
   proxies: Proxies,
+  isEncrypted: boolean,
   noted: Record<string, string | number | boolean>,
 ): Arrival {
   const address = server.requestIP(request)?.address ?? "unknown";
@@ -234,7 +273,7 @@ function arrivalOf(
   return {
     // It tells when the request came, so that its record is found by it.
     requestId: Bun.randomUUIDv7(),
-    ...proxies.originOf(address, request.headers),
+    ...proxies.originOf(address, request.headers, isEncrypted),
     ...(userAgent === null ? {} : { userAgent }),
     note: (facts) => void Object.assign(noted, facts),
   };

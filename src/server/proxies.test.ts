@@ -6,7 +6,7 @@ const from = (peer: string, forwardedFor?: string, proto?: string) => {
   const headers = new Headers();
   if (forwardedFor !== undefined) headers.set("x-forwarded-for", forwardedFor);
   if (proto !== undefined) headers.set("x-forwarded-proto", proto);
-  const { sourceIp, secureTransport } = proxies.originOf(peer, headers);
+  const { sourceIp, secureTransport } = proxies.originOf(peer, headers, false);
   return secureTransport ? `${sourceIp} by TLS` : sourceIp;
 };
 
@@ -37,5 +37,21 @@ test.each([
 
 test("nobody is trusted unless it is said", () => {
   const headers = new Headers({ "x-forwarded-for": "203.0.113.9", "x-forwarded-proto": "https" });
-  expect(createProxies([]).originOf("127.0.0.1", headers)).toEqual({ sourceIp: "127.0.0.1", secureTransport: false });
+  expect(createProxies([]).originOf("127.0.0.1", headers, false)).toEqual({
+    sourceIp: "127.0.0.1",
+    secureTransport: false,
+  });
+});
+
+test.each<[peer: string, headers: Record<string, string>, secureTransport: boolean]>([
+  // Nobody's word counts for more than the connection itself.
+  ["203.0.113.9", {}, true],
+  ["203.0.113.9", { "x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "http" }, true],
+  // A trusted proxy's connection to us says nothing about the client's to it.
+  ["10.0.0.5", { "x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "http" }, false],
+  ["10.0.0.5", { "x-forwarded-for": "198.51.100.1" }, false],
+  ["10.0.0.5", { "x-forwarded-for": "198.51.100.1", "x-forwarded-proto": "https" }, true],
+  ["10.0.0.5", {}, true],
+])("over TLS, from %s with %j", (peer, headers, secureTransport) => {
+  expect(proxies.originOf(peer, new Headers(headers), true).secureTransport).toBe(secureTransport);
 });

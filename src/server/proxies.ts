@@ -7,8 +7,11 @@ export interface Origin {
 }
 
 export interface Proxies {
-  /** @param peer the address at the other end of the connection */
-  originOf(peer: string, headers: Headers): Origin;
+  /**
+   * @param peer the address at the other end of the connection
+   * @param isEncrypted whether that connection is
+   */
+  originOf(peer: string, headers: Headers, isEncrypted: boolean): Origin;
 }
 
 /** More hops than anybody has. What comes before is a client's own words. */
@@ -30,12 +33,14 @@ export function createProxies(trusted: readonly string[]): Proxies {
     isIPv4(address) ? networks.check(address, "ipv4") : isIPv6(address) && networks.check(address, "ipv6");
 
   return {
-    originOf(peer, headers) {
-      const direct = { sourceIp: plainAddress(peer), secureTransport: false };
+    originOf(peer, headers, isEncrypted) {
+      const direct = { sourceIp: plainAddress(peer), secureTransport: isEncrypted };
       if (!isTrusted(direct.sourceIp)) return direct;
       let { sourceIp } = direct;
       const hops = listOf(headers.get("x-forwarded-for")).slice(-maxHops);
       const schemes = listOf(headers.get("x-forwarded-proto"));
+      // It comes by itself, from the address of a proxy.
+      if (hops.length === 0 && schemes.length === 0) return direct;
       for (const hop of hops.reverse()) {
         const address = hopAddress(hop);
         // Nobody knows what the rest of the header would mean.

@@ -1,4 +1,5 @@
 import { type RunningServer, type ServerOptions, startServer } from "./listener.ts";
+import type { Tls } from "./tls.ts";
 
 /** A port that several of our processes listen on, and nobody else. */
 export interface SharedPort {
@@ -8,6 +9,8 @@ export interface SharedPort {
   hold(): void;
   /** Others of ours listen: leaves the port to them. */
   release(): void;
+  /** From now on the port is held with another certificate. */
+  renew(tls: Tls): void;
 }
 
 /**
@@ -19,6 +22,7 @@ export interface SharedPort {
 export function openSharedPort(options: ServerOptions): SharedPort {
   const { host } = options.listen;
   let { port } = options.listen;
+  let { tls } = options;
   let holder: RunningServer | undefined;
 
   function hold(): RunningServer {
@@ -26,10 +30,10 @@ export function openSharedPort(options: ServerOptions): SharedPort {
     // Two that change from alone to shared at the same moment would both find the port free.
     const turn = takeTurn();
     try {
-      const alone = startServer({ ...options, listen: { host, port }, reusePort: false });
+      const alone = startServer({ ...options, tls, listen: { host, port }, reusePort: false });
       ({ port } = alone);
       void alone.stop(0);
-      holder = startServer({ ...options, listen: { host, port }, reusePort: true });
+      holder = startServer({ ...options, tls, listen: { host, port }, reusePort: true });
       return holder;
     } finally {
       turn?.stop(true);
@@ -44,6 +48,10 @@ export function openSharedPort(options: ServerOptions): SharedPort {
     release() {
       void holder?.stop(cutOffMs);
       holder = undefined;
+    },
+    renew(next) {
+      tls = next;
+      holder?.renew(next);
     },
   };
 }

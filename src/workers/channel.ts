@@ -6,8 +6,8 @@ export interface Supervisor {
   readonly task: Promise<unknown>;
   /** Resolves when the worker shall end: it was told to, or its supervisor is gone. */
   readonly ended: Promise<"told" | "abandoned">;
-  /** From now on the supervisor's questions are answered with what `count` counts. */
-  listening(count: () => Promise<unknown>): void;
+  /** From now on the supervisor's questions are answered with what `count` counts, and `change` hears of a changed task. */
+  listening(count: () => Promise<unknown>, change: (task: unknown) => void): void;
   failed(reason: string): void;
   /** Tells the last figures, before the worker ends. */
   farewell(): Promise<void>;
@@ -19,6 +19,9 @@ export function connectToSupervisor(): Supervisor | undefined {
   const task = Promise.withResolvers<unknown>();
   const ended = Promise.withResolvers<"told" | "abandoned">();
   let count: (() => Promise<unknown>) | undefined;
+  let change: ((task: unknown) => void) | undefined;
+  /** Came while the worker was beginning. */
+  let missed: { readonly task: unknown } | undefined;
   // The supervisor may go between any two lines; then `ended` tells, and nobody misses the message.
   const say = (message: ToSupervisor) => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
@@ -29,15 +32,20 @@ export function connectToSupervisor(): Supervisor | undefined {
 
   process.on("message", (message: ToWorker) => {
     if (message.kind === "begin") task.resolve(message.task);
-    else if (message.kind === "count") void sayCounted(message.id);
+    else if (message.kind === "change") {
+      if (change) change(message.task);
+      else missed = message;
+    } else if (message.kind === "count") void sayCounted(message.id);
     else ended.resolve("told");
   });
   process.on("disconnect", () => ended.resolve("abandoned"));
   return {
     task: task.promise,
     ended: ended.promise,
-    listening(how) {
+    listening(how, follow) {
       count = how;
+      change = follow;
+      if (missed) follow(missed.task);
       say({ kind: "listening" });
     },
     failed: (reason) => say({ kind: "failed", reason }),

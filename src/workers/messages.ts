@@ -3,6 +3,8 @@
 export type ToWorker =
   /** Begins its work. The supervisor alone reads settings, so that a worker that is started again has the same ones. */
   | { readonly kind: "begin"; readonly task: unknown }
+  /** Its task has changed in a way that it can follow while it works. */
+  | { readonly kind: "change"; readonly task: unknown }
   /** Asks for the worker's counters. */
   | { readonly kind: "count"; readonly id: number }
   /** Finishes what is in flight and ends. */

@@ -21,6 +21,8 @@ export interface WorkersOptions {
 export interface Workers {
   /** Gives them their task, and resolves when all of them listen. @throws WorkerFailed */
   begin(task: unknown): Promise<void>;
+  /** Gives those that run, and all that are started from now on, a task that has changed. */
+  change(task: unknown): void;
   /** What each has counted; for one that does not answer in time, what it said last. */
   count(timeoutMs: number): Promise<{ readonly worker: number; readonly counted: unknown }[]>;
   /** Lets each finish what is in flight for so long, and ends those that have not. Safe to call at any time. */
@@ -184,6 +186,11 @@ export function startWorkers({ count, command, port, remember, log }: WorkersOpt
       task = { given };
       for (const worker of workers) say(worker, { kind: "begin", task: given });
       return begun.promise;
+    },
+    change(given) {
+      if (!task) return;
+      task = { given };
+      for (const worker of workers) say(worker, { kind: "change", task: given });
     },
     async count(timeoutMs) {
       const listening = workers.filter(({ isListening }) => isListening);

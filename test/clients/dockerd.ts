@@ -23,8 +23,12 @@ export type Docker = (
 ) => Promise<string>;
 
 export interface DaemonOptions {
-  /** Names of hosts that only this daemon and the programs it starts know, all at the loopback address. */
+  /** Names of hosts that only this daemon and the programs it starts know, all at one address. */
   readonly hosts?: readonly string[];
+  /** A loopback one if left out. */
+  readonly address?: string;
+  /** The folder that only this daemon has at /etc/docker/certs.d. With it, the hosts have to speak TLS that it trusts. */
+  readonly certificates?: string;
 }
 
 /** A daemon of our own: it touches no network set-up, no image and no socket of a daemon that may already run here. */
@@ -35,7 +39,7 @@ export async function startDaemon(world: World, options: DaemonOptions = {}): Pr
   const logFile = join(folder, "dockerd.log");
   const daemon = Bun.spawn(
     [
-      ...(await withHosts(folder, options.hosts)),
+      ...(await inPlaceOfItsOwn(folder, options)),
       "dockerd",
       "--iptables=false",
       "--ip6tables=false",
@@ -44,7 +48,9 @@ export async function startDaemon(world: World, options: DaemonOptions = {}): Pr
       `--exec-root=${join(folder, "exec")}`,
       `--pidfile=${join(folder, "dockerd.pid")}`,
       `--host=${socket}`,
-      ...(options.hosts ?? []).map((host) => `--insecure-registry=${host}:${new URL(world.url).port}`),
+      ...(options.certificates ? [] : (options.hosts ?? [])).map(
+        (host) => `--insecure-registry=${host}:${new URL(world.url).port}`,
+      ),
     ],
     {
       stdin: "ignore",
@@ -79,12 +85,15 @@ export async function startDaemon(world: World, options: DaemonOptions = {}): Pr
   throw new Error(`dockerd does not start:\n${(await readFile(logFile, "utf8")).split("\n").slice(-10).join("\n")}`);
 }
 
-/** A command before another: it then reads a file of host names of its own, which nobody else sees. */
-async function withHosts(folder: string, hosts: readonly string[] = []): Promise<string[]> {
+/** A command before another: it then sees a file of host names and certificates of its own, which nobody else sees. */
+async function inPlaceOfItsOwn(folder: string, options: DaemonOptions): Promise<string[]> {
+  const { hosts = [], address = "127.0.0.1", certificates } = options;
   if (hosts.length === 0) return [];
   const file = join(folder, "hosts");
-  await writeFile(file, `127.0.0.1 localhost ${hosts.join(" ")}\n`);
-  return ["unshare", "--mount", "sh", "-c", `mount --bind ${file} /etc/hosts && exec "$@"`, "sh"];
+  await writeFile(file, `127.0.0.1 localhost\n${address} ${hosts.join(" ")}\n`);
+  const mounts = [`mount --bind ${file} /etc/hosts`];
+  if (certificates) mounts.push("mkdir -p /etc/docker/certs.d", `mount --bind ${certificates} /etc/docker/certs.d`);
+  return ["unshare", "--mount", "sh", "-c", `${mounts.join(" && ")} && exec "$@"`, "sh"];
 }
 
 /** What a killed daemon leaves mounted would keep its folder from being removed. */

@@ -23,6 +23,7 @@ import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
 
@@ -43,6 +44,7 @@ const CLIENTS: readonly Client[] = [
   webIdentity,
   terraformIam,
   publicAccess,
+  tls,
   races,
   conformance,
   helm,

@@ -22,17 +22,24 @@ export interface Server {
 /**
  * Starts Berth from the source tree, as a program of its own, on a free port and an empty data directory.
  * @param settings more `BERTH_…` variables
+ * @param options.authority the file of who vouches for its certificate, where the settings give it one
+ * @param options.everywhere it listens on all addresses of the machine, and not on a loopback one only
  */
-export async function startServer(folder: string, settings: Record<string, string> = {}): Promise<Server> {
-  const host = `127.0.0.1:${await freePort()}`;
-  const url = `http://${host}`;
+export async function startServer(
+  folder: string,
+  settings: Record<string, string> = {},
+  { authority, everywhere = false }: { authority?: string; everywhere?: boolean } = {},
+): Promise<Server> {
+  const port = await freePort();
+  const host = `127.0.0.1:${port}`;
+  const url = `${authority === undefined ? "http" : "https"}://${host}`;
   const logFile = join(folder, "berth.log");
   const log = await open(logFile, "w");
   const child = Bun.spawn([process.execPath, "src/cli/main.ts", "serve"], {
     cwd: ROOT,
     env: {
       ...withoutBerth(process.env),
-      BERTH_LISTEN: host,
+      BERTH_LISTEN: everywhere ? `0.0.0.0:${port}` : host,
       BERTH_PUBLIC_URL: url,
       BERTH_DATA: join(folder, "data"),
       BERTH_ACCOUNT: ACCOUNT,
@@ -65,7 +72,7 @@ export async function startServer(folder: string, settings: Record<string, strin
 
   const deadline = Date.now() + 30_000;
   while (Date.now() < deadline && !crash()) {
-    if (await answers(url)) return { host, url, logFile, crash, stop };
+    if (await answers(url, authority)) return { host, url, logFile, crash, stop };
     await Bun.sleep(50);
   }
   await stop();
@@ -79,9 +86,10 @@ function withoutBerth(environment: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(kept) as Record<string, string>;
 }
 
-async function answers(url: string): Promise<boolean> {
+async function answers(url: string, authority: string | undefined): Promise<boolean> {
   try {
-    return (await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(2_000) })).status === 401;
+    const tls = authority === undefined ? {} : { tls: { ca: Bun.file(authority) } };
+    return (await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(2_000), ...tls })).status === 401;
   } catch {
     return false;
   }

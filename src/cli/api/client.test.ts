@@ -1,4 +1,8 @@
 import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { makeAuthority, makeServerPair } from "../certificates.ts";
 import { createApi, elementIn } from "./client.ts";
 
 const servers: Bun.Server<undefined>[] = [];
@@ -37,6 +41,24 @@ test("a call is signed for its service and region, with the session's token, and
   expect(seen.get("authorization")).toMatch(/^AWS4-HMAC-SHA256 Credential=AKIA\/\d{8}\/eu-west-1\/ecr\/aws4_request, /);
   expect(seen.get("x-amz-security-token")).toBe("the session");
   expect(JSON.stringify([...seen])).not.toContain("the secret");
+});
+
+test("a server with a certificate from a private authority is asked if the authority is known", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-authority-"));
+  const year = { from: new Date(), days: 365 };
+  const authority = await makeAuthority("Private", year);
+  const { certificate: cert, key } = await makeServerPair(authority, ["127.0.0.1"], year);
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", tls: { cert, key }, fetch: () => Response.json({}) });
+  servers.push(server);
+  const authorityFile = join(folder, "ca.crt");
+  writeFileSync(authorityFile, authority.certificate);
+  const ecr = new URL(`https://127.0.0.1:${server.port}`);
+  const askWith = (file?: string) =>
+    createApi({ endpoints: { ecr }, region: "eu-west-1", authorityFile: file }).json(call);
+  expect(await askWith(authorityFile)).toEqual({});
+  await expect(askWith()).rejects.toThrow(/certificate/);
+  await expect(askWith(join(folder, "none"))).rejects.toThrow(/^AWS_CA_BUNDLE: .*none cannot be read \(ENOENT\)$/);
+  rmSync(folder, { recursive: true });
 });
 
 test.each<[name: string, answer: () => Response, says: string]>([

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { ApiService, ClientConfig, KeyPair } from "../../client-config.ts";
 
@@ -50,7 +51,7 @@ export interface ApiOptions {
 }
 
 export function createApi(
-  { endpoints, region }: Pick<ClientConfig, "endpoints" | "region">,
+  { endpoints, region, authorityFile }: Pick<ClientConfig, "endpoints" | "region" | "authorityFile">,
   options: ApiOptions = {},
 ): Api {
   const { timeoutMs = defaultTimeoutMs, clock = () => new Date() } = options;
@@ -63,12 +64,13 @@ export function createApi(
 
   /** Text of a successful answer. */
   async function send(endpoint: URL, operation: string, headers: Record<string, string>, body: string) {
+    const authorities = endpoint.protocol === "https:" ? await authoritiesIn(authorityFile) : {};
     let response: Response;
     let text: string;
     try {
       // A redirect would take the signature, or a token in the body, to a place that nobody configured.
       const signal = AbortSignal.timeout(timeoutMs);
-      response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal });
+      response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal, ...authorities });
       text = await limitedText(response);
     } catch (error) {
       throw new CallFailed(`${endpoint.origin} does not answer ${operation}: ${causeOf(error, timeoutMs)}`);
@@ -144,6 +146,16 @@ async function limitedText(response: Response): Promise<string> {
     if (text.length > maxAnswerBytes) throw new TooLong();
   }
   return text + decoder.decode();
+}
+
+/** Who vouches for a server in place of those that the system trusts, as `fetch` takes it. */
+async function authoritiesIn(file: string | undefined): Promise<{ tls?: { ca: string } }> {
+  if (file === undefined) return {};
+  try {
+    return { tls: { ca: await readFile(file, "utf8") } };
+  } catch (error) {
+    throw new CallFailed(`AWS_CA_BUNDLE: ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
 }
 
 function causeOf(error: unknown, timeoutMs: number): string {
