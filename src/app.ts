@@ -6,6 +6,8 @@ import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import type { KeyWrapper } from "./domain/keys/ports.ts";
+import { createKeyWrapper } from "./domain/keys/wrapping.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
@@ -27,6 +29,7 @@ import {
   type RootKeyPair,
   readRootKey,
 } from "./storage/keys.ts";
+import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
@@ -118,6 +121,7 @@ export async function openStores(
 async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
   const { metadata, blobs } = opened.use(await openStores(config));
   const sealingKey = await openSealingKey(sealingKeyFile(config));
+  const keyWrapper = await openKeyWrapper(config, metadata);
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
@@ -127,6 +131,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    keyWrapper,
     allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
@@ -149,7 +154,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -252,10 +257,11 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       opened.defer(await listenForMetrics(config, metrics, log));
       const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
+      const keyWrapper = await openKeyWrapper(config, stores.metadata);
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       await workers.begin(task);
-      opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
+      opened.defer(startRoutines(routinesDoneOnce(config, { ...stores, keyWrapper }, own, log), log));
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, stop };
     } catch (error) {
       await stop();
@@ -420,6 +426,30 @@ async function makeDataDirectory(path: string): Promise<void> {
 
 function sealingKeyFile(config: Config): string {
   return join(config.data, "keys", "sealing.key");
+}
+
+function masterKeySource({ kms, credentialsDirectory, data }: Config): MasterKeySource {
+  const credential = credentialsDirectory && join(credentialsDirectory, "berth-master-key");
+  return {
+    given: kms.masterKey,
+    credential: credential && existsSync(credential) ? credential : undefined,
+    file: join(data, "keys", "master-key"),
+  };
+}
+
+/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
+async function openKeyWrapper(config: Config, metadata: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+  const source = masterKeySource(config);
+  const file = ownMasterKeyFile(source);
+  if (file !== undefined && !existsSync(file)) {
+    const wrapped = await metadata.read.keys.allMaterials({ limit: 1 });
+    if (wrapped.length > 0 && !existsSync(file)) {
+      throw new CannotStart(
+        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+      );
+    }
+  }
+  return createKeyWrapper(await openMasterKeys(source));
 }
 
 function credentialsFile(config: Config): string {

@@ -19,6 +19,8 @@ import { createSealer } from "./domain/identity/sealer.ts";
 import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
+import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
+import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -35,10 +37,11 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata & AuditMetadata;
+  readonly metadata: Metadata & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
+  readonly keyWrapper: KeyWrapper;
   readonly issuerKeys: IssuerKeys;
   /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
   readonly allowInsecureIssuers: boolean;
@@ -91,13 +94,23 @@ export function compose(parts: Parts) {
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
   const roles = createRoleResources({ read: metadata.read, compile });
-  const accessOver = (ecr: ResourcePolicies) =>
-    createAccess({
+  const accessOver = (keepers: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
+    const all = { ecr: resources, iam: roles, kms: keyServices.resources, ...keepers };
+    return createAccess({
       principals,
-      resources: withResourceControl(resourcesByService({ ecr, iam: roles }), organizationPolicies),
+      resources: withResourceControl(resourcesByService(all), organizationPolicies),
       clock,
     });
-  const access = accessOver(resources);
+  };
+  const keyServices = createKeyServices({
+    metadata,
+    wrapper: parts.keyWrapper,
+    directory,
+    compile,
+    accessOver: (kms) => accessOver({ kms }),
+    clock,
+  });
+  const access = accessOver({});
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   const organizations = createOrganizations({
     metadata,
@@ -120,7 +133,7 @@ export function compose(parts: Parts) {
   const addresses = createAddresses(parts.publicUrl);
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories({ metadata, imageFacts, resources, clock });
-  const policies = createPolicies({ metadata, directory, resources, accessOver });
+  const policies = createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) });
   const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
   const images = createImages({ metadata, imageFacts, pullTimes, clock });
   const settings = createSettings({ metadata, resources });
@@ -164,6 +177,7 @@ export function compose(parts: Parts) {
     lookup: createLookup(metadata),
     organizations,
     iam,
+    kms: keyServices,
     policies,
     sealer,
     maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,

@@ -10,7 +10,13 @@ import { parseAccountId, parseRegion } from "./domain/names.ts";
  * in its variable (the file is read without YAML's types, so that `account: 000000000000` stays twelve digits); one schema
  * turns the texts into values, and its messages say what is allowed.
  */
-export type Config = Frozen<z.output<ReturnType<typeof schemaFor>>>;
+export type Config = Frozen<z.output<ReturnType<typeof schemaFor>> & Surroundings>;
+
+/** What is not set by anybody for Berth, and matters to it. */
+interface Surroundings {
+  /** The folder in which systemd gives a service its credentials. */
+  credentialsDirectory?: string;
+}
 
 type Frozen<T> = T extends string ? T : T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
@@ -150,6 +156,16 @@ function schemaFor(cwd: string) {
           "a map of allowPrivateIssuers and allowInsecureIssuers",
         )
         .prefault({}),
+      kms: z
+        .strictObject(
+          {
+            masterKey: text("32 bytes in base64; behind a comma, the one of before", masterKeys)
+              .optional()
+              .describe("the key that wraps all others (made at the first start and kept in DATA/keys/master-key)"),
+          },
+          "a map of masterKey",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),
@@ -222,7 +238,7 @@ export interface ConfiguredRates {
 }
 
 /** Keys whose values are never shown. */
-const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey"]);
+const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey", "kms.masterKey"]);
 
 /** Ends a parser with a message of its own. */
 class Refused {
@@ -277,6 +293,14 @@ function publicUrl(given: string): string | undefined {
 function credential(given: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a key with one could not be written to an AWS file
   return given.trim() === "" || /[\u0000-\u001f\u007f]/.test(given) ? undefined : given;
+}
+
+function masterKeys(given: string): string | undefined {
+  const isKey = (text: string) => {
+    const bytes = Buffer.from(text, "base64");
+    return bytes.length === 32 && bytes.toString("base64") === text;
+  };
+  return given.split(",").every(isKey) ? given : undefined;
 }
 
 function databaseUrl(cwd: string) {
@@ -351,7 +375,8 @@ export function loadConfig({ file, data, env = process.env, cwd = process.cwd() 
   if (!result.success)
     problems.push(...result.error.issues.flatMap((issue) => explain(issue, settings, keys, origins)));
   if (problems.length > 0 || !result.success) throw new ConfigError(problems);
-  return freeze(result.data);
+  const { CREDENTIALS_DIRECTORY: credentialsDirectory } = env;
+  return freeze({ ...result.data, ...(credentialsDirectory && { credentialsDirectory }) });
 }
 
 /** Where clients reach a server with this configuration: `port` is the one it listens on. */

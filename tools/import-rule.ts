@@ -126,6 +126,12 @@ export const rooms: readonly Room[] = [
     because: "registry and identity meet only in a few files of the domain's own, or they grow into one",
   },
   {
+    room: "src/domain/keys/**",
+    ours: [...meetingPlaces, "src/policy/**"],
+    outside: computation,
+    because: "keys are for whoever encrypts something: they know nothing of registries and of who somebody is",
+  },
+  {
     room: "src/domain/audit/**",
     ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
     outside: [...computation, "node:zlib"],

@@ -24,6 +24,8 @@ import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam } from "./iam/index.ts";
 import type { IamParts } from "./iam/operation.ts";
+import { createKms } from "./kms/index.ts";
+import type { KmsParts } from "./kms/operation.ts";
 import { createOrganizationsApi } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
@@ -42,6 +44,7 @@ export interface ControlPlaneParts {
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;
+  readonly kms: Omit<KmsParts, "paging" | "sealer">;
   readonly access: Access;
   readonly explanations: ExplanationService;
   readonly credentials: Credentials;
@@ -85,7 +88,8 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
   const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
   const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
   const berth = createBerth({ explanations: parts.explanations });
-  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), berth]);
+  const kms = createKms({ ...parts.kms, paging, sealer: parts.sealer });
+  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), kms, berth]);
   const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
   const verifier = createVerifier({ credentials, clock, regions });
   const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
@@ -120,14 +124,16 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
 
 /** Every operation of every service, as AWS names it. Loads those that are not. */
 export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
-  const [iam, organizations] = await Promise.all([
+  const [iam, kms, organizations] = await Promise.all([
     import("./iam/operations.ts"),
+    import("./kms/operations.ts"),
     import("./organizations/operations.ts"),
   ]);
   const services = {
     ecr: ecrOperations,
     sts: stsOperations,
     iam: iam.operations,
+    kms: kms.operations,
     organizations: organizations.operations,
     cloudtrail: cloudTrailOperations,
     berth: berthOperations,

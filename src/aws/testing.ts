@@ -1,9 +1,16 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as iamSdk from "@aws-sdk/client-iam";
+import * as kmsSdk from "@aws-sdk/client-kms";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
-import { type Access, type Arrival, createAccess, resourcesByService } from "../domain/access.ts";
+import {
+  type Access,
+  type Arrival,
+  createAccess,
+  type ResourcePolicies,
+  resourcesByService,
+} from "../domain/access.ts";
 import { createLookup } from "../domain/audit/lookup.ts";
 import { createTrail } from "../domain/audit/trail.ts";
 import { createDenials } from "../domain/denials.ts";
@@ -19,6 +26,8 @@ import { createSealer } from "../domain/identity/sealer.ts";
 import { createUserServices } from "../domain/identity/user-services.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
+import { createKeyServices } from "../domain/keys/services.ts";
+import { createKeyWrapper } from "../domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { createAddresses } from "../domain/registry/addresses.ts";
 import { createImages } from "../domain/registry/images.ts";
@@ -37,6 +46,7 @@ import type { Spelling } from "./errors.ts";
 import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
 import { operations as iamOperations } from "./iam/operations.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
+import { errors as kmsErrors } from "./kms/errors.ts";
 import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";
 
@@ -92,13 +102,23 @@ export async function inProcess(options: InProcessOptions = {}) {
   });
   const directory = createPrincipalDirectory({ metadata });
   const decision = decisionParts(metadata);
-  const keepers = resourcesByService({
-    ecr: decision.resources,
-    iam: createRoleResources({ read: metadata.read, compile: compilePolicy }),
+  const roles = createRoleResources({ read: metadata.read, compile: compilePolicy });
+  const gateOver = (kms: ResourcePolicies): Access => {
+    if (options.access) return options.access;
+    if (!options.enforced) return rootAccess(clock);
+    const keepers = resourcesByService({ ecr: decision.resources, iam: roles, kms });
+    return createAccess({ principals, resources: withResourceControl(keepers, organizationPolicies), clock });
+  };
+  const masterKeys = [new Uint8Array(32).fill(9)];
+  const kms = createKeyServices({
+    metadata,
+    wrapper: createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys }),
+    directory,
+    compile: compilePolicy,
+    accessOver: gateOver,
+    clock,
   });
-  const resources = withResourceControl(keepers, organizationPolicies);
-  const access =
-    options.access ?? (options.enforced ? createAccess({ principals, resources, clock }) : rootAccess(clock));
+  const access = gateOver(kms.resources);
   const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
   await accounts.ensureConfigured();
   const changed = () => {
@@ -119,6 +139,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     images: createImages({ metadata, ...decision, pullTimes, clock }),
     settings: createSettings({ metadata, ...decision }),
     organizations,
+    kms,
     iam: {
       ...createRoleServices({
         metadata,
@@ -198,6 +219,11 @@ export async function inProcess(options: InProcessOptions = {}) {
       new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
     accounts,
     organizationPolicies,
+    kms: new kmsSdk.KMSClient(config("us-east-1")),
+    kmsIn: (region: string) => new kmsSdk.KMSClient(config(region)),
+    kmsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new kmsSdk.KMSClient({ ...config("us-east-1"), credentials }),
+    keyServices: kms,
     iam: new iamSdk.IAMClient(config("us-east-1")),
     iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
@@ -300,6 +326,9 @@ const commonErrors = new Set([
   "ThrottlingException",
   "UnknownOperationException",
   "UnrecognizedClientException",
+  // Of KMS, which models neither.
+  "NotAuthorizedException",
+  "ValidationException",
 ]);
 
 /** Our own API has no published model, only types (berth/contract.ts). */
@@ -312,9 +341,11 @@ const invalidInput = new Set(["InvalidParameterException", "InvalidInputExceptio
 function target({ headers }: Request) {
   const [prefix, operation] = (headers.get("x-amz-target") ?? "").split(".");
   const service =
-    prefix === "AWSOrganizationsV20161128"
-      ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
-      : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
+    prefix === "TrentService"
+      ? { sdk: kmsSdk, folder: "kms", errors: kmsErrors }
+      : prefix === "AWSOrganizationsV20161128"
+        ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
+        : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
   const errors: Record<string, Spelling> = service.errors;
   return { ...service, errors, operation };
 }
