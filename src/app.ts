@@ -7,6 +7,7 @@ import { type Config, publicUrlOf } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
+import { rewrapMaterials } from "./domain/keys/upkeep.ts";
 import { createKeyWrapper } from "./domain/keys/wrapping.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
@@ -29,7 +30,7 @@ import {
   type RootKeyPair,
   readRootKey,
 } from "./storage/keys.ts";
-import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
+import { addMasterKey, type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { startWorkers, WorkerFailed } from "./workers/workers.ts";
 
@@ -327,6 +328,36 @@ export async function openAccounts(config: Config): Promise<AccountService & Asy
     return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+export interface MasterKeyRotated {
+  /** Where the master key of today is; absent where the configuration or systemd has it. */
+  readonly file?: string;
+  /** Materials that were wrapped anew. */
+  readonly rewrapped: number;
+}
+
+/**
+ * Wraps the material of all encryption keys with a new master key, beside the server or without it: with one that is made,
+ * or, where somebody else keeps it, with the first of those that are given.
+ * @throws CannotStart
+ */
+export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated> {
+  try {
+    await using stores = await openStores(config, { mustExist: true });
+    const { metadata } = stores;
+    const source = masterKeySource(config);
+    const file = ownMasterKeyFile(source);
+    // First with the one of today, whatever an interrupted rotation has left: the one before it is about to go.
+    let rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
+    if (file !== undefined) {
+      await addMasterKey(file);
+      rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
+    }
+    return { file, rewrapped };
+  } catch (error) {
     throw explained(error);
   }
 }

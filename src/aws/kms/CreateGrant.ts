@@ -90,7 +90,7 @@ function grantFacts({ GranteePrincipal, RetiringPrincipal, Operations, Constrain
     "kms:granteeprincipal": GranteePrincipal,
     "kms:retiringprincipal": RetiringPrincipal,
     "kms:grantoperations": Operations.length > 0 ? Operations : undefined,
-    "kms:grantconstrainttype": kinds.find((kind) => constraints?.[kind] !== undefined),
+    "kms:grantconstrainttype": kinds.find((kind) => contextOf(constraints?.[kind]).size > 0),
     "kms:grantisforawsresource": "false",
   };
 }
@@ -108,15 +108,13 @@ function operationsOf(given: readonly string[]): GrantOperation[] {
   return [...new Set(given)] as GrantOperation[];
 }
 
-function constraintOf({
-  EncryptionContextSubset: subset,
-  EncryptionContextEquals: equals,
-}: z.output<typeof Constraints> = {}): GrantConstraint | undefined {
-  if (subset && equals) {
-    throw refuse("Validation", {
-      reason: "A grant can have EncryptionContextSubset or EncryptionContextEquals, not both",
-    });
+function constraintOf(given: z.output<typeof Constraints> = {}): GrantConstraint | undefined {
+  const [subset, equals] = [contextOf(given.EncryptionContextSubset), contextOf(given.EncryptionContextEquals)];
+  // Clients send an empty one for what was not asked for.
+  if (subset.size > 0 && equals.size > 0) {
+    const reason = "A grant can have EncryptionContextSubset or EncryptionContextEquals, not both";
+    throw refuse("Validation", { reason });
   }
-  if (equals) return { kind: "equals", context: contextOf(equals) };
-  return subset && { kind: "subset", context: contextOf(subset) };
+  if (equals.size > 0) return { kind: "equals", context: equals };
+  return subset.size > 0 ? { kind: "subset", context: subset } : undefined;
 }

@@ -35,6 +35,7 @@ const root = { AWS: `arn:aws:iam::${account}:root` };
 const everything = { Effect: "Allow", Action: "kms:*", Resource: "*" };
 const delegates = { Sid: "account", ...everything, Principal: root };
 const Plaintext = bytesOf("x");
+type Context = Record<string, string> | undefined;
 const denied = (reason: string) => expect.stringMatching(new RegExp(`^AccessDeniedException: .*${reason}`));
 const unlet = denied("because no resource-based policy allows the kms:Encrypt action");
 
@@ -91,7 +92,8 @@ describe("policies", () => {
     const encrypt = (EncryptionContext?: Record<string, string>) =>
       failure(one.kms.send(new EncryptCommand({ KeyId, Plaintext, EncryptionContext })));
     expect(await encrypt({ team: "a" })).toBe("none");
-    for (const context of [undefined, { team: "b" }, { team: "a", more: "x" }]) {
+    const others: Context[] = [undefined, { team: "b" }, { team: "a", more: "x" }];
+    for (const context of others) {
       expect(await encrypt(context)).toEqual(denied("no identity-based policy"));
     }
   });
@@ -190,7 +192,8 @@ describe("grants", () => {
       berth.kms.send(grant(KeyId, arn, ["GenerateDataKey"], { Constraints }));
     const { GrantId = "" } = await make({ EncryptionContextSubset: { repository: "a" } });
     expect(await use({ repository: "a", more: "b" })).toBe("none");
-    for (const context of [undefined, { repository: "b" }, { Repository: "a" }]) {
+    const others: Context[] = [undefined, { repository: "b" }, { Repository: "a" }];
+    for (const context of others) {
       expect(await use(context)).toStartWith("AccessDeniedException");
     }
     await berth.kms.send(new RevokeGrantCommand({ KeyId, GrantId }));
