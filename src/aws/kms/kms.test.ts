@@ -29,6 +29,7 @@ import {
   UpdateAliasCommand,
   UpdateKeyDescriptionCommand,
 } from "@aws-sdk/client-kms";
+import { recordsIn } from "../../domain/audit/testing.ts";
 import { tendKeys } from "../../domain/keys/upkeep.ts";
 import { createKeyWrapper } from "../../domain/keys/wrapping.ts";
 import { account, bytesOf, inProcess } from "../testing.ts";
@@ -345,4 +346,33 @@ test("no key and no plaintext is in the database", async () => {
   expect(own.length).toBe(32);
   expect(Buffer.from(wrapped).includes(Buffer.from(own))).toBe(false);
   expect(Plaintext?.length).toBe(32);
+});
+
+test("the audit trail has who used which key with which context, and nothing that was encrypted", async () => {
+  const { id: KeyId, arn } = await newKey(berth);
+  const EncryptionContext = { team: "a" };
+  const made = await berth.kms.send(new GenerateDataKeyCommand({ KeyId, KeySpec: "AES_256", EncryptionContext }));
+  const { CiphertextBlob } = made;
+  await berth.kms.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }));
+  await berth.kms.send(new EncryptCommand({ KeyId, Plaintext: bytesOf("a secret"), EncryptionContext }));
+  // A change is written before it is answered, with all that came before it.
+  await berth.kms.send(new DisableKeyCommand({ KeyId }));
+  await berth.close();
+  const events = await recordsIn(berth.metadata);
+  const ofKms = events.map(({ record }) => JSON.parse(record)).filter((event) => event.eventName !== "CreateKey");
+  expect(ofKms.map((event) => [event.eventName, event.readOnly])).toEqual([
+    ["GenerateDataKey", true],
+    ["Decrypt", true],
+    ["Encrypt", true],
+    ["DisableKey", false],
+  ]);
+  expect(ofKms[0]).toMatchObject({
+    eventSource: "kms.amazonaws.com",
+    requestParameters: { keyId: KeyId, encryptionContext: EncryptionContext },
+    resources: [{ ARN: arn, type: "AWS::KMS::Key" }],
+  });
+  const text = JSON.stringify(events);
+  for (const bytes of [made.Plaintext, CiphertextBlob, bytesOf("a secret")]) {
+    expect(text).not.toContain(Buffer.from(bytes ?? []).toString("base64"));
+  }
 });
