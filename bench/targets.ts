@@ -47,8 +47,8 @@ export function targetsOf(figures: readonly Figure[], options: { images: number;
     })),
     ...Object.values(pulls).flatMap((pull) =>
       ["user", "role"].map((who) => {
-        const [cost, ofRoot] = ["root", who].map((subject) => value(`${pull}, CPU-µs`, `berth, ${subject}`)).reverse();
-        return { name: `${pull}, CPU, ${who} / root`, value: cost && ofRoot && cost / ofRoot, atMost: 1.1 };
+        const cost = (of: string) => value(`${pull}, CPU-µs`, `berth, ${of}`) ?? NaN;
+        return { name: `${pull}, CPU, ${who} / root`, value: known(cost(who) / cost("root")), atMost: 1.1 };
       }),
     ),
     ...pageRatios(figures, options.images),
@@ -58,6 +58,10 @@ export function targetsOf(figures: readonly Figure[], options: { images: number;
     const met = (atMost === undefined || measured <= atMost) && (atLeast === undefined || measured >= atLeast);
     return [{ name, value: measured, atMost, atLeast, met }];
   });
+}
+
+function known(ratio: number): number | undefined {
+  return Number.isNaN(ratio) ? undefined : ratio;
 }
 
 function pageRatios(figures: readonly Figure[], images: number): Promised[] {

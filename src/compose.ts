@@ -5,20 +5,13 @@ import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
 import { createExplanations } from "./domain/explanations.ts";
-import { createAccounts } from "./domain/identity/accounts.ts";
-import { awsManagedDocument } from "./domain/identity/aws-managed-policies.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
-import { createPrincipalDirectory } from "./domain/identity/directory.ts";
-import { createOrganizationPolicies, withResourceControl } from "./domain/identity/organization.ts";
-import { createOrganizations } from "./domain/identity/organizations.ts";
+import { createIdentity } from "./domain/identity/identity.ts";
+import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
-import { createRoleResources } from "./domain/identity/role-resources.ts";
-import { createRoleServices } from "./domain/identity/role-services.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
-import { createUserServices } from "./domain/identity/user-services.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
-import { createWhoIsWho } from "./domain/identity/who-is-who.ts";
 import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
@@ -74,116 +67,81 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 /** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
 const maxCompiledPolicies = 10_000;
 
-/** The domain over opened stores, and the surfaces over the domain: Berth without its sockets. */
+/** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
-  const { metadata, blobs, clock, root, log, defaultRegion, regions, limits } = parts;
-  const sealer = createSealer(parts.sealingKey);
-  const { compile } = createPolicyCompiler(maxCompiledPolicies);
-  const organizationPolicies = createOrganizationPolicies({ metadata, compile });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
-    metadata,
-    root,
-    sealer,
-    compile,
-    managedDocument: awsManagedDocument,
-    organization: organizationPolicies,
-    issuerKeys: parts.issuerKeys,
-    clock,
-  });
-  const directory = createPrincipalDirectory({ metadata });
-  const imageFacts = createImageFacts(metadata.read);
-  const resources = createRegistryResources({ metadata, imageFacts, compile });
-  const roles = createRoleResources({ read: metadata.read, compile });
-  const accessOver = (keepers: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
-    const all = { ecr: resources, iam: roles, kms: keyServices.resources, ...keepers };
-    return createAccess({
-      principals,
-      resources: withResourceControl(resourcesByService(all), organizationPolicies),
-      clock,
-    });
-  };
-  const keyServices = createKeyServices({
-    metadata,
-    wrapper: parts.keyWrapper,
-    directory,
-    compile,
-    accessOver: (kms) => accessOver({ kms }),
-    clock,
-  });
-  const access = accessOver({});
-  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
-  const organizations = createOrganizations({
-    metadata,
-    configured: root.account,
-    clock,
-    changed() {
-      organizationPolicies.changed();
-      principals.changed();
-    },
-  });
-  const roleServices = createRoleServices({
-    metadata,
-    directory,
-    principals,
-    clock,
-    allowInsecureIssuers: parts.allowInsecureIssuers,
-    changed: principals.changed,
-  });
-  const iam = { ...roleServices, ...createUserServices({ metadata, sealer, changed: principals.changed, clock }) };
-  const addresses = createAddresses(parts.publicUrl);
-  const pullTimes = createPullTimes({ metadata, clock });
-  const repositories = createRepositories({ metadata, imageFacts, resources, clock });
-  const policies = createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) });
-  const layers = createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads });
-  const images = createImages({ metadata, imageFacts, pullTimes, clock });
-  const settings = createSettings({ metadata, resources });
-  const rates = limits && ratesOf(limits, clock);
+  const domain = composeDomain(parts);
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit } = domain;
+  const { root, clock, log, defaultRegion, regions, limits } = parts;
+  const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
-  const home = { account: root.account, region: defaultRegion };
-  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
-  const common = {
-    access,
-    resources,
-    addresses,
-    credentials,
-    tokens,
-    repositories,
-    layers,
-    images,
-    defaultRegion,
-    regions,
-    clock,
-    log,
-    rates,
-    audit,
-    home,
-  };
   const registry: Surface = createDataPlane({
+    ...domain,
     ...common,
     publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
-  const api: Surface = createControlPlane({
-    ...common,
-    explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
-    registryTokens: tokens,
-    sessions,
-    webIdentities,
-    settings,
-    lookup: createLookup(metadata),
-    organizations,
-    iam,
-    kms: keyServices,
-    policies,
-    sealer,
-    maxBodiesBytes: limits && limits.apiBodyMegabytes * 1024 * 1024,
-  });
+  const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
+  const api: Surface = createControlPlane({ ...domain, ...common, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
   return { registry, api, busy, pullTimes, keyUses, accounts, audit };
+}
+
+export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "send">;
+
+/** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
+export function composeDomain(parts: DomainParts) {
+  const { metadata, blobs, clock, root, log, limits } = parts;
+  const sealer = createSealer(parts.sealingKey);
+  const { compile } = createPolicyCompiler(maxCompiledPolicies);
+  const home = { account: root.account, region: parts.defaultRegion };
+
+  const identity = createIdentity({ ...parts, sealer, compile });
+  const { principals, organizationStandings, roleResources, directory } = identity;
+
+  const imageFacts = createImageFacts(metadata.read);
+  const resources = createRegistryResources({ metadata, imageFacts, compile });
+  /** The gate, if one of those that keep resources were another. */
+  const accessOver = (instead: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
+    const keepers = resourcesByService({ ecr: resources, iam: roleResources, kms: kms.resources, ...instead });
+    return createAccess({ principals, resources: withResourceControl(keepers, organizationStandings), clock });
+  };
+  const kms = createKeyServices({
+    metadata,
+    wrapper: parts.keyWrapper,
+    directory,
+    compile,
+    accessOver: (supposed) => accessOver({ kms: supposed }),
+    clock,
+  });
+  const access = accessOver({});
+
+  const pullTimes = createPullTimes({ metadata, clock });
+  const registry = {
+    resources,
+    pullTimes,
+    addresses: createAddresses(parts.publicUrl),
+    repositories: createRepositories({ metadata, imageFacts, resources, clock }),
+    policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
+    layers: createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads }),
+    images: createImages({ metadata, imageFacts, pullTimes, clock }),
+    settings: createSettings({ metadata, resources }),
+  };
+
+  return {
+    ...identity,
+    ...registry,
+    kms,
+    sealer,
+    access,
+    home,
+    audit: createTrail({ ...parts.audit, metadata, home, clock, log }),
+    lookup: createLookup(metadata),
+    explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
+  };
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -163,6 +163,23 @@ describe("with public access", () => {
     expect(await pull(await tokenFor("repository:inside:pull"), "inside")).toEqual([403, 403]);
   });
 
+  test("a policy for everybody who has an ARN is not for anonymous", async () => {
+    for (const [index, condition] of [
+      { StringLike: { "aws:PrincipalArn": "*" } },
+      { Null: { "aws:PrincipalArn": "false" } },
+      { Null: { "aws:PrincipalAccount": "false" } },
+    ].entries()) {
+      const name = `signed-${index}`;
+      await berth.ecr().send(new CreateRepositoryCommand({ repositoryName: name }));
+      const policyText = forEverybody(toPull, { Condition: condition });
+      await berth.ecr().send(new SetRepositoryPolicyCommand({ repositoryName: name, policyText }));
+      await berth.pushImage(name, "1", layer);
+      expect(await pull(await tokenFor(`repository:${name}:pull`), name)).toEqual([403, 403]);
+      const user = await berth.crowd.user(account, `reader-${index}`);
+      expect((await berth.ociAs(user, "GET", `/v2/${name}/manifests/1`)).status).toBe(200);
+    }
+  });
+
   test("a token opens what it was asked for, and a client is told to ask anew for the rest", async () => {
     const token = await tokenFor("repository:open:pull");
     for (const [method, path, scope] of [

@@ -128,6 +128,13 @@ describe("request rates", () => {
     expect((await ask()).status).toBe(429);
   });
 
+  test("a service that is one for all regions has one rate, whichever region its caller names", async () => {
+    const berth = await berthWith(rates(["GetCallerIdentity", 0.001, 1]));
+    const ask = (region: string) => berth.sts({ region }).send(new GetCallerIdentityCommand({}));
+    await ask("us-east-1");
+    await expect(ask("eu-west-1")).rejects.toThrow("Rate exceeded");
+  });
+
   test("who is not signed in takes nothing of anybody's, and learns nothing", async () => {
     const berth = await berthWith(rates(["*", 0.001, 3]));
     for (let i = 0; i < 10; i++) expect((await berth.send("GET", "/v2/app/manifests/v1")).status).toBe(401);

@@ -20,7 +20,9 @@ interface Room {
 
 const computation = ["node:crypto"];
 /** Where the areas of the domain meet. */
-const meetingPlaces = ["names", "errors", "access", "bindings", "fresh"].map((name) => `src/domain/${name}.ts`);
+const meetingPlaces = ["names", "errors", "access", "bindings", "fresh", "turns"].map(
+  (name) => `src/domain/${name}.ts`,
+);
 
 export const rooms: readonly Room[] = [
   {
@@ -28,6 +30,26 @@ export const rooms: readonly Room[] = [
     ours: ["src/**"],
     outside: "all",
     because: "the composition root knows everything, so that nobody else has to",
+  },
+  {
+    room: "src/opening.ts",
+    ours: [
+      "src/config.ts",
+      "src/domain/registry/ports.ts",
+      "src/domain/keys/ports.ts",
+      "src/domain/keys/wrapping.ts",
+      "src/server/**",
+      "src/storage/**",
+      "src/workers/workers.ts",
+    ],
+    outside: "all",
+    because: "whoever opens stores from a configuration, the server or a command, does it in one way",
+  },
+  {
+    room: "src/upkeep.ts",
+    ours: ["src/opening.ts", "src/config.ts", "src/domain/**", "src/storage/**"],
+    outside: "all",
+    because: "what commands do beside a server needs its stores and its rules, and nothing that serves",
   },
   {
     room: "src/compose.ts",
@@ -40,8 +62,15 @@ export const rooms: readonly Room[] = [
     because: "it says what the registry does by the way, and how often, over stores that others have opened",
   },
   {
-    room: "src/config.ts",
+    room: "src/config-schema.ts",
     ours: ["src/domain/names.ts"],
+    packages: ["zod"],
+    outside: "all",
+    because: "what is configured must be readable without starting anything",
+  },
+  {
+    room: "src/config.ts",
+    ours: ["src/config-schema.ts"],
     packages: ["zod", "yaml"],
     outside: "all",
     because: "what is configured must be readable without starting anything",
@@ -65,7 +94,10 @@ export const rooms: readonly Room[] = [
     room: "src/cli/**",
     ours: [
       "src/app.ts",
+      "src/opening.ts",
+      "src/upkeep.ts",
       "src/config.ts",
+      "src/config-schema.ts",
       "src/domain/audit/**",
       "src/client-config.ts",
       "src/domain/names.ts",

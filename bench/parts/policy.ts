@@ -38,7 +38,7 @@ function compile(kind: PolicyKind, statements: readonly object[]) {
 
 const small = (): Policies => ({ identity: [compile("identity", usual)], resource: [] });
 
-/** Ten attached policies, a boundary, three levels of an organisation, and a repository policy: 242 statements. */
+/** Ten attached policies, a boundary, three levels of an organization, and a repository policy: 242 statements. */
 const large = (): Policies => ({
   identity: [...Array.from({ length: 9 }, () => compile("identity", others)), compile("identity", usual)],
   boundary: [compile("boundary", [...others, ...usual])],

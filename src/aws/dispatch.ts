@@ -128,8 +128,9 @@ export function createDispatch(parts: DispatchParts): Surface {
     return { principal, region: defaultRegion };
   }
 
-  function throttle({ operation }: Call, principal: Principal, region: Region): void {
-    rates?.take(principal, region, [operation.name]);
+  function throttle({ operation, service }: Call, principal: Principal, region: Region): void {
+    // Else whoever names a new region with every call would never be too fast.
+    rates?.take(principal, service.isGlobal ? defaultRegion : region, [operation.name]);
   }
 
   function parse({ service, operation, decode }: Call, story: Story): unknown {

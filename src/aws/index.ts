@@ -68,44 +68,22 @@ export interface ControlPlaneParts {
 
 /** The AWS APIs: one surface for every service, told apart by what a request says of itself. */
 export function createControlPlane(parts: ControlPlaneParts): Surface {
-  const { access, credentials, audit, home, clock, log, defaultRegion, regions, rates } = parts;
-  const { repositories, policies, resources, layers, images, settings, registryTokens, addresses, organizations } =
-    parts;
-  const { lookup } = parts;
-  const paging = createPaging(parts.sealer);
-  const ecr = createEcr({
-    repositories,
-    policies,
-    resources,
-    layers,
-    images,
-    settings,
-    registryTokens,
-    addresses,
-    paging,
-    access,
-  });
-  const sts = createSts({ credentials, sessions: parts.sessions, webIdentities: parts.webIdentities });
-  const cloudTrail = createCloudTrail({ lookup, sealer: parts.sealer, clock });
-  const berth = createBerth({ explanations: parts.explanations });
-  const kms = createKms({ ...parts.kms, paging, sealer: parts.sealer });
-  const json11 = createJson11([ecr, cloudTrail, createOrganizationsApi({ organizations, paging }), kms, berth]);
-  const query = createQuery([sts, createIam({ ...parts.iam, paging })]);
-  const verifier = createVerifier({ credentials, clock, regions });
-  const protocolOf = (request: Request) => (isQuery(request) ? query : json11);
-  const bodies = createBodyMemory(parts.maxBodiesBytes);
+  const { credentials, clock, regions } = parts;
+  const services = { ...parts, paging: createPaging(parts.sealer) };
+  const json11 = createJson11([
+    createEcr(services),
+    createCloudTrail(services),
+    createOrganizationsApi(services),
+    createKms({ ...parts.kms, paging: services.paging, sealer: parts.sealer }),
+    createBerth(services),
+  ]);
+  const query = createQuery([createSts(services), createIam({ ...parts.iam, paging: services.paging })]);
   return createDispatch({
-    protocolOf,
-    verifier,
+    ...parts,
+    protocolOf: (request) => (isQuery(request) ? query : json11),
+    verifier: createVerifier({ credentials, clock, regions }),
     keyUsed: credentials.used,
-    access,
-    bodies,
-    defaultRegion,
-    rates,
-    audit,
-    home,
-    clock,
-    log,
+    bodies: createBodyMemory(parts.maxBodiesBytes),
   });
 }
 

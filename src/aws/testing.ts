@@ -4,41 +4,12 @@ import * as iamSdk from "@aws-sdk/client-iam";
 import * as kmsSdk from "@aws-sdk/client-kms";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
-import {
-  type Access,
-  type Arrival,
-  createAccess,
-  type ResourcePolicies,
-  resourcesByService,
-} from "../domain/access.ts";
-import { createLookup } from "../domain/audit/lookup.ts";
-import { createTrail } from "../domain/audit/trail.ts";
-import { createDenials } from "../domain/denials.ts";
-import { createExplanations } from "../domain/explanations.ts";
-import { createAccounts } from "../domain/identity/accounts.ts";
-import { awsManagedDocument } from "../domain/identity/aws-managed-policies.ts";
-import { createPrincipalDirectory } from "../domain/identity/directory.ts";
-import { createOrganizationPolicies, withResourceControl } from "../domain/identity/organization.ts";
-import { createOrganizations } from "../domain/identity/organizations.ts";
-import { createRoleResources } from "../domain/identity/role-resources.ts";
-import { createRoleServices } from "../domain/identity/role-services.ts";
-import { createSealer } from "../domain/identity/sealer.ts";
-import { createUserServices } from "../domain/identity/user-services.ts";
+import { composeDomain } from "../compose.ts";
+import type { Access, Arrival } from "../domain/access.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
-import { createWhoIsWho } from "../domain/identity/who-is-who.ts";
-import { createKeyServices } from "../domain/keys/services.ts";
 import { createKeyWrapper } from "../domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../domain/names.ts";
-import { createAddresses } from "../domain/registry/addresses.ts";
-import { createImages } from "../domain/registry/images.ts";
-import { createLayers } from "../domain/registry/layers.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
-import { createPolicies } from "../domain/registry/policies.ts";
-import { createPullTimes } from "../domain/registry/pull-times.ts";
-import { createRepositories } from "../domain/registry/repositories.ts";
-import { createSettings } from "../domain/registry/settings.ts";
-import { decisionParts, rootAccess } from "../domain/testing.ts";
-import { compilePolicy } from "../policy/compile.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { errors as ecrErrors } from "./ecr/errors.ts";
@@ -74,101 +45,38 @@ interface SdkRequest {
 }
 
 export interface InProcessOptions extends Pick<ControlPlaneParts, "rates" | "maxBodiesBytes" | "regions"> {
+  /** In place of the gate that asks policies. */
   readonly access?: Access;
-  /** Lets policies decide, where no `access` does. Else root users may do all, and nobody else anything. */
-  readonly enforced?: boolean;
   readonly issuerKeys?: IssuerKeys;
 }
 
+const defaultRegion = "us-east-1" as Region;
 const noIssuers: IssuerKeys = { verify: async () => ({ state: "unreachable" }) };
 
 export async function inProcess(options: InProcessOptions = {}) {
-  const { rates, maxBodiesBytes, issuerKeys = noIssuers, regions } = options;
+  const { issuerKeys = noIssuers, ...replaced } = options;
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
-  const blobs = openMemoryBlobs();
-  const sealer = createSealer(new Uint8Array(32).fill(7));
-  const organizationPolicies = createOrganizationPolicies({ metadata, compile: compilePolicy });
-  const { credentials, tokens, principals, sessions, webIdentities, keyUses } = createWhoIsWho({
-    metadata,
-    root,
-    sealer,
-    compile: compilePolicy,
-    managedDocument: awsManagedDocument,
-    organization: organizationPolicies,
-    issuerKeys,
-    clock,
-  });
-  const directory = createPrincipalDirectory({ metadata });
-  const decision = decisionParts(metadata);
-  const roles = createRoleResources({ read: metadata.read, compile: compilePolicy });
-  const gateOver = (kms: ResourcePolicies): Access => {
-    if (options.access) return options.access;
-    if (!options.enforced) return rootAccess(clock);
-    const keepers = resourcesByService({ ecr: decision.resources, iam: roles, kms });
-    return createAccess({ principals, resources: withResourceControl(keepers, organizationPolicies), clock });
-  };
   const masterKeys = [new Uint8Array(32).fill(9)];
-  const kms = createKeyServices({
-    metadata,
-    wrapper: createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys }),
-    directory,
-    compile: compilePolicy,
-    accessOver: gateOver,
-    clock,
-  });
-  const access = gateOver(kms.resources);
-  const accounts = createAccounts({ metadata, sealer, configured: root.account, clock });
-  await accounts.ensureConfigured();
-  const changed = () => {
-    organizationPolicies.changed();
-    principals.changed();
-  };
-  const organizations = createOrganizations({ metadata, configured: root.account, clock, changed });
-  const pullTimes = createPullTimes({ metadata, clock });
   const problems: Record<string, unknown>[] = [];
-  const home = { account: root.account, region: "us-east-1" as Region };
   const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
-  const audit = createTrail({ metadata, home, clock, log });
-  const api = createControlPlane({
-    repositories: createRepositories({ metadata, ...decision, clock }),
-    resources: decision.resources,
-    policies: createPolicies({ metadata, directory, ...decision, accessOver: () => access }),
-    layers: createLayers({ metadata, blobs, clock }),
-    images: createImages({ metadata, ...decision, pullTimes, clock }),
-    settings: createSettings({ metadata, ...decision }),
-    organizations,
-    kms,
-    iam: {
-      ...createRoleServices({
-        metadata,
-        directory,
-        principals,
-        clock,
-        allowInsecureIssuers: true,
-        changed: principals.changed,
-      }),
-      ...createUserServices({ metadata, sealer, changed: principals.changed, clock }),
-    },
-    addresses: createAddresses(`https://${registryHost}`),
-    access,
-    explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
-    credentials,
-    registryTokens: tokens,
-    sessions,
-    webIdentities,
-    sealer,
+  const domain = composeDomain({
+    metadata,
+    blobs: openMemoryBlobs(),
+    root,
+    sealingKey: new Uint8Array(32).fill(7),
+    keyWrapper: createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys }),
+    issuerKeys,
+    allowInsecureIssuers: true,
+    publicUrl: `https://${registryHost}`,
+    defaultRegion,
     clock,
-    audit,
-    lookup: createLookup(metadata),
-    home,
-    defaultRegion: home.region,
-    regions,
-    rates,
-    maxBodiesBytes,
     log,
   });
+  const { accounts, audit } = domain;
+  await accounts.ensureConfigured();
+  const api = createControlPlane({ ...domain, clock, log, defaultRegion, ...replaced });
 
   const noted: Noted[] = [];
   /** Sends a request as a listener would, and checks every JSON answer against the SDK's schemas. */
@@ -218,12 +126,11 @@ export async function inProcess(options: InProcessOptions = {}) {
     organizationsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
     accounts,
-    organizationPolicies,
     kms: new kmsSdk.KMSClient(config("us-east-1")),
     kmsIn: (region: string) => new kmsSdk.KMSClient(config(region)),
     kmsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new kmsSdk.KMSClient({ ...config("us-east-1"), credentials }),
-    keyServices: kms,
+    keyring: domain.kms.keyring,
     iam: new iamSdk.IAMClient(config("us-east-1")),
     iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
@@ -235,13 +142,13 @@ export async function inProcess(options: InProcessOptions = {}) {
     send,
     /** What was logged as our own fault. */
     problems,
-    pullTimes,
-    registryTokens: tokens,
-    credentials,
-    principals,
-    keyUses,
+    pullTimes: domain.pullTimes,
+    registryTokens: domain.registryTokens,
+    credentials: domain.credentials,
+    principals: domain.principals,
+    keyUses: domain.keyUses,
+    sealer: domain.sealer,
     metadata,
-    sealer,
     now: clock,
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000);

@@ -1,57 +1,16 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
 import { GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
+import { programIn } from "./testing.ts";
 
 /** `berth account` as processes, beside a server that is in use. */
 
 setDefaultTimeout(60_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-account-"));
-const program = join(import.meta.dir, "main.ts");
-const started: Bun.Subprocess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
-});
-afterAll(() => rmSync(root, { recursive: true }));
-
-const folder = () => mkdtempSync(join(root, "cwd-"));
-
-function spawn(args: string[], data: string) {
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd: root,
-    env: {
-      PATH: "/usr/bin:/bin",
-      BERTH_DATA: data,
-      BERTH_LISTEN: "127.0.0.1:0",
-      BERTH_METRICS_LISTEN: "127.0.0.1:0",
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
-  return child;
-}
-
-async function run(args: string[], data: string) {
-  const child = spawn(args, data);
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { out, err, code: await child.exited };
-}
-
-async function serve(data: string): Promise<string> {
-  const child = spawn(["serve"], data);
-  let said = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    said += chunk;
-    const [, url] = /"url":"([^"]+)"/.exec(said) ?? [];
-    if (url) return url;
-  }
-  throw new Error(`it ended: ${said}`);
-}
+// Each folder that a test works in is the data directory.
+const { folder, run, serve } = programIn("account", { BERTH_DATA: "." });
 
 interface Pair {
   accessKeyId: string;
@@ -75,7 +34,7 @@ async function whoIs(endpoint: string, { accessKeyId, secretAccessKey }: Pair) {
 test("accounts are made, locked, unlocked and given other keys while the server runs", async () => {
   const data = folder();
   expect(await run(["account", "list"], data)).toMatchObject({ code: 1, out: "" });
-  const url = await serve(data);
+  const url = (await serve(data)).url.origin;
   const first = await run(["account", "create", "dev", "--email", "dev@example.com", "--json"], data);
   expect(first.code).toBe(0);
   expect(first.err).toContain("shown only now");

@@ -1,8 +1,8 @@
-import { openAccounts } from "../app.ts";
 import { type Config, loadConfig } from "../config.ts";
 import { Refusal } from "../domain/errors.ts";
 import type { AccountService, RootKeyPair } from "../domain/identity/accounts.ts";
 import { type AccountId, parseAccountId } from "../domain/names.ts";
+import { openAccounts } from "../upkeep.ts";
 import { printExports } from "./env.ts";
 import { CommandFailed } from "./failure.ts";
 

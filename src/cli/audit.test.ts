@@ -1,68 +1,23 @@
 import { Database } from "bun:sqlite";
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { programIn } from "./testing.ts";
 
 /** `berth audit` as a process, beside a server that is in use. */
 
 setDefaultTimeout(60_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-audit-cli-"));
-const program = join(import.meta.dir, "main.ts");
-const started: Bun.Subprocess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+const [id, secret] = ["auditor", "auditor-secret"];
+const headers = { authorization: `Basic ${btoa(`${id}:${secret}`)}` };
+// Each folder that a test works in is the data directory.
+const { folder, run, serve } = programIn("audit", {
+  BERTH_DATA: ".",
+  BERTH_ROOT_ACCESS_KEY_ID: id,
+  BERTH_ROOT_SECRET_ACCESS_KEY: secret,
 });
-afterAll(() => rmSync(root, { recursive: true }));
-
-const key = "auditor:auditor-secret";
-const headers = { authorization: `Basic ${btoa(key)}` };
-
-function spawn(args: string[], data: string, env: Record<string, string> = {}) {
-  const [id = "", secret = ""] = key.split(":");
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd: root,
-    env: {
-      PATH: "/usr/bin:/bin",
-      BERTH_DATA: data,
-      BERTH_LISTEN: "127.0.0.1:0",
-      BERTH_METRICS_LISTEN: "127.0.0.1:0",
-      BERTH_ROOT_ACCESS_KEY_ID: id,
-      BERTH_ROOT_SECRET_ACCESS_KEY: secret,
-      ...env,
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
-  return child;
-}
-
-async function run(args: string[], data: string) {
-  const child = spawn(args, data);
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { out, err, code: await child.exited };
-}
-
-async function serve(data: string, env?: Record<string, string>) {
-  const child = spawn(["serve"], data, env);
-  const { promise, resolve, reject } = Promise.withResolvers<URL>();
-  void (async () => {
-    let said = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      said += chunk;
-      const [, url] = /"url":"([^"]+)"/.exec(said) ?? [];
-      if (url) resolve(new URL(url));
-    }
-    reject(new Error(`it ended: ${said}`));
-  })();
-  return { url: await promise, child };
-}
 
 test("verifies and exports while the server runs, names what was changed, and a stop writes the last records", async () => {
-  const data = mkdtempSync(join(root, "data-"));
+  const data = folder();
   const server = await serve(data);
   for (let number = 0; number < 5; number++)
     await fetch(new URL(`/v2/app${number}/tags/list`, server.url), { headers });
@@ -74,8 +29,7 @@ test("verifies and exports while the server runs, names what was changed, and a 
 
   // The last one is in the queue when the signal comes.
   await fetch(new URL("/v2/last/tags/list", server.url), { headers });
-  server.child.kill("SIGTERM");
-  expect(await server.child.exited).toBe(0);
+  expect((await server.end()).code).toBe(0);
 
   const exported = await run(["audit", "export", "--since", "2020-01-01"], data);
   const lines = exported.out.trimEnd().split("\n");
@@ -108,13 +62,12 @@ test("verifies and exports while the server runs, names what was changed, and a 
 });
 
 test.if(process.platform === "linux")("several workers write one chain", async () => {
-  const data = mkdtempSync(join(root, "data-"));
+  const data = folder();
   const server = await serve(data, { BERTH_WORKERS: "2" });
   const ask = (number: number) =>
     fetch(new URL(`/v2/app${number}/tags/list`, server.url), { headers: { ...headers, connection: "close" } });
   await Promise.all(Array.from({ length: 40 }, (_, number) => ask(number)));
-  server.child.kill("SIGTERM");
-  expect(await server.child.exited).toBe(0);
+  expect((await server.end()).code).toBe(0);
   const verified = await run(["audit", "verify", "--json"], data);
   expect(JSON.parse(verified.out)).toMatchObject({ intact: true, records: 40 });
 });

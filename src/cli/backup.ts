@@ -1,6 +1,6 @@
 import { constants, setPriority } from "node:os";
-import { backUpInto } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { backUpInto } from "../upkeep.ts";
 import { rateOf } from "./check.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";

@@ -17,7 +17,7 @@ interface CheckArguments {
   readonly json?: boolean;
 }
 
-export const defaultRateMiB = 100;
+const defaultRateMiB = 100;
 /** More are counted and not listed: a report must fit into memory. */
 const listedProblems = 10_000;
 const couldNotRun = 2;

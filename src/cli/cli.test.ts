@@ -1,82 +1,15 @@
 import { Database } from "bun:sqlite";
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { slowRequest } from "./testing.ts";
+import { programIn, slowRequest } from "./testing.ts";
 
 /** The program as its users have it: a process with an environment, output and signals. */
 
 // Each start of a process takes its time on a busy machine.
 setDefaultTimeout(30_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-cli-"));
-const program = join(import.meta.dir, "main.ts");
-const started: Bun.Subprocess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
-});
-afterAll(() => rmSync(root, { recursive: true }));
-
-const folder = () => mkdtempSync(join(root, "cwd-"));
-
-function spawn(args: string[], cwd: string, env: Record<string, string>) {
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd,
-    env: { PATH: "/usr/bin:/bin", BERTH_METRICS_LISTEN: "127.0.0.1:0", ...env },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
-  return child;
-}
-
-/** Runs to the end. */
-async function run(args: string[], cwd = folder(), env: Record<string, string> = {}) {
-  const child = spawn(args, cwd, { BERTH_LISTEN: "127.0.0.1:0", ...env });
-  const [out, err, code] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  return { out, err, code };
-}
-
-/** Starts and waits until it listens. */
-async function serve(cwd = folder(), env: Record<string, string> = {}) {
-  const child = spawn([], cwd, { BERTH_LISTEN: "127.0.0.1:0", ...env });
-  const err = new Response(child.stderr).text();
-  const lines: Record<string, unknown>[] = [];
-  const { promise: listening, resolve, reject } = Promise.withResolvers<URL>();
-  const logged = (async () => {
-    let rest = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const part of parts) {
-        const line = JSON.parse(part);
-        lines.push(line);
-        if (line.msg === "listening") resolve(new URL(line.url));
-      }
-    }
-    reject(new Error(await err));
-  })();
-  const url = await listening;
-  return {
-    child,
-    cwd,
-    url,
-    lines,
-    /** What it said on standard error, after it has ended. */
-    async end(signal: NodeJS.Signals = "SIGTERM") {
-      child.kill(signal);
-      const code = await child.exited;
-      await logged;
-      return { code, err: await err };
-    },
-  };
-}
+const { folder, run, serve, killAtEnd } = programIn("cli");
 
 test("the first start makes and shows a root key pair, the next one only says where it is", async () => {
   const first = await serve();
@@ -184,7 +117,7 @@ test("npm start passes a stop on, and waits for it", async () => {
     stdout: "pipe",
     stderr: "ignore",
   });
-  started.push(npm);
+  killAtEnd(npm);
   let said = "";
   for await (const chunk of npm.stdout.pipeThrough(new TextDecoderStream())) {
     said += chunk;

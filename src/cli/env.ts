@@ -1,5 +1,5 @@
-import { findRootKey } from "../app.ts";
 import { type Config, loadConfig, publicUrlOf } from "../config.ts";
+import { findRootKey } from "../upkeep.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy, shellQuote } from "./text.ts";
 

@@ -66,7 +66,7 @@ test.each<[change: Partial<Explained>, says: string]>([
     "The permissions boundary has to allow",
   ],
   [{ because: "because no session policy allows the ecr:PutImage action" }, "The session was made with policies"],
-  [{ because: "because no service control policy allows the ecr:PutImage action" }, "Every level of the organisation"],
+  [{ because: "because no service control policy allows the ecr:PutImage action" }, "Every level of the organization"],
   [{ because: "because no resource-based policy allows the ecr:PutImage action" }, "set-repository-policy"],
   [{ because: "because no role trust policy allows the sts:AssumeRole action" }, "update-assume-role-policy"],
   [{ principalArn: "arn:aws:sts::000000000000:assumed-role/push/job" }, "in a policy of the role push."],
@@ -86,4 +86,11 @@ test("an allow needs no help", () => {
   expect(text).toStartWith("Allowed, because an identity-based policy allows it\n");
   expect(text).toContain("  decided by  statement 2 (OnlyApp) of inline policy push of user ci");
   expect(text).not.toContain("help");
+});
+
+test("what the authors of policies write moves no cursor and turns no text around", () => {
+  const sid = "\u001b[2JAllow\u009b1A\u202eEverything\nAllowed";
+  const text = explanationText({ ...denied, statement: { ...statement, sid } });
+  expect(text).toContain("\\u001b[2JAllow\\u009b1A\\u202eEverything\\u000aAllowed");
+  expect(text).not.toContain("\u001b");
 });

@@ -1,3 +1,5 @@
+import { printable } from "./text.ts";
+
 /** What `ExplainDecision` answers. */
 export interface Explained {
   readonly allowed: boolean;
@@ -47,7 +49,7 @@ export function explanationText(answer: Explained): string {
   ];
   return paragraphs
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
+    .map((lines) => lines.map(printable).join("\n"))
     .join("\n\n");
 }
 
@@ -57,7 +59,7 @@ const kinds: Record<string, { readonly title: string; readonly inMessage: RegExp
     title: "service control policies",
     inMessage: /service control policy/,
     help: ({ action }) =>
-      `Every level of the organisation from the root down to the account has to allow ${action}: attach a service control policy that does where none is.`,
+      `Every level of the organization from the root down to the account has to allow ${action}: attach a service control policy that does where none is.`,
   },
   "resource-control": {
     title: "resource control policies",

@@ -1,4 +1,5 @@
-import { duration, loadConfig } from "../config.ts";
+import { loadConfig } from "../config.ts";
+import { duration } from "../config-schema.ts";
 import { collectGarbage, forecastGarbage, sweepStrays } from "../domain/registry/collection.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";

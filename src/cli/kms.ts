@@ -1,5 +1,5 @@
-import { rotateMasterKey } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { rotateMasterKey } from "../upkeep.ts";
 
 /** `berth kms …`: what only the operator does with encryption keys. */
 export async function rotateMaster({ config: file }: { readonly config?: string }): Promise<void> {

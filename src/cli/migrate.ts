@@ -1,5 +1,5 @@
-import { migrateDatabase } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { migrateDatabase } from "../upkeep.ts";
 
 export async function migrate({ config: file }: { config?: string }): Promise<void> {
   const { database, made } = await migrateDatabase(loadConfig({ file }));

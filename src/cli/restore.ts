@@ -1,5 +1,5 @@
-import { restoreFrom } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { restoreFrom } from "../upkeep.ts";
 import { checkStores, summary } from "./check.ts";
 import { createProgress } from "./progress.ts";
 import { withStores } from "./stores.ts";

@@ -1,5 +1,6 @@
-import { type Berth, CannotStart, startBerth, startSupervisor } from "../app.ts";
+import { type Berth, startBerth, startSupervisor } from "../app.ts";
 import { loadConfig } from "../config.ts";
+import { CannotStart } from "../opening.ts";
 import { createLog, type Log } from "../server/log.ts";
 import { isLoopback, reachedBy } from "./text.ts";
 import { version } from "./version.ts";

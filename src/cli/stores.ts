@@ -1,5 +1,5 @@
-import { openStores, type Stores } from "../app.ts";
 import type { Config } from "../config.ts";
+import { openStores, type Stores } from "../opening.ts";
 
 /** For a command that works on what the server keeps, beside the server or without it. */
 export async function withStores<Result>(config: Config, work: (stores: Stores) => Promise<Result>): Promise<Result> {

@@ -5,6 +5,13 @@ export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** A line with what a terminal would obey shown instead: somebody else may have written it. */
+export function printable(line: string): string {
+  return line.replace(/[\p{Cc}\p{Cf}]/gu, (character) => {
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
+  });
+}
+
 /** The public URL for one registry. */
 export function reachedBy(publicUrl: string, { account, region }: { account: string; region: string }): string {
   return publicUrl.replaceAll("{account}", account).replaceAll("{region}", region);

@@ -1,75 +1,24 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckReport } from "./check.ts";
+import { programIn } from "./testing.ts";
 
 /** `berth check`, `berth backup` and `berth restore` as processes, beside a server that is in use. */
 
 setDefaultTimeout(60_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-upkeep-"));
-const program = join(import.meta.dir, "main.ts");
-const started: Bun.Subprocess[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill("SIGKILL");
+const [id, secret] = ["upkeep", "upkeep-secret"];
+const headers = { authorization: `Basic ${btoa(`${id}:${secret}`)}` };
+// Each folder that a test works in is the data directory.
+const { folder, spawn, run, serve } = programIn("upkeep", {
+  BERTH_DATA: ".",
+  BERTH_CREATE_ON_PUSH: "true",
+  BERTH_ROOT_ACCESS_KEY_ID: id,
+  BERTH_ROOT_SECRET_ACCESS_KEY: secret,
 });
-afterAll(() => rmSync(root, { recursive: true }));
-
-const key = "upkeep:upkeep-secret";
-const headers = { authorization: `Basic ${btoa(key)}` };
 const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
-const folder = () => mkdtempSync(join(root, "cwd-"));
-
-function spawn(args: string[], data: string) {
-  const [id = "", secret = ""] = key.split(":");
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd: root,
-    env: {
-      PATH: "/usr/bin:/bin",
-      BERTH_DATA: data,
-      BERTH_LISTEN: "127.0.0.1:0",
-      BERTH_METRICS_LISTEN: "127.0.0.1:0",
-      BERTH_CREATE_ON_PUSH: "true",
-      BERTH_ROOT_ACCESS_KEY_ID: id,
-      BERTH_ROOT_SECRET_ACCESS_KEY: secret,
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
-  return child;
-}
-
-async function run(args: string[], data: string) {
-  const child = spawn(args, data);
-  const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
-  return { out, err, code: await child.exited };
-}
-
-async function serve(data: string) {
-  const child = spawn(["serve"], data);
-  const { promise, resolve, reject } = Promise.withResolvers<URL>();
-  void (async () => {
-    let said = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      said += chunk;
-      const [, url] = /"url":"([^"]+)"/.exec(said) ?? [];
-      if (url) resolve(new URL(url));
-    }
-    reject(new Error(`it ended: ${said}`));
-  })();
-  const url = await promise;
-  return {
-    url,
-    async stop() {
-      child.kill("SIGTERM");
-      expect(await child.exited).toBe(0);
-    },
-  };
-}
 
 async function push(url: URL, tag: string, content: string): Promise<void> {
   const blob = async (body: string) => {
@@ -146,7 +95,7 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   expect(checked.code).toBe(0);
   isDone = true;
   await Promise.all(pushing);
-  await server.stop();
+  expect((await server.end()).code).toBe(0);
 
   const snapshots = readdirSync(join(dir, "snapshots")).sort();
   expect(snapshots).toHaveLength(2);
@@ -165,7 +114,7 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   }
   await push(again.url, "later", "later");
   expect(await pull(again.url, "later")).toBe("later");
-  await again.stop();
+  expect((await again.end()).code).toBe(0);
   const full = await run(["restore", dir], data);
   expect(full.err).toStartWith("berth: a backup is restored into empty places only, and there is a database ");
   expect(full.code).toBe(1);
@@ -213,7 +162,7 @@ test("a check ends with 0, 1 or 2, and mends beside the server that serves", asy
   await push(server.url, "v2", "broken");
   expect(await pull(server.url, "v2")).toBe("broken");
   expect(await check("--rehash", "--repair")).toMatchObject({ code: 0, report: { result: "clean" } });
-  await server.stop();
+  expect((await server.end()).code).toBe(0);
 
   const wrong = await run(["check", "--rate", "fast"], data);
   expect([wrong.code, wrong.err]).toEqual([
@@ -226,7 +175,7 @@ test("a check of a store that is not mounted changes nothing and says so", async
   const data = folder();
   const server = await serve(data);
   for (let number = 0; number < 17; number++) await push(server.url, `v${number}`, `content ${number}`);
-  await server.stop();
+  expect((await server.end()).code).toBe(0);
   renameSync(join(data, "blobs"), join(data, "elsewhere"));
   const { err, code } = await run(["check"], data);
   expect(err).toStartWith("berth: the blob store has none of the first blobs that the database names.");
@@ -275,5 +224,5 @@ test("garbage is collected beside a server in use: what is needed stays, bytes a
     err: 'berth: --grace: given "soon"; allowed: a time, such as 24h or 30m\n',
   });
   expect((await run(["gc"], folder())).err).toContain("there is no database");
-  await server.stop();
+  expect((await server.end()).code).toBe(0);
 });

@@ -1,4 +1,4 @@
-import type { RootKeyInUse } from "../app.ts";
+import type { RootKeyInUse } from "../opening.ts";
 import { shellQuote } from "./text.ts";
 
 export interface WelcomeFacts {

@@ -1,4 +1,5 @@
-import { CannotStart, startWorker, type WorkerTask } from "../app.ts";
+import { startWorker, type WorkerTask } from "../app.ts";
+import { CannotStart } from "../opening.ts";
 import { createLog, type Log } from "../server/log.ts";
 import { connectToSupervisor, type Supervisor } from "../workers/channel.ts";
 import { CommandFailed } from "./failure.ts";

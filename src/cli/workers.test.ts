@@ -1,7 +1,6 @@
-import { afterAll, afterEach, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ECRClient, GetAuthorizationTokenCommand } from "@aws-sdk/client-ecr";
 import {
@@ -12,25 +11,21 @@ import {
   PutUserPolicyCommand,
   UpdateAccessKeyCommand,
 } from "@aws-sdk/client-iam";
-import { slowRequest } from "./testing.ts";
+import { eachLogged, programIn, slowRequest } from "./testing.ts";
 
 /** Berth as several processes: which of them answers is the kernel's choice, one for each connection. */
 
 // Each start of a process takes its time on a busy machine.
 setDefaultTimeout(30_000);
 
-const root = mkdtempSync(join(tmpdir(), "berth-workers-"));
-const program = join(import.meta.dir, "main.ts");
-const folder = () => mkdtempSync(join(root, "cwd-"));
 const authorization = `Basic ${btoa("test:test")}`;
-const started: Bun.Subprocess[] = [];
-afterEach(async () => {
-  for (const child of started.splice(0)) {
-    child.kill("SIGKILL");
-    await child.exited;
-  }
+const program = programIn("workers", {
+  BERTH_WORKERS: "3",
+  BERTH_CREATE_ON_PUSH: "true",
+  BERTH_ROOT_ACCESS_KEY_ID: "test",
+  BERTH_ROOT_SECRET_ACCESS_KEY: "test",
 });
-afterAll(() => rmSync(root, { recursive: true }));
+const { folder } = program;
 
 interface Line {
   msg: string;
@@ -40,32 +35,9 @@ interface Line {
 }
 
 function spawn(args: string[], cwd: string, env: Record<string, string>) {
-  const child = Bun.spawn([process.execPath, program, ...args], {
-    cwd,
-    env: {
-      PATH: "/usr/bin:/bin",
-      BERTH_LISTEN: "127.0.0.1:0",
-      BERTH_METRICS_LISTEN: "127.0.0.1:0",
-      BERTH_WORKERS: "3",
-      BERTH_CREATE_ON_PUSH: "true",
-      BERTH_ROOT_ACCESS_KEY_ID: "test",
-      BERTH_ROOT_SECRET_ACCESS_KEY: "test",
-      ...env,
-    },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  started.push(child);
+  const child = program.spawn(args, cwd, env);
   const lines: Line[] = [];
-  const logged = (async () => {
-    let rest = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const part of parts) lines.push(JSON.parse(part));
-    }
-  })();
+  const logged = eachLogged<Line>(child.stdout, (line) => lines.push(line));
   return { child, lines, logged, err: new Response(child.stderr).text() };
 }
 

@@ -327,6 +327,8 @@ function contextOf(
   function own(key: string): string | readonly string[] | undefined {
     switch (key) {
       case "aws:principalarn":
+        // Policies that ask for any at all mean whoever signs.
+        if (principal.kind === "anonymous" || principal.kind === "web-identity") return undefined;
         // Not its user's: whoever lets the user in has not thereby let in whom it vouches for.
         return principal.kind === "federated" ? principal.arn : (principal.identityArn ?? principal.arn);
       case "aws:principalaccount":

@@ -133,7 +133,7 @@ interface Reasoned {
   message: string;
 }
 
-/** What the organisation refuses, worded as AWS Organizations words it. */
+/** What the organization refuses, worded as AWS Organizations words it. */
 const organizationSentences = {
   OrganizationNotInUse: () => "Your account is not a member of an organization.",
   AlreadyInOrganization: () => "The AWS account is already a member of an organization.",

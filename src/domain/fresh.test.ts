@@ -39,3 +39,22 @@ test("there are never more than so many", async () => {
   expect(await fresh.get("c")).toBe(3);
   expect(await fresh.get("a")).toBe(4);
 });
+
+test("what is no longer fresh takes no memory", async () => {
+  const answers: WeakRef<object>[] = [];
+  const fresh = createFresh({
+    async read() {
+      const answer = { large: new Array(1000).fill(0) };
+      answers.push(new WeakRef(answer));
+      return answer;
+    },
+    maxEntries: 10_000,
+  });
+  for (let index = 0; index < 200; index++) await fresh.get(`key ${index}`);
+  await Bun.sleep(600);
+  await fresh.get("another");
+  await Bun.sleep(0);
+  Bun.gc(true);
+  // The collector may take a few for used.
+  expect(answers.filter((answer) => answer.deref() !== undefined).length).toBeLessThan(50);
+});

@@ -11,7 +11,7 @@ export interface Fresh<Value> {
 export interface FreshParts<Value> {
   /** A failure is not remembered. */
   read(key: string): Promise<Value>;
-  /** Beyond so many, whoever was not asked for longest is forgotten. */
+  /** Beyond so many of half a second, whoever was not asked for longest is forgotten. */
   readonly maxEntries: number;
   /** Whether an answer may be kept at all. Left out: every one. */
   readonly keeps?: (value: Value) => boolean;
@@ -22,7 +22,7 @@ export interface FreshParts<Value> {
  * one question. When the question fails so do they: nothing is decided by an answer that is too old.
  */
 export function createFresh<Value>({ read, maxEntries, keeps = () => true }: FreshParts<Value>): Fresh<Value> {
-  /** Least recently read first. */
+  /** In the order in which they were asked for. */
   const entries = new Map<string, { readonly askedAt: number; readonly answer: Promise<Value> }>();
 
   function ask(key: string): Promise<Value> {
@@ -34,6 +34,10 @@ export function createFresh<Value>({ read, maxEntries, keeps = () => true }: Fre
       if (!keeps(value)) drop();
     }, drop);
     entries.delete(key);
+    for (const [other, { askedAt }] of entries) {
+      if (entry.askedAt - askedAt < freshMs) break;
+      entries.delete(other);
+    }
     entries.set(key, entry);
     if (entries.size > maxEntries) entries.delete(entries.keys().next().value ?? "");
     return entry.answer;

@@ -21,7 +21,7 @@ export interface Authenticated {
 
 export interface Authenticator {
   credentials: Credentials;
-  tokens: RegistryTokens;
+  registryTokens: RegistryTokens;
   resources: Pick<RegistryResources, "incarnation">;
   defaultRegion: Region;
   /** Regions that are served; all when absent. */
@@ -89,7 +89,7 @@ async function byBearer(request: Request, { publicAccess }: Authenticator) {
 
 /** A download URL of GetDownloadUrlForLayer: its bearer acts as the principal that asked for it, for one blob only. */
 export async function authenticateDownload(url: URL, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
-  const opened = await how.tokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
+  const opened = await how.registryTokens.openLayer(url.searchParams.get(layerTokenParameter) ?? "");
   const { principal, scope, accessKeyId } = accept(opened);
   arrival.note({ principal: principal.arn, download: true });
   return {
@@ -107,8 +107,8 @@ export async function authenticateDownload(url: URL, arrival: Arrival, how: Auth
   };
 }
 
-async function byToken(password: string, region: Region, { tokens }: Authenticator): Promise<SignedIn> {
-  return { ...accept(await tokens.open(password, region), region), method: "AuthorizationToken" };
+async function byToken(password: string, region: Region, { registryTokens }: Authenticator): Promise<SignedIn> {
+  return { ...accept(await registryTokens.open(password, region), region), method: "AuthorizationToken" };
 }
 
 function accept<Scope>(opened: OpenedToken<Scope>, region?: Region) {

@@ -3,6 +3,7 @@ import { Refusal } from "../domain/errors.ts";
 import { parseRepositoryName, type RepositoryName, repositoryArn } from "../domain/names.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
 import type { Image } from "../domain/registry/ports.ts";
+import { othersTurn } from "../domain/turns.ts";
 import { OciError } from "./errors.ts";
 import type { Asked, DataPlane } from "./index.ts";
 import type { PageRequest } from "./request.ts";
@@ -15,7 +16,9 @@ const maxReferrersBytes = 3.5 * 1024 * 1024;
 /** Few, because each can bring 4 MiB of annotations into memory. */
 const referrersAtOnce = 10;
 /** Repositories looked at for one catalog page, for callers who may see only a few of very many. */
-const maxCatalogScan = 10_000;
+const maxCatalogScan = 2_000;
+/** So many in one go. */
+const lookedAtOnce = 50;
 
 /** GET …/tags/list, in the order of byte values. */
 export async function listTags(
@@ -41,16 +44,20 @@ export async function readTagHistory(
   return Response.json({ name: repository, tag, moves: moves.map(({ at, by, from, to }) => ({ at, by, from, to })) });
 }
 
+/** Stands before a place in the catalog that is sealed, because who reads it may not know the repository there. No name has it. */
+const sealedMark = "~";
+const catalogPurpose = "catalog";
+
 /** GET /v2/_catalog: the repositories of the registry that the caller may describe. */
 export async function listCatalog(
   { page }: Asked<"catalog">,
   granted: Granted,
-  { repositories, access }: Pick<DataPlane, "repositories" | "access">,
+  { repositories, access, pageKeys }: Pick<DataPlane, "repositories" | "access" | "pageKeys">,
 ): Promise<Response> {
   const { caller, registry } = granted;
   const limit = limitOf(page);
   const visible: RepositoryName[] = [];
-  let after = page.last === undefined ? undefined : lastName(page.last);
+  let after = page.last === undefined ? undefined : placeIn(page.last, pageKeys);
   let more = limit > 0;
   for (let looked = 0; more && visible.length < limit && looked < maxCatalogScan; ) {
     const batch = await repositories.list(granted, { after, limit: limit + 1 });
@@ -61,13 +68,27 @@ export async function listCatalog(
         break;
       }
       after = name;
-      looked++;
+      if (++looked % lookedAtOnce === 0) await othersTurn();
       const need = { action: "ecr:DescribeRepositories", resource: repositoryArn(registry, name) } as const;
       if (await access.allows(caller, registry, need)) visible.push(name);
     }
   }
-  const link = more ? nextLink("/v2/_catalog", after, page.n) : {};
+  const last = after === visible.at(-1) ? after : sealedMark + pageKeys.seal(catalogPurpose, after);
+  const link = more ? nextLink("/v2/_catalog", last, page.n) : {};
   return Response.json({ repositories: visible }, { headers: link });
+}
+
+function placeIn(last: string, pageKeys: DataPlane["pageKeys"]): RepositoryName {
+  const opened = last.startsWith(sealedMark) ? pageKeys.open(catalogPurpose, last.slice(sealedMark.length)) : undefined;
+  return typeof opened === "string" ? (opened as RepositoryName) : lastName(last);
+}
+
+const keyPurpose = "referrers";
+
+/** Where a list goes on, and which. */
+interface PageKey {
+  readonly list: string;
+  readonly after: number;
 }
 
 /**
@@ -80,9 +101,11 @@ export async function listReferrers(
   { images, pageKeys }: Pick<DataPlane, "images" | "pageKeys">,
 ): Promise<Response> {
   const limit = Math.min(page.n || maxReferrers, maxReferrers);
-  const keyPurpose = `referrers ${repository} ${subject} ${artifactType ?? ""}`;
-  const after = page.last === undefined ? undefined : Number(pageKeys.open(keyPurpose, page.last));
-  if (Number.isNaN(after)) {
+  // What the key is good for stands in it: whoever seals keeps something for each purpose.
+  const list = JSON.stringify([granted.registry, repository, subject, artifactType]);
+  const opened = page.last === undefined ? undefined : pageKeys.open(keyPurpose, page.last);
+  const { list: of, after } = (opened ?? {}) as Partial<PageKey>;
+  if (page.last !== undefined && (of !== list || typeof after !== "number")) {
     const message = "Invalid parameter at 'NextToken' failed to satisfy constraint: 'Invalid next token provided'";
     throw new OciError(400, "UNSUPPORTED", message);
   }
@@ -96,7 +119,7 @@ export async function listReferrers(
   const headers = new Headers({ "Content-Type": mediaTypes.ociIndex });
   if (artifactType !== undefined) headers.set("OCI-Filters-Applied", "artifactType");
   if (more) {
-    const last = pageKeys.seal(keyPurpose, shown.at(-1)?.id);
+    const last = pageKeys.seal(keyPurpose, { list, after: shown.at(-1)?.id });
     const extra: Record<string, string> = artifactType === undefined ? {} : { artifactType };
     const link = nextLink(`/v2/${repository}/referrers/${subject}`, last, page.n, extra);
     headers.set("Link", link.Link);

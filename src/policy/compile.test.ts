@@ -125,6 +125,29 @@ describe("the compiler", () => {
     expect(boundTo(2)).not.toBe(second);
   });
 
+  test("forgets long texts sooner: what is made of a text is many times as large", () => {
+    const texts = Array.from({ length: 5 }, (_, index) => documentOf({ ...grant, Sid: `${index}` }));
+    const [first = "", second = ""] = texts;
+    const { compile } = createPolicyCompiler(100, first.length * 3);
+    const [one, two] = [compile(first, identity), compile(second, identity)];
+    expect(compile(first, identity)).toBe(one);
+    for (const text of texts.slice(2, 4)) compile(text, identity);
+    expect(compile(first, identity)).toBe(one);
+    expect(compile(second, identity)).not.toBe(two);
+    // One that is longer than all that there is room for is of use while it is the newest.
+    const long = documentOf({ ...grant, Sid: "x".repeat(first.length * 4) });
+    expect(compile(long, identity)).toBe(compile(long, identity));
+    expect(compile(first, identity)).not.toBe(one);
+  });
+
+  test("counts what it made of a text for others, too", () => {
+    const { compile } = createPolicyCompiler(100, text.length * 3);
+    const other = documentOf({ ...grant, Sid: "other" });
+    const kept = compile(other, identity);
+    for (let id = 0; id < 4; id++) compile(text, repository, { bindings: new Map([[user, `AIDA${id}`]]) });
+    expect(compile(other, identity)).not.toBe(kept);
+  });
+
   test("remembers no failure", () => {
     const { compile } = createPolicyCompiler(2);
     for (let round = 0; round < 2; round++) expect(() => compile("{", identity)).toThrow(Malformed);
@@ -193,4 +216,26 @@ describe("an explanation", () => {
     });
     expect(layers[0]).toMatchObject({ verdict: "explicitDeny", statements: [{ sid: "stop", index: 0 }] });
   });
+});
+
+test("what a policy says about an action does not depend on what it was asked before", () => {
+  const text = JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "Even",
+        Effect: "Allow",
+        Action: Array.from({ length: 100 }, (_, n) => `ecr:Action${2 * n}`),
+        Resource: "*",
+      },
+      { Sid: "All", Effect: "Allow", NotAction: "ecr:Action7", Resource: "*" },
+    ],
+  });
+  const policy = compilePolicy(text, { kind: "identity", name: "test" });
+  for (let round = 0; round < 3; round++) {
+    for (let number = 0; number < 100; number++) {
+      const sids = policy.about(`ecr:action${number}`).map(({ sid }) => sid);
+      expect(sids).toEqual([...(number % 2 === 0 ? ["Even"] : []), ...(number === 7 ? [] : ["All"])]);
+    }
+  }
 });

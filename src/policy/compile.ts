@@ -2,6 +2,7 @@ import { compileArnPattern, splitArn } from "./arns.ts";
 import { type CompiledCondition, compileCondition } from "./conditions/index.ts";
 import type { PolicyKind } from "./document.ts";
 import { parsePolicyDocument, type Statement } from "./grammar.ts";
+import { rememberLatest } from "./latest.ts";
 import { compilePrincipals, isNamedPrincipal, Naming, type PrincipalMatcher } from "./principals.ts";
 import type { Context } from "./question.ts";
 import { parseTemplate } from "./template.ts";
@@ -20,6 +21,8 @@ export interface CompiledPolicy {
   /** The condition keys that it asks about, variables included, in lower case. */
   readonly keys: ReadonlySet<string>;
   readonly statements: readonly CompiledStatement[];
+  /** Those of them that are about an action, in their order. @param action in lower case */
+  about(action: string): readonly CompiledStatement[];
 }
 
 export interface CompiledStatement {
@@ -37,6 +40,7 @@ export interface CompiledStatement {
 
 /** What is asked for, taken apart once for all statements. */
 export interface Resource {
+  readonly text: string;
   /** `undefined` for `*`, which an action without a resource has. */
   readonly fields?: readonly string[];
 }
@@ -54,7 +58,24 @@ export function compilePolicy(text: string, source: PolicySource, options: Compi
   const compiled = statements.map((statement, index) => {
     return compileStatement(statement, index, { ...options, kind, variables });
   });
-  return { source, keys: new Set(compiled.flatMap(({ keys }) => keys)), statements: compiled };
+  const keys = new Set(compiled.flatMap((statement) => statement.keys));
+  return { source, keys, statements: compiled, about: byAction(compiled) };
+}
+
+/** What is asked about is a few actions again and again, unless somebody simulates. */
+const maxActions = 32;
+
+function byAction(statements: readonly CompiledStatement[]): CompiledPolicy["about"] {
+  const known = new Map<string, readonly CompiledStatement[]>();
+  return (action) => {
+    let about = known.get(action);
+    if (!about) {
+      about = statements.filter((statement) => statement.matchesAction(action));
+      if (known.size === maxActions) known.clear();
+      known.set(action, about);
+    }
+    return about;
+  };
 }
 
 /**
@@ -67,7 +88,7 @@ export function namedPrincipals(text: string): string[] {
 }
 
 export function readResource(resource: string): Resource {
-  return { fields: splitArn(resource) };
+  return { text: resource, fields: splitArn(resource) };
 }
 
 interface StatementOptions extends CompileOptions {
@@ -127,12 +148,13 @@ function compileResources(resources: Statement["resources"], options: StatementO
   const { negated, values } = resources;
   const hasAll = values.includes("*");
   const patterns = values.filter((value) => value !== "*").map((value) => compileArnPattern(value, options));
-  return {
-    keys: patterns.flatMap(({ keys }) => keys),
-    matches({ fields }: Resource, context: Context) {
-      if (hasAll) return !negated;
-      if (fields) for (const pattern of patterns) if (pattern.matches(fields, context)) return !negated;
-      return negated;
-    },
+  const keys = patterns.flatMap((pattern) => pattern.keys);
+  const matches = ({ fields }: Omit<Resource, "text">, context: Context) => {
+    if (fields) for (const pattern of patterns) if (pattern.matches(fields, context)) return !negated;
+    return negated;
   };
+  if (hasAll) return { keys, matches: () => !negated };
+  if (keys.length > 0) return { keys, matches };
+  const remembered = rememberLatest((text) => matches({ fields: splitArn(text) }, nothing));
+  return { keys, matches: ({ text }: Resource) => remembered(text) };
 }

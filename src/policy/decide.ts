@@ -6,7 +6,7 @@ import type { DecidingStatement, Decision, Explanation, LayerVerdict, Policies, 
 
 /**
  * Deny by default, as AWS decides (IAM user guide, "Policy evaluation logic"): an explicit deny anywhere; then each
- * level of the organisation has to allow; then the resource's policies and those of whoever asks.
+ * level of the organization has to allow; then the resource's policies and those of whoever asks.
  */
 export function decide(question: Question, policies: Policies): Decision {
   const asked = read(question);
@@ -58,9 +58,8 @@ function read(question: Question): Asked {
   return { question, action: question.action.toLowerCase(), resource: readResource(question.resource) };
 }
 
-/** How the statement names the principal if all of it matches; `undefined` if it does not. */
-function match(statement: CompiledStatement, { question, action, resource }: Asked): Naming | undefined {
-  if (!statement.matchesAction(action)) return undefined;
+/** How a statement about the action names the principal if the rest of it matches; `undefined` if it does not. */
+function match(statement: CompiledStatement, { question, resource }: Asked): Naming | undefined {
   const naming = statement.namingOf ? statement.namingOf(question.principal, statement.effect) : Naming.Direct;
   if (naming === Naming.None || !statement.matchesResource(resource, question.context)) return undefined;
   for (const condition of statement.conditions) if (!condition.holds(question.context)) return undefined;
@@ -86,7 +85,7 @@ function look(policies: readonly CompiledPolicy[], asked: Asked): Found {
   let allow: Place | undefined;
   let strongest: Naming = Naming.None;
   for (const policy of policies) {
-    for (const statement of policy.statements) {
+    for (const statement of policy.about(asked.action)) {
       const isDeny = statement.effect === "Deny";
       if (!isDeny && strongest === Naming.Direct) continue;
       const naming = match(statement, asked);
@@ -101,7 +100,7 @@ function look(policies: readonly CompiledPolicy[], asked: Asked): Found {
   return allow ? { allow, naming: strongest } : nothing;
 }
 
-/** What the levels of an organisation say together: each has to allow. No levels are no limit. */
+/** What the levels of an organization say together: each has to allow. No levels are no limit. */
 function lookAtLevels(levels: readonly (readonly CompiledPolicy[])[], asked: Asked): Found | undefined {
   let together: Found | undefined;
   for (const level of levels) {
@@ -155,7 +154,9 @@ export function explain(question: Question, policies: Policies): Explanation {
 
   /** @param levels of which each has to allow */
   function explainLayer(kind: PolicyKind, levels: readonly (readonly CompiledPolicy[])[]): void {
-    const places = levels.flat().flatMap((policy) => policy.statements.map((statement) => ({ policy, statement })));
+    const places = levels
+      .flat()
+      .flatMap((policy) => policy.about(asked.action).map((statement) => ({ policy, statement })));
     for (const { statement } of places) for (const key of keysMissing(statement, asked)) missingKeys.add(key);
     const found = lookAtLevels(levels, asked);
     const verdict = found?.deny ? "explicitDeny" : found?.allow ? "allowed" : "implicitDeny";
@@ -178,10 +179,7 @@ export function explain(question: Question, policies: Policies): Explanation {
 }
 
 /** What a statement that is about this action and principal asks for, and does not get. */
-function keysMissing(
-  { matchesAction, namingOf, effect, keys }: CompiledStatement,
-  { action, question }: Asked,
-): string[] {
-  if (!matchesAction(action) || namingOf?.(question.principal, effect) === Naming.None) return [];
+function keysMissing({ namingOf, effect, keys }: CompiledStatement, { question }: Asked): string[] {
+  if (namingOf?.(question.principal, effect) === Naming.None) return [];
   return keys.filter((key) => question.context.get(key) === undefined);
 }

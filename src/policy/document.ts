@@ -197,7 +197,7 @@ function isEverybody({ name }: PrincipalName): boolean {
 }
 
 /** As AWS writes it, for an ARN of somebody that is not there too. */
-export function invalidPrincipal({ kind, name }: Required<PrincipalName>): string {
+function invalidPrincipal({ kind, name }: Required<PrincipalName>): string {
   return `Invalid principal in policy: "${kind?.toUpperCase()}":"${name}"`;
 }
 
@@ -282,15 +282,20 @@ function checkActions({ actions, at }: Statement, service: string | undefined): 
   }
 }
 
-/** What a registry policy of the first version may be about (ECR user guide, "Registry permissions"). */
-const firstRegistryActions = ["ecr:replicateimage", "ecr:batchimportupstreamimage", "ecr:createrepository", "ecr:*"];
+/** What registry policies were made for (ECR user guide, "Registry policy scope"). */
+const firstRegistryActions = [
+  "ecr:replicateimage",
+  "ecr:batchimportupstreamimage",
+  "ecr:createrepository",
+  "ecr:*",
+  "*",
+];
 
 /**
- * Whether a registry policy, good as such, fits the scope that is set for the registry.
+ * Whether a registry policy, good as such, fits a registry whose policy scope is `V1`.
  * @throws Malformed for a text that is no policy
  */
-export function fitsRegistryPolicyScope(text: string, scope: "V1" | "V2"): boolean {
-  if (scope === "V2") return true;
+export function fitsFirstRegistryScope(text: string): boolean {
   return parsePolicyDocument(text).statements.every(
     ({ actions }) =>
       actions &&

@@ -45,7 +45,7 @@ export class Malformed extends Error {
   }
 }
 
-export const syntaxErrors = "Syntax errors in policy.";
+const syntaxErrors = "Syntax errors in policy.";
 export const legacyParsing = "The policy failed legacy parsing";
 
 const maxDepth = 16;

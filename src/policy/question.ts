@@ -40,7 +40,7 @@ export interface Policies {
   readonly boundary?: readonly CompiledPolicy[];
   /** Absent: the session was made without policies. */
   readonly session?: readonly CompiledPolicy[];
-  /** Service control policies from the organisation's root down; each level must allow. Empty: none apply. */
+  /** Service control policies from the organization's root down; each level must allow. Empty: none apply. */
   readonly serviceControl?: readonly (readonly CompiledPolicy[])[];
   /** Resource control policies of the resource's account, likewise. */
   readonly resourceControl?: readonly (readonly CompiledPolicy[])[];

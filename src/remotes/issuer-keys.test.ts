@@ -79,7 +79,8 @@ describe("a key set", () => {
   test("is not taken from the token's own header", async () => {
     await using own = startIssuer({ clock });
     const [jwk] = own.jwks().keys;
-    const header = { jwk, jku: `${own.issuer}${keysPath}`, kid: jwk?.kid };
+    const [{ kid } = {}] = issuer.jwks().keys as { kid?: string }[];
+    const header = { jwk, jku: `${own.issuer}${keysPath}`, kid };
     expect(await stateOf(open(), own.token({ iss: issuer.issuer }, { header }))).toBe("bad");
     expect(own.asked).toEqual([]);
   });

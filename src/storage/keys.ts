@@ -19,7 +19,10 @@ export class KeyFileUnusable extends Error {
 
 const sealingKeyBytes = 32;
 
-/** The key that tokens are sealed with. Whoever reads it can make tokens, so a readable file is refused. */
+/**
+ * The key that tokens, sessions and the secrets of access keys are sealed with. Whoever reads it can make tokens, so a
+ * readable file is refused. @throws KeyFileUnusable
+ */
 export async function openSealingKey(file: string): Promise<Uint8Array> {
   return explaining(file, () => sealingKeyIn(file));
 }
@@ -32,7 +35,7 @@ async function sealingKeyIn(file: string): Promise<Uint8Array> {
   }
   if (key.length !== sealingKeyBytes) {
     throw new KeyFileUnusable(
-      `${file} must have ${sealingKeyBytes} bytes and has ${key.length}. Restore it from a backup; if there is none, delete it, and every login token and open page becomes invalid`,
+      `${file} must have ${sealingKeyBytes} bytes and has ${key.length}. Restore it from a backup. If there is none, delete it: another is made, and every access key that was made with IAM or \`berth account\`, every session and every login token is useless from then on`,
     );
   }
   return key;
@@ -40,7 +43,7 @@ async function sealingKeyIn(file: string): Promise<Uint8Array> {
 
 /**
  * The root key pair in an AWS credentials file (AWS CLI user guide, "Configuration and credential file settings"),
- * profile `default`. `made` tells that this call made the pair.
+ * profile `default`. `made` tells that this call made the pair. @throws KeyFileUnusable
  */
 export async function openRootKey(file: string): Promise<RootKeyPair & { made: boolean }> {
   const made = await explaining(file, () => makeOnce(file, () => Buffer.from(formatCredentials(generateRootKey()))));

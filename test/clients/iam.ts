@@ -182,7 +182,7 @@ async function groupsCount(story: Story): Promise<void> {
   });
 }
 
-/** Not there in every world: the organisation may have been made by an earlier part. */
+/** Not there in every world: the organization may have been made by an earlier part. */
 async function otherAccount({ root }: Story): Promise<{ id: string; admin: Aws }> {
   await root.json("organizations", "create-organization", "--feature-set", "ALL").catch(() => undefined);
   const create = ["organizations", "create-account", "--email", "other@berth.test", "--account-name", "other"];

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { eachLogged } from "../../src/cli/testing.ts";
 
 /** Berth as its users have it: processes with an environment, input, output and signals. */
 
@@ -46,19 +47,10 @@ export async function startServing(cwd: string, env: Record<string, string> = {}
   });
   const lines: Record<string, unknown>[] = [];
   const { promise: listening, resolve, reject } = Promise.withResolvers<string>();
-  const logged = (async () => {
-    let rest = "";
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const parts = (rest + chunk).split("\n");
-      rest = parts.pop() ?? "";
-      for (const part of parts) {
-        const line = JSON.parse(part);
-        lines.push(line);
-        if (line.msg === "listening") resolve(new URL(line.url).origin);
-      }
-    }
-    reject(new Error("it ended before it listened"));
-  })();
+  const logged = eachLogged(child.stdout, (line) => {
+    lines.push(line);
+    if (line.msg === "listening") resolve(new URL(line.url as string).origin);
+  }).then(() => reject(new Error("it ended before it listened")));
   return {
     url: await listening,
     /** Its log so far. */

@@ -3,6 +3,7 @@ import type { Access, Granted } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
 import { type RepositoryName as Name, repositoryArn } from "../../domain/names.ts";
 import type { Repository } from "../../domain/registry/ports.ts";
+import { othersTurn } from "../../domain/turns.ts";
 import { operation } from "./operation.ts";
 import { MaxResults, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
 import { repositoryView } from "./views.ts";
@@ -38,6 +39,8 @@ export const DescribeRepositories = operation("DescribeRepositories", {
   },
 });
 
+const lookedAtOnce = 50;
+
 /** A repository's own policy may keep it from somebody who may see the others. */
 async function visible(
   all: readonly Repository[],
@@ -45,7 +48,8 @@ async function visible(
   access: Access,
 ): Promise<Repository[]> {
   const shown: Repository[] = [];
-  for (const repository of all) {
+  for (const [index, repository] of all.entries()) {
+    if (index % lookedAtOnce === 0) await othersTurn();
     const resource = repositoryArn(registry, repository.name);
     if (await access.allows(caller, registry, { action: "ecr:DescribeRepositories", resource })) shown.push(repository);
   }

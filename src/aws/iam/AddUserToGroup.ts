@@ -1,4 +1,4 @@
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, GroupName } from "./shapes.ts";
 

@@ -1,6 +1,6 @@
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { GroupName, PolicyArn } from "./policy-shapes.ts";
+import { GroupName, PolicyArn } from "./shapes.ts";
 
 export const AttachGroupPolicy = operation("AttachGroupPolicy", {
   input: { GroupName, PolicyArn },

@@ -1,9 +1,9 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, PolicyArn } from "./shapes.ts";
 
 export const AttachUserPolicy = operation("AttachUserPolicy", {
-  input: { UserName, PolicyArn },
+  input: { UserName: ExistingUserName, PolicyArn },
   needs: onUser("iam:AttachUserPolicy", ({ PolicyArn }) => ({ "iam:policyarn": PolicyArn })),
   throws: ["LimitExceeded", "NoSuchEntity", "PolicyNotAttachable"],
   async run({ UserName, PolicyArn }, granted, { attachments }) {

@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { providerArn } from "../../domain/identity/oidc-providers.ts";
-import { newTags } from "./needs.ts";
-import { toCreate } from "./on-resource.ts";
+import { toCreate } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ClientId, Tags, Thumbprints } from "./policy-shapes.ts";
+import { ClientId, newTags, Tags, Thumbprints } from "./shapes.ts";
 import { tagsView } from "./views.ts";
 
 export const CreateOpenIDConnectProvider = operation("CreateOpenIDConnectProvider", {

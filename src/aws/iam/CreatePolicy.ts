@@ -1,9 +1,8 @@
 import { iamArn } from "../../domain/names.ts";
-import { newTags } from "./needs.ts";
-import { toCreate } from "./on-resource.ts";
+import { toCreate } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { Path, PolicyDescription, PolicyDocument, PolicyName, Tags } from "./policy-shapes.ts";
-import { policyView } from "./policy-views.ts";
+import { newTags, Path, PolicyDescription, PolicyDocument, PolicyName, Tags } from "./shapes.ts";
+import { policyView } from "./views.ts";
 
 export const CreatePolicy = operation("CreatePolicy", {
   input: {

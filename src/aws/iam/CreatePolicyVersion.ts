@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, PolicyDocument } from "./policy-shapes.ts";
-import { listedVersion } from "./policy-views.ts";
+import { PolicyArn, PolicyDocument } from "./shapes.ts";
+import { listedVersionView } from "./views.ts";
 
 export const CreatePolicyVersion = operation("CreatePolicyVersion", {
   input: { PolicyArn, PolicyDocument, SetAsDefault: z.boolean().optional() },
@@ -10,6 +10,6 @@ export const CreatePolicyVersion = operation("CreatePolicyVersion", {
   throws: ["AccessDenied", "LimitExceeded", "MalformedPolicy", "NoSuchEntity"],
   async run({ PolicyArn, PolicyDocument, SetAsDefault = false }, granted, { managedPolicies }) {
     const version = await managedPolicies.createVersion(granted, PolicyArn, PolicyDocument, SetAsDefault);
-    return { PolicyVersion: listedVersion(version) };
+    return { PolicyVersion: listedVersionView(version) };
   },
 });

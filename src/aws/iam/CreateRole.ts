@@ -1,17 +1,17 @@
 import { iamArn } from "../../domain/names.ts";
-import { newTags } from "./needs.ts";
-import { toCreate } from "./on-resource.ts";
+import { toCreate } from "./needs.ts";
 import { operation } from "./operation.ts";
 import {
   MaxSessionDuration,
+  newTags,
   Path,
   PolicyArn,
   PolicyDocument,
   RoleDescription,
   RoleName,
   Tags,
-} from "./policy-shapes.ts";
-import { roleView } from "./role-views.ts";
+} from "./shapes.ts";
+import { roleView } from "./views.ts";
 
 export const CreateRole = operation("CreateRole", {
   input: {

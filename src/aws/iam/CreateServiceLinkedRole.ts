@@ -3,8 +3,8 @@ import { serviceRoleName } from "../../domain/identity/service-linked-roles.ts";
 import { iamArn } from "../../domain/names.ts";
 import { pattern } from "../input.ts";
 import { operation } from "./operation.ts";
-import { RoleDescription } from "./policy-shapes.ts";
-import { roleView } from "./role-views.ts";
+import { RoleDescription } from "./shapes.ts";
+import { roleView } from "./views.ts";
 
 export const CreateServiceLinkedRole = operation("CreateServiceLinkedRole", {
   input: {

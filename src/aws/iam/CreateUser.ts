@@ -1,8 +1,8 @@
 import { iamArn } from "../../domain/names.ts";
-import { boundaryFact, newTags } from "./needs.ts";
-import { toCreate } from "./on-resource.ts";
+import { boundaryFact } from "./facts.ts";
+import { toCreate } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { Path, PolicyArn, Tags, UserName } from "./shapes.ts";
+import { newTags, Path, PolicyArn, Tags, UserName } from "./shapes.ts";
 import { userView } from "./views.ts";
 
 export const CreateUser = operation("CreateUser", {

@@ -1,6 +1,6 @@
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { GroupName, PolicyName } from "./policy-shapes.ts";
+import { GroupName, PolicyName } from "./shapes.ts";
 
 export const DeleteGroupPolicy = operation("DeleteGroupPolicy", {
   input: { GroupName, PolicyName },

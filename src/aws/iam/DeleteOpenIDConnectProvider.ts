@@ -1,6 +1,6 @@
-import { onProvider } from "./on-resource.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ProviderArn } from "./policy-shapes.ts";
+import { ProviderArn } from "./shapes.ts";
 
 export const DeleteOpenIDConnectProvider = operation("DeleteOpenIDConnectProvider", {
   input: { OpenIDConnectProviderArn: ProviderArn },

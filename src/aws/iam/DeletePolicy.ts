@@ -1,6 +1,6 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn } from "./policy-shapes.ts";
+import { PolicyArn } from "./shapes.ts";
 
 export const DeletePolicy = operation("DeletePolicy", {
   input: { PolicyArn },

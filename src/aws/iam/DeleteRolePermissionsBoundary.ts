@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { RoleName } from "./policy-shapes.ts";
+import { RoleName } from "./shapes.ts";
 
 export const DeleteRolePermissionsBoundary = operation("DeleteRolePermissionsBoundary", {
   input: { RoleName },

@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyName, RoleName } from "./policy-shapes.ts";
+import { PolicyName, RoleName } from "./shapes.ts";
 
 export const DeleteRolePolicy = operation("DeleteRolePolicy", {
   input: { RoleName, PolicyName },

@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { RoleName } from "./policy-shapes.ts";
+import { RoleName } from "./shapes.ts";
 
 /** Done at once; the task that the answer names is one for clients that ask how it went. */
 export const DeleteServiceLinkedRole = operation("DeleteServiceLinkedRole", {

@@ -1,4 +1,4 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName } from "./shapes.ts";
 

@@ -1,9 +1,9 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyName, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, PolicyName } from "./shapes.ts";
 
 export const DeleteUserPolicy = operation("DeleteUserPolicy", {
-  input: { UserName, PolicyName },
+  input: { UserName: ExistingUserName, PolicyName },
   needs: onUser("iam:DeleteUserPolicy"),
   throws: ["NoSuchEntity"],
   async run({ UserName, PolicyName }, granted, { inlinePolicies }) {

@@ -1,9 +1,9 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, PolicyArn } from "./shapes.ts";
 
 export const DetachUserPolicy = operation("DetachUserPolicy", {
-  input: { UserName, PolicyArn },
+  input: { UserName: ExistingUserName, PolicyArn },
   needs: onUser("iam:DetachUserPolicy", ({ PolicyArn }) => ({ "iam:policyarn": PolicyArn })),
   throws: ["NoSuchEntity"],
   async run({ UserName, PolicyArn }, granted, { attachments }) {

@@ -1,5 +1,5 @@
 import { iamArn } from "../../domain/names.ts";
-import { needsOn } from "./on-resource.ts";
+import { needsOn } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { AccessKeyId } from "./shapes.ts";
 

@@ -1,5 +1,5 @@
 import { operation } from "./operation.ts";
-import { EntityArn } from "./policy-shapes.ts";
+import { EntityArn } from "./shapes.ts";
 import { PolicyList } from "./simulation.ts";
 
 export const GetContextKeysForPrincipalPolicy = operation("GetContextKeysForPrincipalPolicy", {

@@ -1,12 +1,12 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { GroupName, Marker, MaxItems } from "./shapes.ts";
+import { GroupName, paged } from "./shapes.ts";
 import { groupView, listedUserView } from "./views.ts";
 
 export const GetGroup = operation("GetGroup", {
-  input: { GroupName, Marker, MaxItems },
+  input: { GroupName, ...paged },
   needs: onGroup("iam:GetGroup"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { groups, paging }) {

@@ -1,7 +1,7 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { GroupName, PolicyName } from "./policy-shapes.ts";
+import { GroupName, PolicyName } from "./shapes.ts";
 
 export const GetGroupPolicy = operation("GetGroupPolicy", {
   input: { GroupName, PolicyName },

@@ -1,8 +1,7 @@
 import { refuse } from "../../domain/errors.ts";
-import { nothingOf } from "./nothing-of-user.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName } from "./shapes.ts";
-import { onSubject } from "./subject.ts";
+import { nothingOf, onSubject } from "./subject.ts";
 
 export const GetLoginProfile = operation("GetLoginProfile", {
   input: { UserName: ExistingUserName.optional() },

@@ -1,7 +1,7 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn } from "./policy-shapes.ts";
-import { policyView } from "./policy-views.ts";
+import { PolicyArn } from "./shapes.ts";
+import { policyView } from "./views.ts";
 
 export const GetPolicy = operation("GetPolicy", {
   input: { PolicyArn },

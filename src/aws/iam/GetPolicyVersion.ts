@@ -1,7 +1,7 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, VersionId } from "./policy-shapes.ts";
-import { versionView } from "./policy-views.ts";
+import { PolicyArn, VersionId } from "./shapes.ts";
+import { versionView } from "./views.ts";
 
 export const GetPolicyVersion = operation("GetPolicyVersion", {
   input: { PolicyArn, VersionId },

@@ -1,7 +1,7 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyName, RoleName } from "./policy-shapes.ts";
+import { PolicyName, RoleName } from "./shapes.ts";
 
 export const GetRolePolicy = operation("GetRolePolicy", {
   input: { RoleName, PolicyName },

@@ -1,10 +1,10 @@
 import { encodeStrictly } from "../urlencoded.ts";
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyName, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, PolicyName } from "./shapes.ts";
 
 export const GetUserPolicy = operation("GetUserPolicy", {
-  input: { UserName, PolicyName },
+  input: { UserName: ExistingUserName, PolicyName },
   needs: onUser("iam:GetUserPolicy"),
   throws: ["NoSuchEntity"],
   async run({ UserName, PolicyName }, granted, { inlinePolicies }) {

@@ -2,11 +2,11 @@ import type { AccessKey } from "../../domain/identity/ports.ts";
 import { rootArn } from "../../domain/names.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
 import { onSubject, subjectOf } from "./subject.ts";
 
 export const ListAccessKeys = operation("ListAccessKeys", {
-  input: { UserName: ExistingUserName.optional(), Marker, MaxItems },
+  input: { UserName: ExistingUserName.optional(), ...paged },
   needs(input, registry, from) {
     if (input.UserName === undefined && from.principal.kind === "root") {
       return [{ action: "iam:ListAccessKeys", resource: rootArn(registry.account) }];

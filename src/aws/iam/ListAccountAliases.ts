@@ -1,9 +1,9 @@
 import { onRegistry } from "../operation.ts";
 import { operation } from "./operation.ts";
-import { Marker, MaxItems } from "./shapes.ts";
+import { paged } from "./shapes.ts";
 
 export const ListAccountAliases = operation("ListAccountAliases", {
-  input: { Marker, MaxItems },
+  input: { ...paged },
   needs: onRegistry("iam:ListAccountAliases"),
   throws: [],
   async run(_, granted, { accountFacts }) {

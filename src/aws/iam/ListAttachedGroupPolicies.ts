@@ -1,8 +1,8 @@
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { GroupName, PathPrefix, paged } from "./policy-shapes.ts";
-import { attachedView, pathOf } from "./policy-views.ts";
+import { GroupName, PathPrefix, paged } from "./shapes.ts";
+import { attachedView, pathOf } from "./views.ts";
 
 export const ListAttachedGroupPolicies = operation("ListAttachedGroupPolicies", {
   input: { GroupName, PathPrefix: PathPrefix.optional(), ...paged },

@@ -1,8 +1,8 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { PathPrefix, paged, RoleName } from "./policy-shapes.ts";
-import { attachedView, pathOf } from "./policy-views.ts";
+import { PathPrefix, paged, RoleName } from "./shapes.ts";
+import { attachedView, pathOf } from "./views.ts";
 
 export const ListAttachedRolePolicies = operation("ListAttachedRolePolicies", {
   input: { RoleName, PathPrefix: PathPrefix.optional(), ...paged },

@@ -1,11 +1,11 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { PathPrefix, paged, UserName } from "./policy-shapes.ts";
-import { attachedView, pathOf } from "./policy-views.ts";
+import { ExistingUserName, PathPrefix, paged } from "./shapes.ts";
+import { attachedView, pathOf } from "./views.ts";
 
 export const ListAttachedUserPolicies = operation("ListAttachedUserPolicies", {
-  input: { UserName, PathPrefix: PathPrefix.optional(), ...paged },
+  input: { UserName: ExistingUserName, PathPrefix: PathPrefix.optional(), ...paged },
   needs: onUser("iam:ListAttachedUserPolicies"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { attachments, paging }) {

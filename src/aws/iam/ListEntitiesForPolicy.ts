@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { Identity, IdentityKind, Paged } from "../../domain/identity/ports.ts";
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { PathPrefix, PolicyArn, PolicyUsage, paged, usageOf } from "./policy-shapes.ts";
+import { PathPrefix, PolicyArn, PolicyUsage, paged, usageOf } from "./shapes.ts";
 
 const kinds: Record<string, IdentityKind | undefined> = { User: "user", Group: "group", Role: "role" };
 

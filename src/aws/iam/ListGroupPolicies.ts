@@ -1,8 +1,8 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { GroupName, paged } from "./policy-shapes.ts";
+import { GroupName, paged } from "./shapes.ts";
 
 export const ListGroupPolicies = operation("ListGroupPolicies", {
   input: { GroupName, ...paged },

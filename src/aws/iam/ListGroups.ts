@@ -1,12 +1,12 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onPath } from "./on-resource.ts";
+import { onPath } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { Marker, MaxItems, PathPrefix } from "./shapes.ts";
+import { PathPrefix, paged } from "./shapes.ts";
 import { groupView } from "./views.ts";
 
 export const ListGroups = operation("ListGroups", {
-  input: { PathPrefix: PathPrefix.optional(), Marker, MaxItems },
+  input: { PathPrefix: PathPrefix.optional(), ...paged },
   needs: onPath("iam:ListGroups", "group"),
   throws: ["Validation"],
   async run(input, granted, { groups, paging }) {

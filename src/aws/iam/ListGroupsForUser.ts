@@ -1,12 +1,12 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
 import { groupView } from "./views.ts";
 
 export const ListGroupsForUser = operation("ListGroupsForUser", {
-  input: { UserName: ExistingUserName, Marker, MaxItems },
+  input: { UserName: ExistingUserName, ...paged },
   needs: onUser("iam:ListGroupsForUser"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { groups, paging }) {

@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { paged, RoleName } from "./policy-shapes.ts";
+import { paged, RoleName } from "./shapes.ts";
 
 /** There are no machines here that a role could be given to. Terraform asks before it deletes a role. */
 export const ListInstanceProfilesForRole = operation("ListInstanceProfilesForRole", {

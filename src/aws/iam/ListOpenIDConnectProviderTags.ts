@@ -1,8 +1,8 @@
-import { onProvider } from "./on-resource.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { ProviderArn, paged } from "./policy-shapes.ts";
-import { sortedTags } from "./role-views.ts";
+import { ProviderArn, paged } from "./shapes.ts";
+import { sortedTags } from "./views.ts";
 
 export const ListOpenIDConnectProviderTags = operation("ListOpenIDConnectProviderTags", {
   input: { OpenIDConnectProviderArn: ProviderArn, ...paged },

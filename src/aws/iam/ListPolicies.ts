@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { policyKey } from "../../domain/identity/managed-policies.ts";
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onPath } from "./on-resource.ts";
+import { onPath } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { PathPrefix, PolicyUsage, paged, usageOf } from "./policy-shapes.ts";
-import { listedPolicy } from "./policy-views.ts";
+import { PathPrefix, PolicyUsage, paged, usageOf } from "./shapes.ts";
+import { listedPolicyView } from "./views.ts";
 
 const scopes = { All: "all", AWS: "aws", Local: "local" } as const;
 
@@ -28,6 +28,6 @@ export const ListPolicies = operation("ListPolicies", {
       read: (more: Paged<string>) => managedPolicies.list(granted, filter, more),
       keyOf: policyKey,
     });
-    return { Policies: items.map(listedPolicy), ...rest };
+    return { Policies: items.map(listedPolicyView), ...rest };
   },
 });

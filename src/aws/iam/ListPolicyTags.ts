@@ -1,8 +1,8 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { PolicyArn, paged } from "./policy-shapes.ts";
-import { sortedTags } from "./role-views.ts";
+import { PolicyArn, paged } from "./shapes.ts";
+import { sortedTags } from "./views.ts";
 
 export const ListPolicyTags = operation("ListPolicyTags", {
   input: { PolicyArn, ...paged },

@@ -1,8 +1,8 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { PolicyArn, paged } from "./policy-shapes.ts";
-import { listedVersion, versionKey } from "./policy-views.ts";
+import { PolicyArn, paged } from "./shapes.ts";
+import { listedVersionView, versionKey } from "./views.ts";
 
 export const ListPolicyVersions = operation("ListPolicyVersions", {
   input: { PolicyArn, ...paged },
@@ -16,6 +16,6 @@ export const ListPolicyVersions = operation("ListPolicyVersions", {
       read: inPages(versions, versionKey),
       keyOf: versionKey,
     });
-    return { Versions: items.map(listedVersion), ...rest };
+    return { Versions: items.map(listedVersionView), ...rest };
   },
 });

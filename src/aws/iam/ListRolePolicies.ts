@@ -1,8 +1,8 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { paged, RoleName } from "./policy-shapes.ts";
+import { paged, RoleName } from "./shapes.ts";
 
 export const ListRolePolicies = operation("ListRolePolicies", {
   input: { RoleName, ...paged },

@@ -1,8 +1,8 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { paged, RoleName } from "./policy-shapes.ts";
-import { sortedTags } from "./role-views.ts";
+import { paged, RoleName } from "./shapes.ts";
+import { sortedTags } from "./views.ts";
 
 export const ListRoleTags = operation("ListRoleTags", {
   input: { RoleName, ...paged },

@@ -1,9 +1,9 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onPath } from "./on-resource.ts";
+import { onPath } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { PathPrefix, paged } from "./policy-shapes.ts";
-import { listedRole } from "./role-views.ts";
+import { PathPrefix, paged } from "./shapes.ts";
+import { listedRoleView } from "./views.ts";
 
 export const ListRoles = operation("ListRoles", {
   input: { PathPrefix: PathPrefix.optional(), ...paged },
@@ -17,6 +17,6 @@ export const ListRoles = operation("ListRoles", {
       read: (more: Paged<string>) => roles.list(granted, { ...more, pathPrefix }),
       keyOf: ({ name }) => name.toLowerCase(),
     });
-    return { Roles: items.map(listedRole), ...rest };
+    return { Roles: items.map(listedRoleView), ...rest };
   },
 });

@@ -1,16 +1,14 @@
 import { z } from "zod";
-import { nothingOf } from "./nothing-of-user.ts";
 import { operation } from "./operation.ts";
-import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
-import { onSubject } from "./subject.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
+import { nothingOf, onSubject } from "./subject.ts";
 
 export const ListServiceSpecificCredentials = operation("ListServiceSpecificCredentials", {
   input: {
     UserName: ExistingUserName.optional(),
     ServiceName: z.string().max(2048).optional(),
     AllUsers: z.boolean().optional(),
-    Marker,
-    MaxItems,
+    ...paged,
   },
   needs: onSubject("iam:ListServiceSpecificCredentials"),
   throws: ["NoSuchEntity", "Validation"],

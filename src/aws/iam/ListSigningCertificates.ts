@@ -1,10 +1,9 @@
-import { nothingOf } from "./nothing-of-user.ts";
 import { operation } from "./operation.ts";
-import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
-import { onSubject } from "./subject.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
+import { nothingOf, onSubject } from "./subject.ts";
 
 export const ListSigningCertificates = operation("ListSigningCertificates", {
-  input: { UserName: ExistingUserName.optional(), Marker, MaxItems },
+  input: { UserName: ExistingUserName.optional(), ...paged },
   needs: onSubject("iam:ListSigningCertificates"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { users }) {

@@ -1,11 +1,11 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { paged, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
 
 export const ListUserPolicies = operation("ListUserPolicies", {
-  input: { UserName, ...paged },
+  input: { UserName: ExistingUserName, ...paged },
   needs: onUser("iam:ListUserPolicies"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { inlinePolicies, paging }) {

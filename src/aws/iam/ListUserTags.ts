@@ -1,11 +1,11 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { inPages, listPage } from "./paging.ts";
-import { sortedTags } from "./role-views.ts";
-import { ExistingUserName, Marker, MaxItems } from "./shapes.ts";
+import { ExistingUserName, paged } from "./shapes.ts";
+import { sortedTags } from "./views.ts";
 
 export const ListUserTags = operation("ListUserTags", {
-  input: { UserName: ExistingUserName, Marker, MaxItems },
+  input: { UserName: ExistingUserName, ...paged },
   needs: onUser("iam:ListUserTags"),
   throws: ["NoSuchEntity", "Validation"],
   async run(input, granted, { users, paging }) {

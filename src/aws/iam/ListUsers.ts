@@ -1,12 +1,12 @@
 import type { Paged } from "../../domain/identity/ports.ts";
-import { onPath } from "./on-resource.ts";
+import { onPath } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { Marker, MaxItems, PathPrefix } from "./shapes.ts";
+import { PathPrefix, paged } from "./shapes.ts";
 import { listedUserView } from "./views.ts";
 
 export const ListUsers = operation("ListUsers", {
-  input: { PathPrefix: PathPrefix.optional(), Marker, MaxItems },
+  input: { PathPrefix: PathPrefix.optional(), ...paged },
   needs: onPath("iam:ListUsers", "user"),
   throws: ["Validation"],
   async run(input, granted, { users, paging }) {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { onRegistry } from "../operation.ts";
 import { operation } from "./operation.ts";
-import { Marker, MaxItems } from "./shapes.ts";
+import { paged } from "./shapes.ts";
 
 export const ListVirtualMFADevices = operation("ListVirtualMFADevices", {
-  input: { AssignmentStatus: z.enum(["Any", "Assigned", "Unassigned"]).optional(), Marker, MaxItems },
+  input: { AssignmentStatus: z.enum(["Any", "Assigned", "Unassigned"]).optional(), ...paged },
   needs: onRegistry("iam:ListVirtualMFADevices"),
   throws: [],
   async run() {

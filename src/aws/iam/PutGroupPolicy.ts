@@ -1,6 +1,6 @@
-import { onGroup } from "./on-resource.ts";
+import { onGroup } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { GroupName, PolicyDocument, PolicyName } from "./policy-shapes.ts";
+import { GroupName, PolicyDocument, PolicyName } from "./shapes.ts";
 
 export const PutGroupPolicy = operation("PutGroupPolicy", {
   input: { GroupName, PolicyName, PolicyDocument },

@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, RoleName } from "./policy-shapes.ts";
+import { PolicyArn, RoleName } from "./shapes.ts";
 
 export const PutRolePermissionsBoundary = operation("PutRolePermissionsBoundary", {
   input: { RoleName, PermissionsBoundary: PolicyArn },

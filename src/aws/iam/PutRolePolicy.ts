@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyDocument, PolicyName, RoleName } from "./policy-shapes.ts";
+import { PolicyDocument, PolicyName, RoleName } from "./shapes.ts";
 
 export const PutRolePolicy = operation("PutRolePolicy", {
   input: { RoleName, PolicyName, PolicyDocument },

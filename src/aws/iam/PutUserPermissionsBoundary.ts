@@ -1,5 +1,5 @@
-import { boundaryFact } from "./needs.ts";
-import { onUser } from "./on-resource.ts";
+import { boundaryFact } from "./facts.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, PolicyArn } from "./shapes.ts";
 

@@ -1,9 +1,9 @@
-import { onUser } from "./on-resource.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyDocument, PolicyName, UserName } from "./policy-shapes.ts";
+import { ExistingUserName, PolicyDocument, PolicyName } from "./shapes.ts";
 
 export const PutUserPolicy = operation("PutUserPolicy", {
-  input: { UserName, PolicyName, PolicyDocument },
+  input: { UserName: ExistingUserName, PolicyName, PolicyDocument },
   needs: onUser("iam:PutUserPolicy"),
   throws: ["LimitExceeded", "MalformedPolicy", "NoSuchEntity"],
   async run({ UserName, PolicyName, PolicyDocument }, granted, { inlinePolicies }) {

@@ -1,6 +1,6 @@
-import { onProvider } from "./on-resource.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ClientId, ProviderArn } from "./policy-shapes.ts";
+import { ClientId, ProviderArn } from "./shapes.ts";
 
 export const RemoveClientIDFromOpenIDConnectProvider = operation("RemoveClientIDFromOpenIDConnectProvider", {
   input: { OpenIDConnectProviderArn: ProviderArn, ClientID: ClientId },

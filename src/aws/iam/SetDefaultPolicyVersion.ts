@@ -1,6 +1,6 @@
-import { onPolicy } from "./on-resource.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, VersionId } from "./policy-shapes.ts";
+import { PolicyArn, VersionId } from "./shapes.ts";
 
 export const SetDefaultPolicyVersion = operation("SetDefaultPolicyVersion", {
   input: { PolicyArn, VersionId },

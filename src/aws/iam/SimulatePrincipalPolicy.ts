@@ -4,7 +4,7 @@ import type { Paged } from "../../domain/identity/ports.ts";
 import type { PolicyExclusion } from "../../domain/identity/simulation.ts";
 import { operation } from "./operation.ts";
 import { listPage } from "./paging.ts";
-import { EntityArn } from "./policy-shapes.ts";
+import { EntityArn } from "./shapes.ts";
 import { PolicyList, requestOf, resultView, simulationInput } from "./simulation.ts";
 
 /** One of the three. */

@@ -1,7 +1,7 @@
-import { newTags, requestTags } from "./needs.ts";
-import { onProvider } from "./on-resource.ts";
+import { requestTags } from "./facts.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ProviderArn, Tags } from "./policy-shapes.ts";
+import { newTags, ProviderArn, Tags } from "./shapes.ts";
 
 export const TagOpenIDConnectProvider = operation("TagOpenIDConnectProvider", {
   input: { OpenIDConnectProviderArn: ProviderArn, Tags },

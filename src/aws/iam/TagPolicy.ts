@@ -1,7 +1,7 @@
-import { newTags, requestTags } from "./needs.ts";
-import { onPolicy } from "./on-resource.ts";
+import { requestTags } from "./facts.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, Tags } from "./policy-shapes.ts";
+import { newTags, PolicyArn, Tags } from "./shapes.ts";
 
 export const TagPolicy = operation("TagPolicy", {
   input: { PolicyArn, Tags },

@@ -1,7 +1,7 @@
-import { newTags, requestTags } from "./needs.ts";
-import { onRole } from "./on-resource.ts";
+import { requestTags } from "./facts.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { RoleName, Tags } from "./policy-shapes.ts";
+import { newTags, RoleName, Tags } from "./shapes.ts";
 
 export const TagRole = operation("TagRole", {
   input: { RoleName, Tags },

@@ -1,7 +1,7 @@
-import { newTags, requestTags } from "./needs.ts";
-import { onUser } from "./on-resource.ts";
+import { requestTags } from "./facts.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ExistingUserName, Tags } from "./shapes.ts";
+import { ExistingUserName, newTags, Tags } from "./shapes.ts";
 
 export const TagUser = operation("TagUser", {
   input: { UserName: ExistingUserName, Tags },

@@ -1,7 +1,7 @@
-import { tagKeys } from "./needs.ts";
-import { onProvider } from "./on-resource.ts";
+import { tagKeys } from "./facts.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ProviderArn, TagKeys } from "./policy-shapes.ts";
+import { ProviderArn, TagKeys } from "./shapes.ts";
 
 export const UntagOpenIDConnectProvider = operation("UntagOpenIDConnectProvider", {
   input: { OpenIDConnectProviderArn: ProviderArn, TagKeys },

@@ -1,7 +1,7 @@
-import { tagKeys } from "./needs.ts";
-import { onPolicy } from "./on-resource.ts";
+import { tagKeys } from "./facts.ts";
+import { onPolicy } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyArn, TagKeys } from "./policy-shapes.ts";
+import { PolicyArn, TagKeys } from "./shapes.ts";
 
 export const UntagPolicy = operation("UntagPolicy", {
   input: { PolicyArn, TagKeys },

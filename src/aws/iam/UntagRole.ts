@@ -1,7 +1,7 @@
-import { tagKeys } from "./needs.ts";
-import { onRole } from "./on-resource.ts";
+import { tagKeys } from "./facts.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { RoleName, TagKeys } from "./policy-shapes.ts";
+import { RoleName, TagKeys } from "./shapes.ts";
 
 export const UntagRole = operation("UntagRole", {
   input: { RoleName, TagKeys },

@@ -1,5 +1,5 @@
-import { tagKeys } from "./needs.ts";
-import { onUser } from "./on-resource.ts";
+import { tagKeys } from "./facts.ts";
+import { onUser } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { ExistingUserName, TagKeys } from "./shapes.ts";
 

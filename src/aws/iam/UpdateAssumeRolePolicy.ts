@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { PolicyDocument, RoleName } from "./policy-shapes.ts";
+import { PolicyDocument, RoleName } from "./shapes.ts";
 
 export const UpdateAssumeRolePolicy = operation("UpdateAssumeRolePolicy", {
   input: { RoleName, PolicyDocument },

@@ -1,4 +1,4 @@
-import { needsOn } from "./on-resource.ts";
+import { needsOn } from "./needs.ts";
 import { operation } from "./operation.ts";
 import { GroupName, Path } from "./shapes.ts";
 

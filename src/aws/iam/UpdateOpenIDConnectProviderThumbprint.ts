@@ -1,6 +1,6 @@
-import { onProvider } from "./on-resource.ts";
+import { onProvider } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { ProviderArn, Thumbprints } from "./policy-shapes.ts";
+import { ProviderArn, Thumbprints } from "./shapes.ts";
 
 export const UpdateOpenIDConnectProviderThumbprint = operation("UpdateOpenIDConnectProviderThumbprint", {
   input: { OpenIDConnectProviderArn: ProviderArn, ThumbprintList: Thumbprints.min(1) },

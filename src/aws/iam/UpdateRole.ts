@@ -1,6 +1,6 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { MaxSessionDuration, RoleDescription, RoleName } from "./policy-shapes.ts";
+import { MaxSessionDuration, RoleDescription, RoleName } from "./shapes.ts";
 
 export const UpdateRole = operation("UpdateRole", {
   input: {

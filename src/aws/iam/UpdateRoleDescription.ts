@@ -1,7 +1,7 @@
-import { onRole } from "./on-resource.ts";
+import { onRole } from "./needs.ts";
 import { operation } from "./operation.ts";
-import { RoleDescription, RoleName } from "./policy-shapes.ts";
-import { roleView } from "./role-views.ts";
+import { RoleDescription, RoleName } from "./shapes.ts";
+import { roleView } from "./views.ts";
 
 export const UpdateRoleDescription = operation("UpdateRoleDescription", {
   input: { RoleName, Description: RoleDescription },

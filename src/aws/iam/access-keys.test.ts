@@ -7,7 +7,7 @@ import { allow, arnOf, documentOf, limits, made, type Refused, refused } from ".
 let berth: Awaited<ReturnType<typeof inProcess>>;
 let as: ReturnType<typeof made>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
   as = made(berth);
 });
 afterEach(async () => {

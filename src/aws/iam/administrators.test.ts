@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sdk from "@aws-sdk/client-iam";
 import { account, inProcess } from "../testing.ts";
+import { refused } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
 });
 afterEach(() => berth.close());
 
@@ -13,16 +14,6 @@ const trust = JSON.stringify({
   Version: "2012-10-17",
   Statement: [{ Effect: "Allow", Principal: { AWS: account }, Action: "sts:AssumeRole" }],
 });
-
-async function refused(sent: Promise<unknown>): Promise<[name: string, message: string, status?: number]> {
-  try {
-    await sent;
-  } catch (error) {
-    const { name, message, $metadata } = error as sdk.IAMServiceException;
-    return [name, message, $metadata.httpStatusCode];
-  }
-  throw new Error("it was not refused");
-}
 
 describe("whoever manages roles", () => {
   /** From here on a user asks who has these statements and no others. */

@@ -3,6 +3,7 @@ import * as sdk from "@aws-sdk/client-iam";
 import { createOidcProviders } from "../../domain/identity/oidc-providers.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { account, inProcess } from "../testing.ts";
+import { refused } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
@@ -20,16 +21,6 @@ const create = (more: Partial<sdk.CreateOpenIDConnectProviderCommandInput> = {})
     new sdk.CreateOpenIDConnectProviderCommand({ Url: github, ClientIDList: ["sts.amazonaws.com"], ...more }),
   );
 const get = () => berth.iam.send(new sdk.GetOpenIDConnectProviderCommand(provider));
-
-async function refused(sent: Promise<unknown>): Promise<[name: string, message: string, status?: number]> {
-  try {
-    await sent;
-  } catch (error) {
-    const { name, message, $metadata } = error as sdk.IAMServiceException;
-    return [name, message, $metadata.httpStatusCode];
-  }
-  throw new Error("it was not refused");
-}
 
 describe("an OIDC provider", () => {
   test("is created, read, listed and deleted", async () => {

@@ -100,10 +100,6 @@ import { UpdateRoleDescription } from "./UpdateRoleDescription.ts";
 import { UpdateUser } from "./UpdateUser.ts";
 
 export const operations = operationMap<IamParts>([
-  SimulatePrincipalPolicy,
-  SimulateCustomPolicy,
-  GetContextKeysForPrincipalPolicy,
-  GetContextKeysForCustomPolicy,
   AddClientIDToOpenIDConnectProvider,
   AddUserToGroup,
   AttachGroupPolicy,
@@ -138,6 +134,8 @@ export const operations = operationMap<IamParts>([
   DetachUserPolicy,
   GetAccessKeyLastUsed,
   GetAccountSummary,
+  GetContextKeysForCustomPolicy,
+  GetContextKeysForPrincipalPolicy,
   GetGroup,
   GetGroupPolicy,
   GetLoginProfile,
@@ -183,6 +181,8 @@ export const operations = operationMap<IamParts>([
   RemoveClientIDFromOpenIDConnectProvider,
   RemoveUserFromGroup,
   SetDefaultPolicyVersion,
+  SimulateCustomPolicy,
+  SimulatePrincipalPolicy,
   TagOpenIDConnectProvider,
   TagPolicy,
   TagRole,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sdk from "@aws-sdk/client-iam";
 import { account, inProcess } from "../testing.ts";
+import { refused } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
@@ -26,16 +27,6 @@ async function createPolicy(PolicyName: string, more: Partial<sdk.CreatePolicyCo
 
 async function createRole(RoleName: string) {
   await berth.iam.send(new sdk.CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: trust }));
-}
-
-async function refused(sent: Promise<unknown>): Promise<[name: string, message: string, status?: number]> {
-  try {
-    await sent;
-  } catch (error) {
-    const { name, message, $metadata } = error as sdk.IAMServiceException;
-    return [name, message, $metadata.httpStatusCode];
-  }
-  throw new Error("it was not refused");
 }
 
 describe("a managed policy", () => {

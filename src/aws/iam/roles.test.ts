@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import * as sdk from "@aws-sdk/client-iam";
 import { account, inProcess } from "../testing.ts";
+import { arnOf, refused } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
@@ -8,7 +9,6 @@ beforeEach(async () => {
 });
 afterEach(() => berth.close());
 
-const arnOf = (rest: string) => `arn:aws:iam::${account}:${rest}`;
 const trust = (principal: unknown = { Service: "ecs-tasks.amazonaws.com" }) =>
   JSON.stringify({
     Version: "2012-10-17",
@@ -23,16 +23,6 @@ async function createRole(RoleName: string, more: Partial<sdk.CreateRoleCommandI
   const input = { RoleName, AssumeRolePolicyDocument: trust(), ...more };
   const { Role } = await berth.iam.send(new sdk.CreateRoleCommand(input));
   return Role as sdk.Role;
-}
-
-async function refused(sent: Promise<unknown>): Promise<[name: string, message: string, status?: number]> {
-  try {
-    await sent;
-  } catch (error) {
-    const { name, message, $metadata } = error as sdk.IAMServiceException;
-    return [name, message, $metadata.httpStatusCode];
-  }
-  throw new Error("it was not refused");
 }
 
 describe("a role", () => {

@@ -56,6 +56,19 @@ describe("a simulation of given policies", () => {
     ]);
   });
 
+  test("of many statements reads each policy once, and is refused beyond what can be answered soon", async () => {
+    const asking = (index: number) => allow("ecr:*", { Condition: { StringLike: { [`k:${index}`]: "*a*b*c" } } });
+    const PolicyInputList = [policy(...Array.from({ length: 1000 }, (_, index) => asking(index)))];
+    const ActionNames = Array.from({ length: 1000 }, (_, index) => `ecr:Get${index}`);
+    const began = performance.now();
+    const { EvaluationResults } = await custom({ PolicyInputList, ActionNames, MaxItems: 100 });
+    expect(EvaluationResults?.length).toBe(100);
+    expect(EvaluationResults?.[0]?.MissingContextValues?.length).toBe(1000);
+    const [name, message] = await refused(custom({ PolicyInputList, ActionNames, MaxItems: 1000 }));
+    expect([name, message]).toEqual(["InvalidInputException", expect.stringContaining("MaxItems")]);
+    expect(performance.now() - began).toBeLessThan(10_000);
+  }, 60_000);
+
   test("names the statements that decided, and where they stand", async () => {
     const text = JSON.stringify({ Version: "2012-10-17", Statement: [allow("ecr:*"), deny("ecr:PutImage")] }, null, 4);
     const { EvaluationResults = [] } = await custom({
@@ -110,7 +123,7 @@ describe("a simulation of given policies", () => {
     expect((await refused(custom({ ContextEntries: [several] })))[0]).toBe("InvalidInputException");
   });
 
-  test("stays within a boundary and an organisation's policies", async () => {
+  test("stays within a boundary and an organization's policies", async () => {
     const within = { PermissionsBoundaryPolicyInputList: [policy(allow("s3:*"))] };
     expect((await custom(within)).EvaluationResults?.[0]).toMatchObject({
       EvalDecision: "implicitDeny",

@@ -4,7 +4,7 @@ import { refuse } from "../../domain/errors.ts";
 import type { Simulated, SimulationRequest } from "../../domain/identity/simulation.ts";
 import { type AccountId, parseAccountId } from "../../domain/names.ts";
 import { named } from "../input.ts";
-import { EntityArn, PolicyDocument, paged } from "./policy-shapes.ts";
+import { EntityArn, PolicyDocument, paged } from "./shapes.ts";
 
 /** What both simulations take and answer (IAM API reference, SimulatePrincipalPolicy and SimulateCustomPolicy). */
 

@@ -1,7 +1,7 @@
-import type { Need, Principal } from "../../domain/access.ts";
+import type { Granted, Need, Principal } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
 import type { AccountId, Registry } from "../../domain/names.ts";
-import { needsOn } from "./on-resource.ts";
+import { needsOn } from "./needs.ts";
 import type { IamParts } from "./operation.ts";
 
 /** The name of the user that is meant: the one in the input, else who calls. @throws Validation for who calls as no user */
@@ -29,4 +29,19 @@ export function onSubject(action: `iam:${string}`) {
 
 function userResource(account: AccountId, name: string, { resources }: From["parts"]) {
   return resources.entity(account, "user", name);
+}
+
+/**
+ * Users have access keys here and nothing else that proves who they are. Terraform and the console ask for the rest
+ * before they delete a user, so the answer for a user that is there is an empty list.
+ * @throws NoSuchEntity, Validation
+ */
+export async function nothingOf(
+  { UserName }: { UserName?: string },
+  granted: Granted,
+  { users }: Pick<IamParts, "users">,
+): Promise<{ name: string; IsTruncated: false }> {
+  const name = await subjectOf(UserName, granted.caller.principal, { users });
+  await users.get(granted, name);
+  return { name, IsTruncated: false };
 }

@@ -8,7 +8,7 @@ import { allow, arnOf, limits, made, type Refused, refused } from "./testing.ts"
 let berth: Awaited<ReturnType<typeof inProcess>>;
 let as: ReturnType<typeof made>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
   as = made(berth);
 });
 afterEach(async () => {

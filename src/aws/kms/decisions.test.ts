@@ -27,7 +27,7 @@ import { failure, newKey, person, statement } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
 });
 afterEach(() => berth.close());
 

@@ -37,7 +37,7 @@ import { failure, newKey } from "./testing.ts";
 
 let berth: Awaited<ReturnType<typeof inProcess>>;
 beforeEach(async () => {
-  berth = await inProcess({ enforced: true });
+  berth = await inProcess();
 });
 afterEach(() => berth.close());
 
@@ -209,7 +209,7 @@ test("a key that is to be deleted does nothing, can be saved, and is gone when i
   expect(await tend()).toEqual({ destroyed: 0, rotated: 0 });
   berth.pass(day);
   expect(await tend()).toEqual({ destroyed: 1, rotated: 0 });
-  berth.keyServices.keyring.changed(KeyId as never);
+  berth.keyring.changed(KeyId as never);
   const client = berth.kmsIn("us-east-1");
   expect(await failure(client.send(new DescribeKeyCommand({ KeyId })))).toBe(
     `NotFoundException: Key '${arn}' does not exist`,
@@ -243,7 +243,7 @@ test("rotation adds material; what is older can still be decrypted", async () =>
   const tend = () => tendKeys({ metadata: berth.metadata, wrapper, clock: berth.now });
   expect(await tend()).toEqual({ destroyed: 0, rotated: 1 });
   expect(await tend()).toEqual({ destroyed: 0, rotated: 0 });
-  berth.keyServices.keyring.changed();
+  berth.keyring.changed();
   const client = berth.kmsIn("us-east-1");
   expect(text((await client.send(new DecryptCommand({ CiphertextBlob: old.CiphertextBlob }))).Plaintext)).toBe("old");
   const newest = await client.send(new GenerateDataKeyCommand({ KeyId, KeySpec: "AES_256" }));

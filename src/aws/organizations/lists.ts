@@ -42,7 +42,7 @@ export async function accountPageOf<Item>(
   });
 }
 
-/** A token is good for one list of one organisation, which its management account stands for. */
+/** A token is good for one list of one organization, which its management account stands for. */
 export function listOf(operation: string, { caller }: Granted, ...filters: unknown[]): unknown[] {
   return [operation, caller.principal.account, ...filters];
 }

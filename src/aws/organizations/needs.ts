@@ -5,7 +5,7 @@ import type { OrganizationsParts } from "./operation.ts";
 
 /**
  * What operations need, with the resources that the service authorization reference ("Actions, resources, and condition
- * keys for AWS Organizations") gives them. While there is no organisation nothing in it has a name, and only a policy
+ * keys for AWS Organizations") gives them. While there is no organization nothing in it has a name, and only a policy
  * for `*` allows.
  */
 

@@ -23,7 +23,7 @@ async function rootOf(id: string) {
   return world.organizationsAs({ accessKeyId, secretAccessKey: secret });
 }
 
-describe("an organisation", () => {
+describe("an organization", () => {
   test("is founded once, and describes itself", async () => {
     expect(await errorOf(client.send(new sdk.DescribeOrganizationCommand({})))).toEqual([
       "AWSOrganizationsNotInUseException",

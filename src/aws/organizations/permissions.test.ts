@@ -8,7 +8,7 @@ let world: Awaited<ReturnType<typeof inProcess>>;
 let client: sdk.OrganizationsClient;
 let organize: ReturnType<typeof organizer>;
 beforeEach(async () => {
-  world = await inProcess({ enforced: true });
+  world = await inProcess();
   client = world.organizations;
   organize = organizer(client);
 });

@@ -1,6 +1,6 @@
 import * as sdk from "@aws-sdk/client-organizations";
 
-/** For tests: an organisation and what is in it, made through the official client. */
+/** For tests: an organization and what is in it, made through the official client. */
 
 export const policyText = (...statements: object[]) => JSON.stringify({ Version: "2012-10-17", Statement: statements });
 export const denyDelete = policyText({ Effect: "Deny", Action: "ecr:DeleteRepository", Resource: "*" });

@@ -19,7 +19,7 @@ const roleArn = `arn:aws:iam::${account}:role/deploy`;
 const sub = "repo:berth/berth:ref:refs/heads/main";
 
 beforeEach(async () => {
-  world = await inProcess({ enforced: true, issuerKeys: localKeys(() => world.now()) });
+  world = await inProcess({ issuerKeys: localKeys(() => world.now()) });
   people = peopleIn({ metadata: world.metadata, sealer: world.sealer, clock: world.now });
   issuer = startIssuer({ clock: world.now });
   await provide();
@@ -284,7 +284,6 @@ test("has a rate, which only good tokens use up", async () => {
       void take.push([principal.account, principal.arn, operations]),
   };
   const limited = await inProcess({
-    enforced: true,
     issuerKeys: localKeys(() => limited.now()),
     rates: rates as never,
   });

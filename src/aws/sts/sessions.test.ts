@@ -29,7 +29,7 @@ const roleArn = `arn:aws:iam::${account}:role/deploy`;
 const ciArn = `arn:aws:iam::${account}:user/ci`;
 
 beforeEach(async () => {
-  world = await inProcess({ enforced: true });
+  world = await inProcess();
   people = peopleIn({ metadata: world.metadata, sealer: world.sealer, clock: world.now });
   ci = await people.user("ci");
   ciKeys = await people.key(ci, "AKIAUSERSKEY00000000");
@@ -456,7 +456,7 @@ test("requests are noted as uses of their key once they are verified", async () 
 });
 
 test("STS is there also for those whose region is not served", async () => {
-  const european = await inProcess({ enforced: true, regions: ["eu-west-1" as never] });
+  const european = await inProcess({ regions: ["eu-west-1" as never] });
   expect(await european.sts.send(new GetCallerIdentityCommand({}))).toMatchObject({ Account: account });
   await european.close();
 });

@@ -28,7 +28,7 @@ export function userIdentityOf(who: Who): Record<string, unknown> {
 }
 
 /** What `LookupEvents` finds a record by. */
-export function usernameOf(who: Who): string | undefined {
+function usernameOf(who: Who): string | undefined {
   if (!("principal" in who)) return undefined;
   const { kind, arn, userId, session } = who.principal;
   switch (kind) {

@@ -24,15 +24,26 @@ export interface NewAccount {
 export interface AccountService {
   /** Makes the configured account, which exists from the first start, where it is missing. */
   ensureConfigured(): Promise<void>;
+  /** @throws EntityAlreadyExists, InvalidInput */
   create(wanted: NewAccount): Promise<{ readonly account: Account; readonly rootKey: RootKeyPair }>;
   /** By id. */
   list(): AsyncIterable<Account>;
-  /** Nobody of the account can do anything from the next moment on. Its content stays. */
+  /**
+   * Nobody of the account can do anything from the next moment on. Its content stays.
+   * @throws NoSuchEntity, and InvalidInput for the configured account
+   */
   suspend(id: AccountId): Promise<void>;
+  /** @throws NoSuchEntity */
   resume(id: AccountId): Promise<void>;
-  /** It hangs on the organisation's root then. For accounts that were made outside of it, or have left. */
+  /**
+   * It hangs on the organization's root then. For accounts that were made outside of it, or have left.
+   * @throws NoSuchEntity, EntityAlreadyExists
+   */
   join(id: AccountId): Promise<void>;
-  /** A new pair in the place of the old one, which is of no use any more. */
+  /**
+   * A new pair in the place of the old one, which is of no use any more.
+   * @throws NoSuchEntity, and InvalidInput for the configured account
+   */
   replaceRootKey(id: AccountId): Promise<RootKeyPair>;
 }
 

@@ -7,10 +7,11 @@ import type { IdentityKind, IdentityMetadata } from "./ports.ts";
 
 /** Managed policies on users, groups and roles. */
 export interface AttachmentService {
-  /** Safe to repeat. */
+  /** Safe to repeat. @throws NoSuchEntity, PolicyNotAttachable, LimitExceeded, ProtectedRole */
   attach(granted: Granted, kind: IdentityKind, entity: string, policy: Arn): Promise<void>;
+  /** @throws NoSuchEntity, ProtectedRole */
   detach(granted: Granted, kind: IdentityKind, entity: string, policy: Arn): Promise<void>;
-  /** ARNs, ascending; all of them, for there are few. */
+  /** ARNs, ascending; all of them, for there are few. @throws NoSuchEntity */
   list(granted: Granted, kind: IdentityKind, entity: string): Promise<Arn[]>;
 }
 

@@ -52,7 +52,7 @@ const policies: readonly AwsManagedPolicy[] = [
   policy(
     "/",
     "PowerUserAccess",
-    "Everything but users, accounts and the organisation.",
+    "Everything but users, accounts and the organization.",
     { Effect: "Allow", NotAction: ["iam:*", "organizations:*", "account:*"], Resource: "*" },
     allow(
       "iam:CreateServiceLinkedRole",

@@ -46,7 +46,7 @@ interface SealedBearer extends Bearer {
 
 export function createBearerTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isAlive">;
+  credentials: Pick<Credentials, "today">;
   clock: () => Date;
 }): BearerTokens {
   const { sealer, credentials, clock } = parts;
@@ -62,7 +62,8 @@ export function createBearerTokens(parts: {
       if (!bearer || bearer.expiresAt <= clock().getTime()) return undefined;
       const { principal, longTermKeyId } = bearer;
       if (principal.kind === "anonymous") return bearer;
-      return (await credentials.isAlive(principal, longTermKeyId)) ? bearer : undefined;
+      const today = await credentials.today(principal, longTermKeyId);
+      return today && { ...bearer, principal: today };
     },
   };
 }

@@ -6,8 +6,9 @@ import type { IdentityMetadata } from "./ports.ts";
 
 /** The policy that says what a user or role can be allowed at the most. */
 export interface BoundaryService {
+  /** @throws NoSuchEntity, PolicyNotAttachable, ProtectedRole */
   put(granted: Granted, kind: "user" | "role", name: string, policy: Arn): Promise<void>;
-  /** Answers well where none is set. */
+  /** Answers well where none is set. @throws NoSuchEntity, ProtectedRole */
   delete(granted: Granted, kind: "user" | "role", name: string): Promise<void>;
 }
 

@@ -127,6 +127,30 @@ describe("sessions", () => {
     expect(await federated()).toEqual(unknown);
   });
 
+  test("of a user that gets another name go by it, and never by that of whoever has the old one now", async () => {
+    const { principal } = await active("AKIAUSER");
+    const issuedAt = world.clock().getTime();
+    const again = await world.credentials.issueSession({ ...principal, session: { issuedAt } }, "AKIAUSER", 900);
+    const federated = federatedPrincipal(principal, { name: "guest", issuedAt });
+    const guest = await world.credentials.issueSession(federated, "AKIAUSER", 900);
+    const region = "us-east-1" as Region;
+    const { password } = world.registryTokens.issue(
+      principal,
+      { accessKeyId: "AKIAUSER", longTermKeyId: "AKIAUSER" },
+      region,
+    );
+    await world.change(({ identities }) => identities.update(user.id, { name: "new" }));
+    await world.user("ci");
+    world.principals.changed();
+    const session = await active(again.accessKeyId, again.sessionToken);
+    expect(session.principal).toMatchObject({ arn: userArn("new"), session: { issuedAt } });
+    expect(await world.registryTokens.open(password, region)).toMatchObject({ principal: { arn: userArn("new") } });
+    expect((await active(guest.accessKeyId, guest.sessionToken)).principal).toEqual({
+      ...federated,
+      identityArn: userArn("new"),
+    });
+  });
+
   test("of a user are not another's, whose key has the same id", async () => {
     const { principal } = await active("AKIAUSER");
     const find = await issue({ ...principal, session }, "AKIAUSER");
@@ -182,8 +206,8 @@ describe("sessions", () => {
     const region = "us-east-1" as Region;
     const role = await world.role("deploy");
     const principal = rolePrincipal(role, { ...session, policies: ["{}"] });
-    const { password } = world.tokens.issue(principal, { accessKeyId: "ASIADEPLOY" }, region);
-    expect(await world.tokens.open(password, region)).toEqual({
+    const { password } = world.registryTokens.issue(principal, { accessKeyId: "ASIADEPLOY" }, region);
+    expect(await world.registryTokens.open(password, region)).toEqual({
       state: "active",
       principal,
       accessKeyId: "ASIADEPLOY",
@@ -191,11 +215,11 @@ describe("sessions", () => {
       scope: undefined,
     });
     await change(({ identities }) => identities.delete(role.id));
-    expect(await world.tokens.open(password, region)).toEqual(unknown);
+    expect(await world.registryTokens.open(password, region)).toEqual(unknown);
     const user = await active("AKIAUSER");
-    const byUser = world.tokens.issue(user.principal, user, region);
+    const byUser = world.registryTokens.issue(user.principal, user, region);
     await change(({ accessKeys }) => accessKeys.setStatus("AKIAUSER", "Inactive"));
-    expect(await world.tokens.open(byUser.password, region)).toEqual(unknown);
+    expect(await world.registryTokens.open(byUser.password, region)).toEqual(unknown);
   });
 });
 

@@ -38,11 +38,12 @@ export interface Credentials {
    */
   find(accessKeyId: string, sessionToken?: string): Promise<FoundKey>;
   /**
-   * Whether a session or token of the principal still counts. One that descends from a long-term key dies with it; a
-   * role's dies with the role.
+   * The principal of a session or token, as it is called today: its user may have another name by now, and somebody else
+   * the old one. `undefined` for what counts no more: one that descends from a long-term key dies with it; a role's dies
+   * with the role.
    */
-  isAlive(principal: Principal, longTermKeyId: string | undefined): Promise<boolean>;
-  /** Temporary credentials for the principal, which live as `isAlive` says. */
+  today(principal: Principal, longTermKeyId: string | undefined): Promise<Principal | undefined>;
+  /** Temporary credentials for the principal, which live as `today` says. */
   issueSession(
     principal: Principal,
     longTermKeyId: string | undefined,
@@ -126,26 +127,30 @@ export function createCredentials({ root, known, uses, sealer, clock }: Credenti
     }
   }
 
-  async function isAlive(principal: Principal, longTermKeyId: string | undefined): Promise<boolean> {
+  async function today(principal: Principal, longTermKeyId: string | undefined): Promise<Principal | undefined> {
     if (longTermKeyId !== undefined) {
-      const key = await longTerm(longTermKeyId);
-      return key !== undefined && isOf(principal, key.principal);
+      const holder = (await longTerm(longTermKeyId))?.principal;
+      if (!holder || !isOf(principal, holder)) return undefined;
+      if (principal.kind === "federated") return { ...principal, identityArn: holder.arn };
+      return { ...principal, arn: holder.arn };
     }
-    if (principal.kind !== "role" || principal.identityId === undefined) return false;
+    if (principal.kind !== "role" || principal.identityId === undefined) return undefined;
     const { account, identityId } = principal;
     const [isActive, role] = await Promise.all([known.isActive(account), known.identity(identityId)]);
-    return isActive && role?.identity.kind === "role" && role.identity.account === account;
+    const isThere = isActive && role?.identity.kind === "role" && role.identity.account === account;
+    return isThere ? principal : undefined;
   }
 
   return {
-    isAlive,
+    today,
     used: uses.note,
     async find(accessKeyId, sessionToken) {
       if (sessionToken === undefined) return (await longTerm(accessKeyId)) ?? { state: "unknown" };
       const session = sealer.open(purpose, sessionToken) as SealedSession | undefined;
       if (!session || session.accessKeyId !== accessKeyId) return { state: "unknown" };
-      const { secret, principal, parent: longTermKeyId, expiresAt } = session;
-      if (!(await isAlive(principal, longTermKeyId))) return { state: "unknown" };
+      const { secret, parent: longTermKeyId, expiresAt } = session;
+      const principal = await today(session.principal, longTermKeyId);
+      if (!principal) return { state: "unknown" };
       if (expiresAt <= clock().getTime()) return { state: "expired" };
       return { state: "active", accessKeyId, secret, principal, temporary: true, longTermKeyId };
     },

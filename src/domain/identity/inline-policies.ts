@@ -7,11 +7,13 @@ import type { IdentityKind, IdentityMetadata, Paged } from "./ports.ts";
 
 /** Policies that are part of one user, group or role, and go with it. */
 export interface InlinePolicyService {
-  /** Creates or replaces. */
+  /** Creates or replaces. @throws NoSuchEntity, MalformedPolicy, LimitExceeded, ProtectedRole */
   put(granted: Granted, kind: IdentityKind, entity: string, name: string, document: string): Promise<void>;
+  /** @throws NoSuchEntity */
   get(granted: Granted, kind: IdentityKind, entity: string, name: string): Promise<string>;
+  /** @throws NoSuchEntity, ProtectedRole */
   delete(granted: Granted, kind: IdentityKind, entity: string, name: string): Promise<void>;
-  /** By name. */
+  /** By name. @throws NoSuchEntity */
   names(granted: Granted, kind: IdentityKind, entity: string, page: Paged<string>): Promise<string[]>;
 }
 

@@ -7,12 +7,12 @@ import type { AccessKey, Account, Identity, IdentityNouns, ManagedDocument, Name
 /** Makes a policy ready for decisions, and may remember what it made of a text. */
 export type CompilePolicy = (text: string, source: PolicySource, options?: CompileOptions) => CompiledPolicy;
 
-/** What the organisation says about an account. */
+/** What the organization says about an account. */
 export interface OrganizationView {
   of(account: AccountId): Promise<{
     /** Service control policies, level by level from the root down. Empty where none apply. */
     readonly serviceControl: readonly (readonly CompiledPolicy[])[];
-    /** `o-…`. Absent outside of the organisation. */
+    /** `o-…`. Absent outside of the organization. */
     readonly organizationId?: string;
     /** `o-…/r-…/ou-…/` */
     readonly organizationPath?: string;

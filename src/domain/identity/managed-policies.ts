@@ -41,20 +41,29 @@ export interface EntityFilter {
 }
 
 export interface ManagedPolicyService {
+  /** @throws EntityAlreadyExists, InvalidInput, LimitExceeded, MalformedPolicy */
   create(granted: Granted, policy: NewPolicy): Promise<DescribedPolicy>;
+  /** @throws NoSuchEntity */
   get(granted: Granted, arn: Arn): Promise<DescribedPolicy>;
   /** The account's own first. `after` is a `policyKey`. */
   list(granted: Granted, filter: PolicyFilter, page: Paged<string>): Promise<DescribedPolicy[]>;
+  /** @throws NoSuchEntity, DeleteConflict, and AccessDenied for one of AWS's */
   delete(granted: Granted, arn: Arn): Promise<void>;
+  /** @throws NoSuchEntity, MalformedPolicy, LimitExceeded, AccessDenied */
   createVersion(granted: Granted, arn: Arn, document: string, asDefault: boolean): Promise<ShownVersion>;
+  /** @throws NoSuchEntity */
   version(granted: Granted, arn: Arn, version: string): Promise<ShownVersion>;
-  /** Newest first. */
+  /** Newest first. @throws NoSuchEntity */
   versions(granted: Granted, arn: Arn): Promise<ShownVersion[]>;
+  /** @throws NoSuchEntity, DeleteConflict, AccessDenied */
   deleteVersion(granted: Granted, arn: Arn, version: string): Promise<void>;
+  /** @throws NoSuchEntity, AccessDenied */
   setDefaultVersion(granted: Granted, arn: Arn, version: string): Promise<void>;
+  /** @throws NoSuchEntity, InvalidInput, LimitExceeded, AccessDenied */
   tag(granted: Granted, arn: Arn, tags: NewTags): Promise<void>;
+  /** @throws NoSuchEntity, AccessDenied */
   untag(granted: Granted, arn: Arn, keys: readonly string[]): Promise<void>;
-  /** The account's users, groups and roles that use it, by id. */
+  /** The account's users, groups and roles that use it, by id. @throws NoSuchEntity */
   usedBy(granted: Granted, arn: Arn, filter: EntityFilter, page: Paged<number>): Promise<Identity[]>;
 }
 

@@ -13,17 +13,22 @@ export interface NewOidcProvider {
 
 /** Issuers of tokens that an account trusts. */
 export interface OidcProviderService {
+  /** @throws EntityAlreadyExists, InvalidInput, LimitExceeded */
   create(granted: Granted, provider: NewOidcProvider): Promise<OidcProvider>;
+  /** @throws NoSuchEntity */
   get(granted: Granted, arn: Arn): Promise<OidcProvider>;
   list(granted: Granted): Promise<OidcProvider[]>;
-  /** Safe to repeat. */
+  /** Safe to repeat. @throws NoSuchEntity, LimitExceeded */
   addClientId(granted: Granted, arn: Arn, clientId: string): Promise<void>;
-  /** Safe to repeat. */
+  /** Safe to repeat. @throws NoSuchEntity */
   removeClientId(granted: Granted, arn: Arn, clientId: string): Promise<void>;
+  /** @throws NoSuchEntity, InvalidInput */
   setThumbprints(granted: Granted, arn: Arn, thumbprints: readonly string[]): Promise<void>;
   /** Answers well for one that is not there. */
   delete(granted: Granted, arn: Arn): Promise<void>;
+  /** @throws NoSuchEntity, InvalidInput, LimitExceeded */
   tag(granted: Granted, arn: Arn, tags: NewTags): Promise<void>;
+  /** @throws NoSuchEntity */
   untag(granted: Granted, arn: Arn, keys: readonly string[]): Promise<void>;
 }
 

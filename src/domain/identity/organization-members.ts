@@ -27,7 +27,7 @@ export interface NewMember {
   readonly roleName: string;
 }
 
-/** The organisation itself and its accounts. */
+/** The organization itself and its accounts. */
 export interface OrganizationMembers {
   /** Only the configured account can be its management account. @throws AlreadyInOrganization, OrganizationsDenied */
   createOrganization(granted: Granted): Promise<DescribedOrganization>;
@@ -55,7 +55,7 @@ export interface OrganizationMembers {
 export interface OrganizationMemberParts {
   readonly metadata: IdentityMetadata;
   readonly desk: Desk;
-  /** The account that may found the organisation. */
+  /** The account that may found the organization. */
   readonly configured: AccountId;
   readonly clock: () => Date;
   changed(): void;
@@ -191,7 +191,7 @@ async function memberOf({ accounts }: Pick<IdentityNouns, "accounts">, id: strin
   return account;
 }
 
-/** A page of those that count. Accounts outside of the organisation are between them. */
+/** A page of those that count. Accounts outside of the organization are between them. */
 async function someAccounts(
   { accounts }: IdentityNouns,
   counts: (account: Account) => boolean,

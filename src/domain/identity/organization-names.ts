@@ -2,7 +2,7 @@ import type { AccountId, Arn } from "../names.ts";
 import type { Organization, OrganizationPolicy, OrganizationPolicyType } from "./ports.ts";
 import { lowerAlphanumeric, randomText } from "./random.ts";
 
-/** Ids and ARNs of what an organisation has (Organizations API reference, "Data Types"; service authorization reference). */
+/** Ids and ARNs of what an organization has (Organizations API reference, "Data Types"; service authorization reference). */
 
 export type NodeKind = "root" | "unit" | "account";
 
@@ -20,7 +20,7 @@ export const newRootId = () => `r-${random(4)}`;
 export const newUnitId = (rootId: string) => `ou-${rootId.slice("r-".length)}-${random(8)}`;
 export const newPolicyId = () => `p-${random(8)}`;
 
-/** An organisation as far as its ARNs need it. */
+/** An organization as far as its ARNs need it. */
 type Named = Pick<Organization, "id" | "managementAccount">;
 
 export function organizationArn({ id, managementAccount }: Named): Arn {

@@ -3,7 +3,7 @@ import { refuse } from "../errors.ts";
 import { builtInPolicies, nodeKindOf, policyTypes } from "./organization-names.ts";
 import type { IdentityMetadata, IdentityNouns, Organization } from "./ports.ts";
 
-/** What everything about the organisation begins with: who asks, and where in the tree something hangs. */
+/** What everything about the organization begins with: who asks, and where in the tree something hangs. */
 
 /** Units below each other, at the most (Organizations user guide, "Quotas"). */
 export const maxUnitDepth = 5;
@@ -30,7 +30,7 @@ export async function organizationOf(nouns: IdentityNouns, { caller }: Granted):
 }
 
 /** @throws OrganizationsDenied for every account but the management account */
-export async function managedBy(nouns: IdentityNouns, granted: Granted): Promise<Organization> {
+async function managedBy(nouns: IdentityNouns, granted: Granted): Promise<Organization> {
   const organization = await organizationOf(nouns, granted);
   if (organization.managementAccount !== granted.caller.principal.account) throw refuse("OrganizationsDenied");
   return organization;

@@ -5,7 +5,7 @@ import { newUnitId } from "./organization-names.ts";
 import { attachBuiltIns, type Desk, detachAll, isParent, maxUnitDepth, nodesAbove } from "./organization-tree.ts";
 import type { IdentityNouns, Organization, OrganizationalUnit } from "./ports.ts";
 
-/** What may be said of a thing of the organisation, with the organisation that its ARN names. */
+/** What may be said of a thing of the organization, with the organization that its ARN names. */
 export interface Described<Thing> {
   readonly organization: Organization;
   readonly thing: Thing;

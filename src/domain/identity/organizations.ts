@@ -5,7 +5,7 @@ import { createDesk } from "./organization-tree.ts";
 import { createOrganizationUnits, type OrganizationUnits } from "./organization-units.ts";
 import type { IdentityMetadata, Organization, OrganizationPolicyType } from "./ports.ts";
 
-/** The organisation: its accounts, the tree that they hang on, and the policies that bound them. */
+/** The organization: its accounts, the tree that they hang on, and the policies that bound them. */
 export interface OrganizationService extends OrganizationMembers, OrganizationUnits, OrganizationPolicyService {
   /** What the names of its resources need, before anybody's permission is known. Tells nobody anything. */
   identify(): Promise<Organization | undefined>;
@@ -14,7 +14,7 @@ export interface OrganizationService extends OrganizationMembers, OrganizationUn
 
 export interface OrganizationServiceParts {
   readonly metadata: IdentityMetadata;
-  /** The account that may found the organisation. */
+  /** The account that may found the organization. */
   readonly configured: AccountId;
   readonly clock: () => Date;
   /** Told of everything that may change what somebody may do. */

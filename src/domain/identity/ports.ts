@@ -43,7 +43,7 @@ export interface Account {
   /** The root user's key pair, for accounts whose pair is not in the configuration: the secret is sealed. */
   readonly rootKeyId?: string;
   readonly rootSealedSecret?: string;
-  /** The organisation's root or unit that the account hangs on. Absent outside of an organisation. */
+  /** The organization's root or unit that the account hangs on. Absent outside of an organization. */
   readonly parentId?: string;
 }
 
@@ -297,7 +297,7 @@ export interface OidcProviders {
   delete(arn: Arn): Promise<boolean>;
 }
 
-// ── The organisation ────────────────────────────────────────────────────────────────────────────────────────────────
+// ── The organization ────────────────────────────────────────────────────────────────────────────────────────────────
 
 export type OrganizationPolicyType = "SERVICE_CONTROL_POLICY" | "RESOURCE_CONTROL_POLICY";
 

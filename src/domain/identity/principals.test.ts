@@ -131,7 +131,7 @@ describe("policies and facts", () => {
     expect(ofRoot.session).toHaveLength(1);
   });
 
-  test("of a root user: what the organisation says, and nothing once it is suspended", async () => {
+  test("of a root user: what the organization says, and nothing once it is suspended", async () => {
     expect(await of(rootPrincipal(account))).toMatchObject({ identity: [], serviceControl: [[scp], [scp]] });
     expect(await world.principals.of(rootPrincipal(otherAccount))).toBeUndefined();
     await world.account(otherAccount);

@@ -58,14 +58,25 @@ export function createPrincipals({ known, compile, organization, read, clock }: 
   }
 
   /** `undefined` for a session without policies. A federated user's without any allows nothing. */
-  async function sessionPolicies({ kind, session }: Principal): Promise<CompiledPolicy[] | undefined> {
+  async function sessionPolicies({ kind, session }: Principal): Promise<readonly CompiledPolicy[] | undefined> {
     const { policies, policyArns } = session ?? {};
     if (!policies && !policyArns) return kind === "federated" ? [] : undefined;
-    const managed = await Promise.all((policyArns ?? []).map((arn) => known.sessionPolicy(arn as Arn)));
-    return [
-      ...(policies ?? []).map((text) => compile(text, { kind: "session", name: "session policy" })),
-      ...managed.filter((policy) => policy !== undefined),
-    ];
+    const inline = policies ? inlinePolicies(policies) : [];
+    if (!policyArns) return inline;
+    const managed = await Promise.all(policyArns.map((arn) => known.sessionPolicy(arn as Arn)));
+    return [...inline, ...managed.filter((policy) => policy !== undefined)];
+  }
+
+  /** By the list itself, which an opened token has for as long as it is remembered. */
+  const ofSessions = new WeakMap<readonly string[], readonly CompiledPolicy[]>();
+
+  function inlinePolicies(texts: readonly string[]): readonly CompiledPolicy[] {
+    const known = ofSessions.get(texts);
+    if (known) return known;
+    const compiled = texts.map((text) => compile(text, { kind: "session", name: "session policy" }));
+    // What could change is not remembered by who it is.
+    if (Object.isFrozen(texts)) ofSessions.set(texts, compiled);
+    return compiled;
   }
 
   return {

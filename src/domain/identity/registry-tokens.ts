@@ -1,6 +1,7 @@
 import type { Principal } from "../access.ts";
 import type { Digest, Region, Registry, RepositoryName } from "../names.ts";
 import type { Credentials, SigningKey } from "./credentials.ts";
+import { rememberOpened } from "./opened-tokens.ts";
 import type { Sealer } from "./sealer.ts";
 
 /** One blob that a download URL opens, and nothing else. */
@@ -58,15 +59,18 @@ interface SealedLayer extends SealedToken {
 
 export function createRegistryTokens(parts: {
   sealer: Sealer;
-  credentials: Pick<Credentials, "isAlive">;
+  credentials: Pick<Credentials, "today">;
   clock: () => Date;
 }): RegistryTokens {
   const { sealer, credentials, clock } = parts;
+  // A download URL is good for one request, more or less.
+  const openLogin = rememberOpened((password) => sealer.open("login", password) as SealedToken | undefined);
 
   /** A token dies early when the key, user or role behind it is taken away. */
-  async function stateOf(token: SealedToken): Promise<"active" | "expired" | "unknown"> {
-    if (token.expiresAt <= clock().getTime()) return "expired";
-    return (await credentials.isAlive(token.principal, token.longTermKeyId)) ? "active" : "unknown";
+  async function stateOf(token: SealedToken) {
+    if (token.expiresAt <= clock().getTime()) return { state: "expired" } as const;
+    const principal = await credentials.today(token.principal, token.longTermKeyId);
+    return principal ? ({ state: "active", principal } as const) : ({ state: "unknown" } as const);
   }
 
   return {
@@ -77,12 +81,12 @@ export function createRegistryTokens(parts: {
       return { password: sealer.seal("login", token), expiresAt: new Date(expiresAt) };
     },
     async open(password, region) {
-      const token = sealer.open("login", password) as SealedToken | undefined;
+      const token = openLogin(password);
       if (!token) return { state: "unknown" };
-      const state = await stateOf(token);
-      if (state !== "active") return { state };
+      const found = await stateOf(token);
+      if (found.state !== "active") return found;
       if (token.region !== region) return { state: "foreign", region: token.region };
-      return { state, ...contentOf(token), scope: undefined };
+      return { ...found, ...contentOf(token), scope: undefined };
     },
     issueLayer(principal, { accessKeyId, longTermKeyId }, layer) {
       const issuedAt = clock().getTime();
@@ -94,13 +98,13 @@ export function createRegistryTokens(parts: {
     async openLayer(text) {
       const token = sealer.open("layer", text) as SealedLayer | undefined;
       if (!token) return { state: "unknown" };
-      const state = await stateOf(token);
-      if (state !== "active") return { state };
-      return { state, ...contentOf(token), scope: token.layer };
+      const found = await stateOf(token);
+      if (found.state !== "active") return found;
+      return { ...found, ...contentOf(token), scope: token.layer };
     },
   };
 }
 
-function contentOf({ principal, accessKeyId, longTermKeyId, issuedAt }: SealedToken) {
-  return { principal, accessKeyId, longTermKeyId, issuedAt: new Date(issuedAt) };
+function contentOf({ accessKeyId, longTermKeyId, issuedAt }: SealedToken) {
+  return { accessKeyId, longTermKeyId, issuedAt: new Date(issuedAt) };
 }

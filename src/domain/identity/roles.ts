@@ -23,13 +23,20 @@ export interface NewRole {
 export type Role = Identity & { readonly trustPolicy: string };
 
 export interface RoleService {
+  /** @throws EntityAlreadyExists, InvalidInput, LimitExceeded, MalformedPolicy, Validation, NoSuchEntity for the boundary */
   create(granted: Granted, role: NewRole): Promise<Role>;
+  /** @throws NoSuchEntity */
   get(granted: Granted, name: string): Promise<Role>;
   list(granted: Granted, page: Paged<string> & { readonly pathPrefix?: string }): Promise<Role[]>;
+  /** @throws NoSuchEntity, ProtectedRole */
   update(granted: Granted, name: string, changes: RoleChanges): Promise<Role>;
+  /** @throws NoSuchEntity, MalformedPolicy, LimitExceeded, ProtectedRole */
   setTrustPolicy(granted: Granted, name: string, trustPolicy: string): Promise<void>;
+  /** @throws NoSuchEntity, DeleteConflict, ProtectedRole */
   delete(granted: Granted, name: string): Promise<void>;
+  /** @throws NoSuchEntity, InvalidInput, LimitExceeded, ProtectedRole */
   tag(granted: Granted, name: string, tags: NewTags): Promise<void>;
+  /** @throws NoSuchEntity, ProtectedRole */
   untag(granted: Granted, name: string, keys: readonly string[]): Promise<void>;
 }
 

@@ -20,8 +20,9 @@ const services: Readonly<Record<string, { readonly role: string; readonly policy
 };
 
 export interface ServiceLinkedRoleService {
+  /** @throws InvalidInput for a service that has none, or has one */
   create(granted: Granted, service: string, description?: string, suffix?: string): Promise<Role>;
-  /** Answers the role that is gone. */
+  /** Answers the role that is gone. @throws NoSuchEntity */
   delete(granted: Granted, name: string): Promise<Arn>;
 }
 

@@ -39,9 +39,15 @@ export interface MadeSession {
 
 /** Makes sessions. Whoever calls has been granted what the session needs; what is wished is checked here. */
 export interface Sessions {
-  /** A session of the role, by a caller with keys or by a web identity. It outlives the key it was asked with. */
+  /**
+   * A session of the role, by a caller with keys or by a web identity. It outlives the key it was asked with.
+   * @throws AccessDenied for a role that is not there, Validation, InvalidInput, MalformedPolicy, PackedPolicyTooLarge
+   */
   assumeRole(granted: Granted, role: Arn, wish: SessionWish): Promise<MadeSession>;
-  /** Somebody for whom the holder of a long-term key vouches. Dies with the key. */
+  /**
+   * Somebody for whom the holder of a long-term key vouches. Dies with the key.
+   * @throws Validation, InvalidInput, MalformedPolicy, PackedPolicyTooLarge
+   */
   federate(granted: Granted, key: SigningKey, wish: SessionWish): Promise<MadeSession>;
   /** The holder of a long-term key again, for a while. Dies with the key. */
   again(granted: Granted, key: SigningKey, seconds: number): Promise<SessionCredentials>;

@@ -2,13 +2,14 @@ import { type CompiledPolicy, compilePolicy } from "../../policy/compile.ts";
 import { explain } from "../../policy/decide.ts";
 import { checkPolicyDocument, type PolicyKind } from "../../policy/document.ts";
 import { Malformed } from "../../policy/grammar.ts";
-import { type Position, statementRanges } from "../../policy/positions.ts";
+import { type Position, type Range, statementRanges } from "../../policy/positions.ts";
 import type { Asker, DecidingStatement, Explanation, Policies } from "../../policy/question.ts";
 import { parseTemplate } from "../../policy/template.ts";
 import { compileMatcher } from "../../policy/wildcards.ts";
 import type { Facts, Granted, PrincipalPolicies } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type AccountId, type Arn, parseAccountId } from "../names.ts";
+import { othersTurn } from "../turns.ts";
 import { arnOf, parsePrincipalArn } from "./directory.ts";
 import { type PolicyOrigin, type PolicySubject, policySubject, type SourcePolicy } from "./policy-sources.ts";
 import type { Identity, IdentityKind, IdentityNouns, Paged } from "./ports.ts";
@@ -19,7 +20,7 @@ export interface SimulationRequest {
   readonly policies: readonly string[];
   /** What the source has and the simulation leaves out. */
   readonly without?: readonly PolicyExclusion[];
-  /** Instead of the organisation's policies, level by level from the root down. */
+  /** Instead of the organization's policies, level by level from the root down. */
   readonly serviceControl?: readonly (readonly string[])[];
   /** Instead of the source's own boundary. */
   readonly boundaries?: readonly string[];
@@ -52,7 +53,7 @@ export interface Simulated {
   readonly matched: readonly MatchedStatement[];
   /** Condition keys that policies ask about, and that the simulation does not know, as the policies write them. */
   readonly missingKeys: readonly string[];
-  /** Absent: there is no boundary, no organisation. */
+  /** Absent: there is no boundary, no organization. */
   readonly allowedByBoundary?: boolean;
   readonly allowedByOrganization?: boolean;
 }
@@ -74,7 +75,7 @@ export interface SimulationService {
 
 export interface SimulationParts {
   readonly metadata: { readonly read: Pick<IdentityNouns, "identities"> };
-  /** What the organisation says, and the condition keys that come from whoever asks. */
+  /** What the organization says, and the condition keys that come from whoever asks. */
   readonly principals: PrincipalPolicies;
 }
 
@@ -99,7 +100,7 @@ export function createSimulation({ metadata, principals }: SimulationParts): Sim
       const ready = (policies: readonly SourcePolicy[], kind: PolicyKind) =>
         policies.map((policy) => {
           const compiled = compileSource(policy, kind, String(sources.length));
-          sources.push({ ...policy, compiled });
+          sources.push({ ...policy, compiled, ranges: once(() => statementRanges(policy.document)) });
           return compiled;
         });
       const { policies, boundaries, resourcePolicy, serviceControl, without = [] } = request;
@@ -128,12 +129,15 @@ export function createSimulation({ metadata, principals }: SimulationParts): Sim
       const { resources } = request;
       const results: Simulated[] = [];
       const end = Math.min(after + 1 + limit, request.actions.length * resources.length);
+      checkWork((end - after - 1) * statementsIn(inForce));
+      const spell = speller(sources);
       for (let index = after + 1; index < end; index++) {
+        if (index % resultsAtOnce === 0) await othersTurn();
         const action = request.actions[Math.floor(index / resources.length)] ?? "";
         const resource = resources[index % resources.length] ?? "*";
         const resourceAccount = accountOf(resource) ?? request.resourceOwner ?? asker.account;
         const question = { action, resource, resourceAccount, principal: asker, context };
-        results.push({ index, action, resource, ...shown(explain(question, inForce), sources) });
+        results.push({ index, action, resource, ...shown(explain(question, inForce), sources, spell) });
       }
       return results;
     },
@@ -143,7 +147,7 @@ export function createSimulation({ metadata, principals }: SimulationParts): Sim
       const all = [...(subject?.policies ?? []), ...checked(policies, "PolicyInputList", "identity")];
       const keys = all.flatMap((policy) => {
         const { keys } = compileSource(policy, "identity", policy.id);
-        return [...keys].map((key) => spelled(key, [policy]));
+        return [...keys].map(speller([policy]));
       });
       return [...new Map(keys.map((key) => [key.toLowerCase(), key])).values()].sort();
     },
@@ -153,6 +157,33 @@ export function createSimulation({ metadata, principals }: SimulationParts): Sim
 /** A policy of the simulation, ready; its source's name is its place among them. */
 interface ReadySource extends SourcePolicy {
   readonly compiled: CompiledPolicy;
+  /** Where its statements stand. */
+  readonly ranges: () => readonly Range[];
+}
+
+/** Statements that are looked at for one page of results, over all results. */
+const maxWork = 500_000;
+const resultsAtOnce = 10;
+
+/** @throws InvalidInput */
+function checkWork(work: number): void {
+  if (work <= maxWork) return;
+  throw refuse("InvalidInput", {
+    reason: `The simulation is too large: at most ${maxWork} statements are looked at for one page. Ask for fewer results by MaxItems.`,
+  });
+}
+
+function statementsIn({ identity, boundary = [], serviceControl = [], resource }: Policies): number {
+  const all = [...identity, ...boundary, ...serviceControl.flat(), ...resource];
+  return all.reduce((sum, { statements }) => sum + statements.length, 0);
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 function isExcluded(origin: PolicyOrigin | undefined, without: readonly PolicyExclusion[]): boolean {
@@ -230,6 +261,7 @@ function accountOf(resource: string): AccountId | undefined {
 function shown(
   explanation: Explanation,
   sources: readonly ReadySource[],
+  spell: (key: string) => string,
 ): Omit<Simulated, "index" | "action" | "resource"> {
   const { allowed, layers, missingKeys } = explanation;
   const isDenied = layers.some(({ verdict }) => verdict === "explicitDeny");
@@ -242,29 +274,38 @@ function shown(
   return {
     decision,
     matched: decision === "implicitDeny" ? [] : deciding.flatMap((one) => matchedIn(one, effect, sources)),
-    missingKeys: missingKeys.map((key) => spelled(key, sources)),
+    missingKeys: missingKeys.map(spell),
     allowedByBoundary: allowedBy(verdictOf("boundary")),
     allowedByOrganization: allowedBy(verdictOf("service-control")),
   };
 }
 
-/** Policies of the organisation are nobody's to see. */
+/** Policies of the organization are nobody's to see. */
 function matchedIn(
   { policy, index }: DecidingStatement,
   effect: "Allow" | "Deny",
   sources: readonly ReadySource[],
 ): MatchedStatement[] {
   const source = sources.find(({ compiled }) => compiled.source === policy);
-  const range = source && statementRanges(source.document)[index];
+  const range = source?.ranges()[index];
   if (!range || source.compiled.statements[index]?.effect !== effect) return [];
   return [{ policy: source.id, of: policy.kind === "repository" ? "resource" : "principal", ...range }];
 }
 
-/** A condition key as the policies write it. */
-function spelled(key: string, policies: Iterable<SourcePolicy>): string {
-  for (const { document } of policies) {
-    const at = document.toLowerCase().indexOf(key);
-    if (at >= 0) return document.slice(at, at + key.length);
+/** Condition keys as the policies write them. */
+function speller(policies: readonly SourcePolicy[]): (key: string) => string {
+  const texts = once(() => policies.map(({ document }) => ({ document, lower: document.toLowerCase() })));
+  const known = new Map<string, string>();
+  function spelled(key: string): string {
+    for (const { document, lower } of texts()) {
+      const at = lower.indexOf(key);
+      if (at >= 0) return document.slice(at, at + key.length);
+    }
+    return key;
   }
-  return key;
+  return (key) => {
+    const found = known.get(key) ?? spelled(key);
+    known.set(key, found);
+    return found;
+  };
 }

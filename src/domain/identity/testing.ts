@@ -5,13 +5,15 @@ import type { OrganizationView } from "./known.ts";
 import type { Identity, IdentityKind, IdentityMetadata } from "./ports.ts";
 import { createSealer, type Sealer } from "./sealer.ts";
 import type { IssuerKeys } from "./web-identity.ts";
-import { createWhoIsWho, noOrganization } from "./who-is-who.ts";
+import { createWhoIsWho } from "./who-is-who.ts";
 
 /** For tests: identity over a database in memory, with users, roles and keys put straight into it. */
 
 export const account = "111122223333" as AccountId;
 export const otherAccount = "444455556666" as AccountId;
 export const rootKey = { accessKeyId: "AKIAROOT", secret: "root-secret", account };
+
+const noOrganization: OrganizationView = { of: async () => ({ serviceControl: [] }) };
 
 export interface IdentityWorldOptions {
   readonly organization?: OrganizationView;

@@ -8,7 +8,7 @@ import type { Sealer } from "./sealer.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { createWebIdentities, type IssuerKeys, type WebIdentities } from "./web-identity.ts";
 
-export interface IdentityParts extends Pick<KnownParts, "compile" | "managedDocument"> {
+export interface WhoIsWhoParts extends Pick<KnownParts, "compile" | "managedDocument"> {
   readonly metadata: IdentityMetadata;
   readonly root: RootKey;
   readonly sealer: Sealer;
@@ -20,14 +20,14 @@ export interface IdentityParts extends Pick<KnownParts, "compile" | "managedDocu
 /** Everything that says who somebody is. */
 export interface WhoIsWho {
   readonly credentials: Credentials;
-  readonly tokens: RegistryTokens;
+  readonly registryTokens: RegistryTokens;
   readonly principals: Principals;
   readonly sessions: Sessions;
   readonly webIdentities: WebIdentities;
   readonly keyUses: KeyUses;
 }
 
-export function createWhoIsWho(parts: IdentityParts): WhoIsWho {
+export function createWhoIsWho(parts: WhoIsWhoParts): WhoIsWho {
   const { metadata, root, sealer, compile, managedDocument, organization, issuerKeys, clock } = parts;
   const { read } = metadata;
   const known = createKnown({ read, compile, managedDocument, root });
@@ -35,13 +35,10 @@ export function createWhoIsWho(parts: IdentityParts): WhoIsWho {
   const credentials = createCredentials({ root, known, uses: keyUses, sealer, clock });
   return {
     credentials,
-    tokens: createRegistryTokens({ sealer, credentials, clock }),
+    registryTokens: createRegistryTokens({ sealer, credentials, clock }),
     principals: createPrincipals({ known, compile, organization, read, clock }),
     sessions: createSessions({ read, known, credentials, clock }),
     webIdentities: createWebIdentities({ read, issuerKeys, clock }),
     keyUses,
   };
 }
-
-/** Where there is no organisation. */
-export const noOrganization: OrganizationView = { of: async () => ({ serviceControl: [] }) };

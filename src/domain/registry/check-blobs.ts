@@ -3,9 +3,9 @@ import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "
 import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
-import { hashOf } from "./layers.ts";
 import { createPace, paced } from "./pace.ts";
 import type { BlobId, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import { hashOf } from "./uploads.ts";
 
 const pageSize = 500;
 /** When so many blobs in a row from the first on are missing, the store is more likely a wrong one than damaged. */

@@ -1,33 +1,13 @@
-import { createHash, randomUUID } from "node:crypto";
 import type { Granted } from "../access.ts";
-import { Refusal, refuse } from "../errors.ts";
-import {
-  type Digest,
-  type DigestAlgorithm,
-  digestAlgorithm,
-  digestOf,
-  type RepositoryName,
-  type UploadId,
-} from "../names.ts";
+import { refuse } from "../errors.ts";
+import type { Digest, RepositoryName } from "../names.ts";
 import { createMounts, type Mount } from "./mounts.ts";
-import type {
-  Appended,
-  BlobStore,
-  ByteRange,
-  Bytes,
-  Content,
-  LayerLink,
-  Metadata,
-  Repository,
-  Staged,
-  StoredBlob,
-  Upload,
-  UploadProgress,
-} from "./ports.ts";
+import type { ByteRange, Content, LayerLink, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import { createUploads, type UploadParts, type UploadService } from "./uploads.ts";
 
 /** Layers, configs and other blobs: everything in an image but its manifests. */
-export interface LayerService {
+export interface LayerService extends UploadService {
   /** Those of `digests` that the repository has, and sound. */
   present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<readonly LayerLink[]>;
   /** A damaged layer counts as missing, so that clients push it again, which mends it. @throws LayerNotFound */
@@ -47,76 +27,13 @@ export interface LayerService {
   /** @throws LayerNotFound, and LayerReferenced while an image refers to the layer */
   delete(granted: Granted, name: RepositoryName, digest: Digest): Promise<void>;
   readonly mount: Mount;
-
-  /** @throws TooManyUploads when the principal has as many unfinished uploads as one may have */
-  begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
-  /** @throws UploadNotFound, also to everybody but the principal who began the upload */
-  status(granted: Granted, name: RepositoryName, upload: UploadId): Promise<Upload>;
-  /**
-   * @param options.offset where the client says these bytes belong; checked when given
-   * @throws UploadNotFound, UploadBusy, UploadOutOfOrder, UploadInterrupted, LayerTooLarge, StorageFull
-   */
-  append(
-    granted: Granted,
-    name: RepositoryName,
-    upload: UploadId,
-    bytes: Bytes,
-    options?: { offset?: number; sizeBytes?: number },
-  ): Promise<Upload>;
-  /**
-   * Ends the upload and makes its content visible under whichever of `digests` it has.
-   * @param options.bytes what comes with the request, appended first
-   * @param options.minimumPartBytes refuse when a part before the last was smaller
-   * @param options.refuseExisting refuse, and drop the upload, when the repository has the layer already
-   * @throws LayerDigestMismatch, and then the upload is gone
-   */
-  complete(
-    granted: Granted,
-    name: RepositoryName,
-    upload: UploadId,
-    digests: readonly Digest[],
-    options?: { bytes?: Bytes; offset?: number; minimumPartBytes?: number; refuseExisting?: boolean },
-  ): Promise<StoredBlob>;
-  cancel(granted: Granted, name: RepositoryName, upload: UploadId): Promise<void>;
-  /** A whole layer in one request. @throws LayerDigestMismatch */
-  push(granted: Granted, name: RepositoryName, digest: Digest, bytes: Bytes): Promise<StoredBlob>;
 }
 
-/** ECR's largest layer: 52,000 MiB. */
-export const maxLayerBytes = 52_000 * 1024 * 1024;
-
-/** A writer that was not heard of for so long has lost its upload. It says so itself three times in that span. */
-const claimMs = 10_000;
-/** How long a request waits for another one that is writing to the same upload, as after a broken connection. */
-const claimWaitMs = 3_000;
-const claimPollMs = 50;
 /** How old a layer's time of grace must be to begin anew when somebody asks for the layer. Below the least grace. */
 const putOffAfterMs = 60_000;
-/** Of a commit that lies so far back nobody knows whether its bytes are still there: strays are removed after a day. */
-const publishWithinMs = 3_600_000;
 
-interface Claim {
-  readonly upload: Upload;
-  readonly writer: string;
-  /** Whether the writer before never let go. */
-  readonly displaced: boolean;
-}
-
-export interface LayerParts {
-  readonly metadata: Metadata;
-  readonly blobs: BlobStore;
-  readonly clock: () => Date;
-  /**
-   * Unfinished uploads that one principal may have. On PostgreSQL, uploads that begin at the same moment do not see each
-   * other and may pass it by a few. Left out: any number.
-   */
-  readonly maxOpenUploads?: number;
-}
-
-export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerParts): LayerService {
-  /** Upload sessions may lose their last moments in a power cut: nobody was told that the content is safe. */
-  const session = { durable: false };
-
+export function createLayers(parts: UploadParts): LayerService {
+  const { metadata, blobs, clock } = parts;
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
 
@@ -143,171 +60,13 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
     });
     if (waiting.length === 0) return links;
     const digestsOf = (some: readonly LayerLink[]) => some.map(({ digest }) => digest);
-    return metadata.transact(async ({ layers }) => {
-      await layers.touch(repositoryId, digestsOf(waiting), now);
-      return layers.findMany(repositoryId, digestsOf(links));
-    }, session);
-  }
-
-  /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
-  async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
-    const repository = await repositoryOf(granted, name);
-    const upload = await metadata.read.uploads.find(id);
-    const { account, userId } = granted.caller.principal;
-    const isOwn =
-      upload?.repositoryId === repository.id && upload.owner.id === userId && upload.owner.account === account;
-    if (!upload || !isOwn) throw refuse("UploadNotFound", { upload: id, repository: name });
-    return upload;
-  }
-
-  async function claim(granted: Granted, name: RepositoryName, id: UploadId): Promise<Claim> {
-    const writer = randomUUID();
-    for (let waitedMs = 0; ; waitedMs += claimPollMs) {
-      await own(granted, name, id);
-      const now = clock();
-      const until = new Date(now.getTime() + claimMs);
-      const claimed = await metadata.transact(({ uploads }) => uploads.claim(id, writer, now, until), session);
-      if (claimed) return { writer, upload: claimed.upload, displaced: claimed.previous };
-      if (waitedMs >= claimWaitMs) throw refuse("UploadBusy", { upload: id });
-      await new Promise((resolve) => setTimeout(resolve, claimPollMs));
-    }
-  }
-
-  /**
-   * The writer before us never let go. If it lives, it may still write to its staged bytes, even after we compared the
-   * digest; so we go on with a copy of what it had acknowledged.
-   */
-  async function moveAway(upload: Upload): Promise<Upload> {
-    const { sizeBytes } = upload.staged;
-    const staging = await blobs.begin();
-    if (sizeBytes === 0) return { ...upload, staging, staged: { sizeBytes } };
-    const staged = await blobs.append(staging, 0, blobs.staged(upload.staging, sizeBytes), upload.algorithm);
-    if (staged.interrupted !== undefined) throw staged.interrupted;
-    return { ...upload, staging, staged: { sizeBytes, digest: staged.digest } };
-  }
-
-  const release = ({ upload, writer }: Claim, progress?: UploadProgress) =>
-    metadata.transact(({ uploads }) => uploads.release(upload.id, writer, progress), session);
-
-  /** Runs `work` while the claim is kept alive; a failure gives the claim back with nothing changed. */
-  async function holding<Result>(held: Claim, work: () => Promise<Result>): Promise<Result> {
-    const heartbeat = setInterval(() => {
-      const until = new Date(clock().getTime() + claimMs);
-      metadata.transact(({ uploads }) => uploads.extend(held.upload.id, held.writer, until), session).catch(() => {});
-    }, claimMs / 3);
-    try {
-      return await work();
-    } catch (error) {
-      await release(held).catch(() => {});
-      throw error;
-    } finally {
-      clearInterval(heartbeat);
-    }
-  }
-
-  function checkOffset(granted: Granted, name: RepositoryName, upload: Upload, offset: number | undefined) {
-    const expected = upload.staged.sizeBytes;
-    if (offset === undefined || offset === expected) return;
-    const { account } = granted.registry;
-    throw refuse("UploadOutOfOrder", { given: offset, expected, upload: upload.id, repository: name, account });
-  }
-
-  async function write(upload: Upload, bytes: Bytes): Promise<Appended> {
-    const { staging, staged, algorithm } = upload;
-    const allowed = limited(bytes, maxLayerBytes - staged.sizeBytes);
-    return blobs.append(staging, staged.sizeBytes, allowed, algorithm, staged.digest);
-  }
-
-  /** The rest of the bytes, and the upload's content under whichever of the digests it has. */
-  async function receive(
-    held: Claim,
-    upload: Upload,
-    digests: readonly Digest[],
-    bytes: Bytes | undefined,
-  ): Promise<StoredBlob> {
-    let staged = upload.staged;
-    if (bytes) {
-      const appended = await write(upload, bytes);
-      staged = appended;
-      if (appended.interrupted instanceof Refusal) throw appended.interrupted;
-      if (appended.interrupted !== undefined) {
-        await release(held, progressOf(upload, appended, clock()));
-        throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
-      }
-    }
-    try {
-      return await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
-    } catch (error) {
-      if (error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
-      throw error;
-    }
-  }
-
-  /**
-   * The blob is on disk: one transaction makes it visible and ends the upload. Answers whether the repository did not
-   * have it. A copy of what another repository has already is dropped again.
-   */
-  async function publish(granted: Granted, repository: Repository, blob: StoredBlob, upload?: Upload) {
-    const committed = performance.now();
-    const { isNew, generation } = await metadata.transact(async ({ repositories, layers, uploads }) => {
-      // The repository may have gone, or been made anew, while the bytes came in.
-      const now = await existing(repositories, granted.registry, repository.name);
-      if (now.id !== repository.id) {
-        throw refuse("RepositoryNotFound", { repository: repository.name, registry: granted.registry });
-      }
-      // Ended by another request with the same upload, or dropped by one.
-      if (upload && !(await uploads.delete(upload.id))) {
-        throw refuse("UploadNotFound", { upload: upload.id, repository: repository.name });
-      }
-      const linked = await layers.link(repository.id, blob, clock());
-      if (performance.now() - committed > publishWithinMs) throw new Error("the commit of the blob took too long");
-      return linked;
-    });
-    // What this leaves behind when it fails is found as a stray.
-    if (generation !== blob.generation) await blobs.remove(blob).catch(() => {});
-    return isNew;
-  }
-
-  /**
-   * Content that comes in one piece needs no claim: its bytes are staged by themselves, and whoever ends the upload first
-   * has ended it. What comes before an interruption is not kept.
-   */
-  async function storeWhole(
-    granted: Granted,
-    repository: Repository,
-    digest: Digest,
-    bytes: Bytes,
-    upload?: Upload,
-  ): Promise<{ blob: StoredBlob; isNew: boolean }> {
-    const staging = await blobs.begin();
-    try {
-      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes));
-      if (interrupted instanceof Refusal) throw interrupted;
-      if (!blob) throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: interrupted });
-      return { blob, isNew: await publish(granted, repository, blob, upload) };
-    } catch (error) {
-      await blobs.abort(staging).catch(() => {});
-      if (upload && error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
-      throw error;
-    }
-  }
-
-  async function drop(upload: Upload): Promise<void> {
-    await metadata.transact(({ uploads }) => uploads.delete(upload.id), session);
-    await blobs.abort(upload.staging);
-  }
-
-  /** Which of the digests the staged bytes have. */
-  async function choose({ staging }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
-    const [only] = digests;
-    if (digests.length === 1 && only) return only;
-    if (staged.digest && digests.includes(staged.digest)) return staged.digest;
-    for (const algorithm of new Set(digests.map(digestAlgorithm))) {
-      if (staged.digest && digestAlgorithm(staged.digest) === algorithm) continue;
-      const calculated = await hashOf(blobs.staged(staging, staged.sizeBytes), algorithm);
-      if (digests.includes(calculated)) return calculated;
-    }
-    throw refuse("LayerDigestMismatch");
+    return metadata.transact(
+      async ({ layers }) => {
+        await layers.touch(repositoryId, digestsOf(waiting), now);
+        return layers.findMany(repositoryId, digestsOf(links));
+      },
+      { durable: false },
+    );
   }
 
   return {
@@ -350,130 +109,6 @@ export function createLayers({ metadata, blobs, clock, maxOpenUploads }: LayerPa
       });
     },
     mount: createMounts({ metadata, clock }),
-
-    async begin(granted, name, algorithm = "sha256") {
-      const { account, arn, userId: id } = granted.caller.principal;
-      const staging = await blobs.begin();
-      return metadata.transact(async ({ repositories, uploads }) => {
-        const repository = await existing(repositories, granted.registry, name);
-        if (
-          maxOpenUploads !== undefined &&
-          (await uploads.countOf({ account, id }, maxOpenUploads)) >= maxOpenUploads
-        ) {
-          throw refuse("TooManyUploads", { limit: maxOpenUploads });
-        }
-        const now = clock();
-        const upload: Upload = {
-          id: randomUUID() as string as UploadId,
-          repositoryId: repository.id,
-          owner: { account, arn, id },
-          staging,
-          algorithm,
-          staged: { sizeBytes: 0 },
-          parts: 0,
-          lastPartBytes: 0,
-          createdAt: now,
-          updatedAt: now,
-          isClaimed: false,
-        };
-        await uploads.create(upload);
-        return upload;
-      }, session);
-    },
-    status: own,
-    async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
-      const held = await claim(granted, name, id);
-      return holding(held, async () => {
-        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
-        checkOffset(granted, name, upload, offset);
-        const appended = await write(upload, bytes);
-        const receivedBytes = appended.sizeBytes - upload.staged.sizeBytes;
-        if (declaredBytes !== undefined && appended.interrupted === undefined && receivedBytes !== declaredBytes) {
-          const position = { given: offset ?? 0, expected: upload.staged.sizeBytes, upload: id, repository: name };
-          const { account } = granted.registry;
-          throw refuse("UploadSizeMismatch", { declaredBytes, receivedBytes, ...position, account });
-        }
-        const progress = progressOf(upload, appended, clock());
-        const kept = await release(held, progress);
-        // A client that went before it sent anything leaves no file behind.
-        if (kept && appended.sizeBytes === 0) await blobs.abort(upload.staging);
-        if (upload.staging !== held.upload.staging) await blobs.abort(held.upload.staging);
-        if (appended.interrupted instanceof Refusal) throw appended.interrupted;
-        if (appended.interrupted !== undefined) {
-          throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
-        }
-        if (!kept) {
-          // Gone with its repository, or taken over by a writer that has its own copy of the bytes.
-          await blobs.abort(upload.staging);
-          await own(granted, name, id);
-          throw refuse("UploadBusy", { upload: id });
-        }
-        return { ...upload, ...progress, updatedAt: progress.at };
-      });
-    },
-    async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
-      const repository = await repositoryOf(granted, name);
-      const alreadyThere = (digest: Digest) =>
-        refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest });
-      const [only] = digests;
-      if (bytes && only && digests.length === 1) {
-        const upload = await own(granted, name, id);
-        const isUntouched = upload.staged.sizeBytes === 0 && upload.parts === 0 && !upload.isClaimed;
-        if (isUntouched) {
-          checkOffset(granted, name, upload, offset);
-          const { blob, isNew } = await storeWhole(granted, repository, only, bytes, upload);
-          if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
-          return blob;
-        }
-      }
-      const held = await claim(granted, name, id);
-      return holding(held, async () => {
-        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
-        checkOffset(granted, name, upload, offset);
-        if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
-        const blob = await receive(held, upload, digests, bytes);
-        const isNew = await publish(granted, repository, blob, upload);
-        if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
-        return blob;
-      });
-    },
-    async cancel(granted, name, id) {
-      const held = await claim(granted, name, id);
-      await holding(held, () => drop(held.upload));
-    },
-    async push(granted, name, digest, bytes) {
-      const repository = await repositoryOf(granted, name);
-      const { blob } = await storeWhole(granted, repository, digest, bytes);
-      return blob;
-    },
+    ...createUploads(parts),
   };
-}
-
-function progressOf(upload: Upload, staged: Staged, at: Date): UploadProgress {
-  const lastPartBytes = staged.sizeBytes - upload.staged.sizeBytes;
-  const earlier = [upload.smallestEarlierPartBytes, upload.parts > 0 ? upload.lastPartBytes : undefined];
-  const smallest = Math.min(...earlier.filter((bytes) => bytes !== undefined));
-  return {
-    staging: upload.staging,
-    staged: { sizeBytes: staged.sizeBytes, digest: staged.digest },
-    parts: upload.parts + 1,
-    lastPartBytes,
-    smallestEarlierPartBytes: Number.isFinite(smallest) ? smallest : undefined,
-    at,
-  };
-}
-
-async function* limited(bytes: Bytes, limitBytes: number): Bytes {
-  let received = 0;
-  for await (const chunk of bytes) {
-    received += chunk.length;
-    if (received > limitBytes) throw refuse("LayerTooLarge", { limitBytes: maxLayerBytes });
-    yield chunk;
-  }
-}
-
-export async function hashOf(bytes: Bytes, algorithm: DigestAlgorithm): Promise<Digest> {
-  const hash = createHash(algorithm);
-  for await (const chunk of bytes) hash.update(chunk);
-  return digestOf(algorithm, hash.digest("hex"));
 }

@@ -1,10 +1,10 @@
-import { checkPolicyDocument } from "../../policy/document.ts";
+import { checkPolicyDocument, fitsFirstRegistryScope } from "../../policy/document.ts";
 import type { Access, Granted, Need, PrincipalDirectory, ResourcePolicies } from "../access.ts";
 import { bindPrincipals, showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
 import { type RepositoryName, repositoryArn } from "../names.ts";
 import type { Metadata, Nouns, StoredPolicy } from "./ports.ts";
-import { existing, settingsOf } from "./repositories.ts";
+import { existing } from "./repositories.ts";
 import type { Instead, RegistryResources } from "./resource-policies.ts";
 
 /** Repository policies, and the policy of a registry. Each method acts in the registry that the grant is for. */
@@ -79,15 +79,14 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       }
       await metadata.transact(async ({ repositories }) => {
         const found = await existing(repositories, registry, name);
-        await repositories.update(found.id, { ...settingsOf(found), policy, policyBindings: bindings });
+        await repositories.update(found.id, { policy, policyBindings: bindings });
       });
       resources.forget(registry, name);
     },
     async deleteRepositoryPolicy(granted, name) {
       const stored = await metadata.transact(async (nouns) => {
         const found = await ofRepository(nouns, granted, name);
-        const without = { ...settingsOf(found.repository), policy: undefined, policyBindings: undefined };
-        await nouns.repositories.update(found.repository.id, without);
+        await nouns.repositories.update(found.repository.id, { policy: undefined, policyBindings: undefined });
         return found.stored;
       });
       resources.forget(granted.registry, name);
@@ -99,7 +98,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
       const { registry } = granted;
       const stored = await checked(text, "registry");
       const scope = await metadata.read.settings.get(registry, "REGISTRY_POLICY_SCOPE");
-      if (scope === "V1" && !isOfFirstScope(text)) throw invalid("registry");
+      if (scope === "V1" && !fitsFirstRegistryScope(text)) throw invalid("registry");
       const need = { action: "ecr:PutRegistryPolicy", resource: "*" } as const;
       // Nothing else could open the registry again: unlike a repository, it cannot be deleted.
       if (!(await couldRepeat(granted, need, { registry: stored }))) {
@@ -124,15 +123,4 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
 /** ECR's text, which Terraform looks for; it never says what is wrong. */
 function invalid(kind: "repository" | "registry") {
   return refuse("InvalidParameter", { member: "PolicyText", constraint: `Invalid ${kind} policy provided` });
-}
-
-const firstScope = /^(?:ecr:(?:replicateimage|batchimportupstreamimage|createrepository|\*)|\*)$/i;
-
-/** The policy has been checked. */
-function isOfFirstScope(text: string): boolean {
-  const { Statement } = JSON.parse(text) as { Statement: unknown };
-  const statements = [Statement].flat() as { Action?: string | string[] }[];
-  return statements.every(
-    ({ Action }) => Action !== undefined && [Action].flat().every((name) => firstScope.test(name)),
-  );
 }

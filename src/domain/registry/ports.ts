@@ -183,8 +183,11 @@ export interface Repositories {
   list(registry: Registry, page: Page<RepositoryName>): Promise<Repository[]>;
   /** `undefined` when the name is taken. */
   create(repository: Omit<Repository, "id">, tags: ReadonlyMap<string, string>): Promise<Repository | undefined>;
-  /** Replaces the settings; `policy: undefined` removes the policy. */
-  update(id: number, settings: RepositorySettings): Promise<void>;
+  /**
+   * Replaces the settings that are given, and no others: somebody else may have changed these meanwhile.
+   * `policy: undefined` removes the policy.
+   */
+  update(id: number, settings: Partial<RepositorySettings>): Promise<void>;
   /** At once for everybody who asks by name, who may make it anew. Its content goes by `Garbage.purge`. */
   delete(id: number): Promise<void>;
   /** Resource tags, ascending by key. */

@@ -52,7 +52,7 @@ export function createRepositories({ metadata, imageFacts, resources, clock }: R
   async function change(granted: Granted, name: RepositoryName, settings: Partial<RepositorySettings>) {
     return metadata.transact(async ({ repositories }) => {
       const repository = await existing(repositories, granted.registry, name);
-      await repositories.update(repository.id, { ...settingsOf(repository), ...settings });
+      await repositories.update(repository.id, settings);
       return { ...repository, ...settings };
     });
   }
@@ -141,9 +141,4 @@ export async function existing(
   const repository = await repositories.find(registry, name);
   if (!repository) throw refuse("RepositoryNotFound", { repository: name, registry });
   return repository;
-}
-
-export function settingsOf(repository: Repository): RepositorySettings {
-  const { tagMutability, exclusionFilters, scanOnPush, policy, policyBindings } = repository;
-  return { tagMutability, exclusionFilters, scanOnPush, policy, policyBindings };
 }

@@ -6,7 +6,7 @@ const iso =
 const epochSeconds = /^(?:[0-9]{1,3}|[0-9]{5,12})(?:\.[0-9]{1,9})?$/;
 
 /** Milliseconds since 1970. Four digits are a year, any other number counts seconds. */
-export function parseDate(text: string): number | undefined {
+function parseDate(text: string): number | undefined {
   if (epochSeconds.test(text)) return Math.floor(Number(text) * 1000);
   const found = iso.exec(text);
   if (!found) return undefined;

@@ -1,3 +1,4 @@
+import { rememberLatest } from "../latest.ts";
 import type { Context } from "../question.ts";
 import { arnOperators } from "./arn.ts";
 import { binaryOperators } from "./binary.ts";
@@ -44,6 +45,8 @@ export function acceptsValue({ operator }: ConditionName, value: string): boolea
   return operators.get(operator)?.accepts?.(value) ?? true;
 }
 
+const nothing: Context = { get: () => undefined };
+
 /** One line of a condition block: an operator, a key, and its values. */
 export interface Condition {
   readonly name: string;
@@ -71,7 +74,9 @@ export function compileCondition(condition: Condition, options: { readonly varia
 
   const { negated } = operator;
   const { test, keys = [] } = operator.prepare(values, options);
-  const holdsFor = (value: string, context: Context) => test(value, context) !== negated;
+  const asksNothingElse = keys.length === 0;
+  const remembered = asksNothingElse && rememberLatest((value) => test(value, nothing) !== negated);
+  const holdsFor = remembered || ((value: string, context: Context) => test(value, context) !== negated);
   return {
     keys: [key, ...keys],
     holds(context) {

@@ -67,14 +67,22 @@ function contains({ words: wanted, bits }: Block, words: readonly number[]): boo
   return true;
 }
 
+/** All statements of a decision ask about the same one. */
+let latest: { readonly text: string; readonly words: Block["words"] | undefined } = { text: "", words: undefined };
+
+/** The client has one address, so a request's value is no range. */
+function addressIn(text: string): Block["words"] | undefined {
+  if (latest.text !== text) latest = { text, words: text.includes("/") ? undefined : parseBlock(text)?.words };
+  return latest.words;
+}
+
 const addresses: Omit<Operator, "negated"> = {
   accepts: (value) => parseBlock(value) !== undefined,
   prepare(values) {
     const blocks = values.map(parseBlock).filter((block) => block !== undefined);
     return {
       test(text) {
-        // The client has one address, so a request's value is no range.
-        const words = text.includes("/") ? undefined : parseBlock(text)?.words;
+        const words = addressIn(text);
         return words !== undefined && blocks.some((block) => contains(block, words));
       },
     };

@@ -4,7 +4,7 @@ import { comparing, pair } from "./operator.ts";
 const scale = 30;
 
 /** A decimal number as a whole number of 10^-30, which compares exactly; longer numbers are none. */
-export function parseDecimal(text: string): bigint | undefined {
+function parseDecimal(text: string): bigint | undefined {
   const [, sign, whole = "", fraction = ""] = /^([+-]?)([0-9]{0,30})(?:\.([0-9]{0,30}))?$/.exec(text) ?? [];
   if (whole === "" && fraction === "") return undefined;
   const value = BigInt(whole + fraction.padEnd(scale, "0"));

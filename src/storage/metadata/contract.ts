@@ -296,7 +296,7 @@ function repositoriesContract(opened: () => Metadata): void {
     expect(await metadata.read.repositories.list(newRegistry(), { limit: 10 })).toEqual([]);
   });
 
-  test("update replaces the settings, and removes the policy when there is none", async () => {
+  test("update replaces the settings that are given, and removes the policy when it is given as none", async () => {
     const metadata = opened();
     const registry = newRegistry();
     const repository = await newRepository(metadata, registry, "app");
@@ -310,6 +310,9 @@ function repositoriesContract(opened: () => Metadata): void {
     await metadata.transact((nouns) => nouns.repositories.update(repository.id, settings));
     expect(await metadata.read.repositories.find(registry, repository.name)).toEqual({ ...repository, ...settings });
     await metadata.transact((nouns) => nouns.repositories.update(repository.id, mutable));
+    const kept = { ...repository, policy: "{}" };
+    expect(await metadata.read.repositories.find(registry, repository.name)).toEqual(kept);
+    await metadata.transact((nouns) => nouns.repositories.update(repository.id, { policy: undefined }));
     expect(await metadata.read.repositories.find(registry, repository.name)).toEqual(repository);
     expect(await metadata.read.repositories.find(registry, other.name)).toEqual(other);
   });

@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql } from "kysely";
-import type { Identities, Identity, IdentityKind, IdentityWithPolicies } from "../../domain/identity/ports.ts";
+import type { Identities, Identity, IdentityKind, IdentityWithPolicies, Paged } from "../../domain/identity/ports.ts";
 import type { AccountId, Arn } from "../../domain/names.ts";
 import { chunked, inOrder } from "./batches.ts";
 import type { Flavour } from "./flavour.ts";
@@ -167,6 +167,25 @@ function toIdentityWithPolicies(uniqueId: string, rows: readonly PolicyRow[]): I
 }
 
 export function identities(db: Kysely<Schema>, flavour: Flavour): Identities {
+  /** Those on the other side of a membership. They are few, so they are sorted, not found in order. */
+  async function across(
+    known: "group_id" | "user_id",
+    id: number,
+    wanted: "group_id" | "user_id",
+    { after = "", limit }: Paged<string>,
+  ): Promise<Identity[]> {
+    const rows = await db
+      .selectFrom("group_member")
+      .innerJoin("identity", "identity.id", `group_member.${wanted}`)
+      .select(identityColumns)
+      .where(`group_member.${known}`, "=", id)
+      .where("identity.name_key", ">", after)
+      .orderBy("identity.name_key")
+      .limit(limit)
+      .execute();
+    return rows.map(toIdentity);
+  }
+
   return {
     ...identityPolicies(db, flavour),
 
@@ -306,31 +325,7 @@ export function identities(db: Kysely<Schema>, flavour: Flavour): Identities {
       return left.length > 0;
     },
 
-    // A group has few members, and a user is in few groups: these are sorted, not found in order.
-    async membersOf(groupId, { after = "", limit }) {
-      const rows = await db
-        .selectFrom("group_member")
-        .innerJoin("identity", "identity.id", "group_member.user_id")
-        .select(identityColumns)
-        .where("group_member.group_id", "=", groupId)
-        .where("identity.name_key", ">", after)
-        .orderBy("identity.name_key")
-        .limit(limit)
-        .execute();
-      return rows.map(toIdentity);
-    },
-
-    async groupsOf(userId, { after = "", limit }) {
-      const rows = await db
-        .selectFrom("group_member")
-        .innerJoin("identity", "identity.id", "group_member.group_id")
-        .select(identityColumns)
-        .where("group_member.user_id", "=", userId)
-        .where("identity.name_key", ">", after)
-        .orderBy("identity.name_key")
-        .limit(limit)
-        .execute();
-      return rows.map(toIdentity);
-    },
+    membersOf: (groupId, page) => across("group_id", groupId, "user_id", page),
+    groupsOf: (userId, page) => across("user_id", userId, "group_id", page),
   };
 }

@@ -633,7 +633,7 @@ export function identityContract(name: string, open: () => Promise<OpenedIdentit
       expect(await read().oidcProviders.find(github.arn)).toBeUndefined();
     });
 
-    describe("the organisation", () => {
+    describe("the organization", () => {
       test("is one at the most", async () => {
         expect(await read().organizations.get()).toBeUndefined();
         const newOrganization = (id: string): Organization => ({

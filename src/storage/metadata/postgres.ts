@@ -20,7 +20,7 @@ const keepAliveDelayMs = 10_000;
  */
 const retriedStates = new Set(["40001", "40P01", "23503", "23001", "23505"]);
 
-export const postgresFlavour: Flavour = {
+const postgresFlavour: Flavour = {
   types: {
     id: sql`bigint generated always as identity primary key`,
     integer: sql`bigint`,

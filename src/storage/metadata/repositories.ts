@@ -60,6 +60,18 @@ function toSettingsRow(settings: RepositorySettings) {
   };
 }
 
+/** The columns of the settings that are there. */
+function changesOf(settings: Partial<RepositorySettings>): Partial<ReturnType<typeof toSettingsRow>> {
+  const row = toSettingsRow(settings as RepositorySettings);
+  return {
+    ...("tagMutability" in settings && { tag_mutability: row.tag_mutability }),
+    ...("exclusionFilters" in settings && { exclusion_filters: row.exclusion_filters }),
+    ...("scanOnPush" in settings && { scan_on_push: row.scan_on_push }),
+    ...("policy" in settings && { policy: row.policy }),
+    ...("policyBindings" in settings && { policy_bindings: row.policy_bindings }),
+  };
+}
+
 const findByName = statement((db, value: Registry & { name: RepositoryName }) =>
   db
     .selectFrom("repository")
@@ -115,7 +127,7 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
     },
 
     async update(id, settings) {
-      await db.updateTable("repository").set(toSettingsRow(settings)).where("id", "=", id).execute();
+      await db.updateTable("repository").set(changesOf(settings)).where("id", "=", id).execute();
     },
 
     async delete(id) {

@@ -6,28 +6,28 @@ import { organizationPolicyArn } from "./organization-names.ts";
 import { nodesAbove } from "./organization-tree.ts";
 import type { IdentityMetadata, Organization, OrganizationPolicy, OrganizationPolicyType } from "./ports.ts";
 
-/** What the organisation says about an account. */
+/** What the organization says about an account. */
 export interface OrganizationStanding {
   /**
    * The service control policies for the account's principals, level by level from the root down. Empty where none
-   * apply: outside of the organisation, while the type is switched off, and for the management account.
+   * apply: outside of the organization, while the type is switched off, and for the management account.
    */
   readonly serviceControl: readonly (readonly CompiledPolicy[])[];
   /** The resource control policies for the account's resources, likewise. */
   readonly resourceControl: readonly (readonly CompiledPolicy[])[];
-  /** `o-…`, for `aws:PrincipalOrgID` and `aws:ResourceOrgID`. Absent outside of the organisation. */
+  /** `o-…`, for `aws:PrincipalOrgID` and `aws:ResourceOrgID`. Absent outside of the organization. */
   readonly organizationId?: string;
   /** `o-…/r-…/ou-…/`, for `aws:PrincipalOrgPaths` and `aws:ResourceOrgPaths`. */
   readonly organizationPath?: string;
 }
 
-export interface OrganizationPolicies {
+export interface OrganizationStandings {
   of(account: AccountId): Promise<OrganizationStanding>;
   /** What was changed in this process is seen by its next request. */
   changed(): void;
 }
 
-export interface OrganizationPolicyParts {
+export interface OrganizationStandingParts {
   readonly metadata: Pick<IdentityMetadata, "read">;
   /** May answer with what it made of the same text before. Left out: makes everything anew. */
   readonly compile?: (text: string, source: PolicySource) => CompiledPolicy;
@@ -37,10 +37,10 @@ const outside: OrganizationStanding = { serviceControl: [], resourceControl: [] 
 
 const maxAccounts = 10_000;
 
-export function createOrganizationPolicies({
+export function createOrganizationStandings({
   metadata,
   compile = compilePolicy,
-}: OrganizationPolicyParts): OrganizationPolicies {
+}: OrganizationStandingParts): OrganizationStandings {
   async function standingOf(account: AccountId): Promise<OrganizationStanding> {
     const { accounts, organizations } = metadata.read;
     const organization = await organizations.get();
@@ -85,7 +85,7 @@ export function createOrganizationPolicies({
 /** What is asked for is bounded by its own account's place, whoever asks and from wherever. */
 export function withResourceControl(
   resources: ResourcePolicies,
-  organization: Pick<OrganizationPolicies, "of">,
+  organization: Pick<OrganizationStandings, "of">,
 ): ResourcePolicies {
   return {
     async of(registry, need) {

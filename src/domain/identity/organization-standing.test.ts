@@ -4,14 +4,18 @@ import { createAccess, type Granted, type Principal } from "../access.ts";
 import { type AccountId, type Arn, parseRegion, type Region } from "../names.ts";
 import { createAccounts } from "./accounts.ts";
 import { rootPrincipal } from "./credentials.ts";
-import { createOrganizationPolicies, type OrganizationPolicies, withResourceControl } from "./organization.ts";
+import {
+  createOrganizationStandings,
+  type OrganizationStandings,
+  withResourceControl,
+} from "./organization-standing.ts";
 import { createOrganizations, type OrganizationService } from "./organizations.ts";
 import { account, identityWorld, otherAccount, rootKey } from "./testing.ts";
 
-/** Decisions that the organisation bounds: the engine, the gate and the policies as they are kept. */
+/** Decisions that the organization bounds: the engine, the gate and the policies as they are kept. */
 
 let world: Awaited<ReturnType<typeof identityWorld>>;
-let policies: OrganizationPolicies;
+let policies: OrganizationStandings;
 let organization: OrganizationService;
 let rootId: string;
 let unit: string;
@@ -26,10 +30,10 @@ const denyDelete = text({ Effect: "Deny", Action: "ecr:DeleteRepository", Resour
 const allowAll = text({ Effect: "Allow", Principal: "*", Action: "*", Resource: "*" });
 
 beforeEach(async () => {
-  let standings: OrganizationPolicies["of"] = async () => ({ serviceControl: [], resourceControl: [] });
+  let standings: OrganizationStandings["of"] = async () => ({ serviceControl: [], resourceControl: [] });
   world = await identityWorld({ organization: { of: (id) => standings(id) } });
   const { metadata, sealer, clock, principals } = world;
-  policies = createOrganizationPolicies({ metadata });
+  policies = createOrganizationStandings({ metadata });
   standings = policies.of;
   await createAccounts({ metadata, sealer, configured: rootKey.account, clock }).ensureConfigured();
   const changed = () => {
@@ -144,7 +148,7 @@ test("a resource control policy bounds who may reach an account's repositories, 
   expect(await decision(stranger, "ecr:BatchGetImage", account, [allowAll])).toBe("allowed");
 });
 
-test("principals carry the organisation and their path in it", async () => {
+test("principals carry the organization and their path in it", async () => {
   const { organization: made } = await organization.describeOrganization(management);
   const place = async (id: AccountId) => {
     const { organizationId, organizationPath } = await policies.of(id);
@@ -161,7 +165,7 @@ test("principals carry the organisation and their path in it", async () => {
 });
 
 test("other processes see a change within a second", async () => {
-  const others = createOrganizationPolicies({ metadata: world.metadata });
+  const others = createOrganizationStandings({ metadata: world.metadata });
   const policy = await newPolicy(denyDelete, "SERVICE_CONTROL_POLICY");
   expect((await others.of(member)).serviceControl).toEqual([]);
   await organization.enablePolicyType(management, rootId, "SERVICE_CONTROL_POLICY");

@@ -1,0 +1,308 @@
+import { isIP, isIPv6 } from "node:net";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { parseAccountId, parseRegion } from "./domain/names.ts";
+
+export interface ListenAddress {
+  /** An IPv6 address is written without brackets. */
+  host: string;
+  /** 0 takes any free port. */
+  port: number;
+}
+
+/** What is configured: every setting, what it may be, what it is where nobody says, and what `--help` says of it. */
+export function schemaFor(cwd: string) {
+  return z
+    .strictObject({
+      listen: text("host:port, such as 127.0.0.1:5080 or [::1]:5080", hostAndPort)
+        .prefault("127.0.0.1:5080")
+        .describe("where the server listens; port 0 takes any free one"),
+      data: text("a directory", path(cwd))
+        .prefault("./data")
+        .describe("directory of the embedded database, blobs, keys and credentials"),
+      publicUrl: text(
+        "http://HOST or https://HOST with nothing behind the host, which may begin with {account}.dkr.ecr.{region}.",
+        publicUrl,
+      )
+        .optional()
+        .describe("where clients reach the server (http://localhost and the port); gives repositoryUri"),
+      account: text("12 digits", parseAccountId)
+        .prefault("000000000000")
+        .describe("the account that exists from the first start"),
+      region: text("a region, such as us-east-1", parseRegion)
+        .prefault("us-east-1")
+        .describe("the region that a request without one means"),
+      regions: list("a list of regions, such as us-east-1", parseRegion)
+        .optional()
+        .describe("the regions that are served (all); in a variable, with commas between them"),
+      rootAccessKeyId: text("a text without control characters", credential)
+        .optional()
+        .describe("the root key pair (made at the first start and kept in DATA/credentials)"),
+      rootSecretAccessKey: text("a text without control characters", credential).optional().describe("its secret"),
+      databaseUrl: text("sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE", databaseUrl(cwd))
+        .optional()
+        .describe("sqlite:PATH or postgres://... (sqlite:DATA/berth.sqlite)"),
+      blobsUrl: text("file:PATH", blobsUrl(cwd))
+        .optional()
+        .describe("where blobs are kept, file:PATH (file:DATA/blobs)"),
+      metricsListen: text("host:port, such as 127.0.0.1:5081 or [::1]:5081", hostAndPort)
+        .optional()
+        .describe("where Prometheus metrics are served (127.0.0.1:5081, or nowhere where that is taken)"),
+      workers: text("a whole number from 1 to 64", wholeNumber(1, 64))
+        .prefault("1")
+        .describe("processes that share the port; more than 1 on Linux only"),
+      createOnPush: text("true or false", boolean)
+        .prefault("false")
+        .describe("whether a push makes the repository that it needs"),
+      publicAccess: text("true or false", boolean)
+        .prefault("false")
+        .describe("whether repository policies can let in whoever has not signed in"),
+      trustedProxies: list("a list of addresses and networks, such as 10.0.0.0/8", network)
+        .optional()
+        .describe("proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (none)"),
+      log: z
+        .strictObject(
+          {
+            level: oneOf("info", ["trace", "debug", "info", "warn", "error", "fatal"]),
+            format: oneOf("auto", ["auto", "json", "pretty"]),
+          },
+          "a map of level and format",
+        )
+        .prefault({}),
+      shutdownGraceSeconds: text("a whole number from 0 to 3600", wholeNumber(0, 3600))
+        .prefault("20")
+        .describe("how long a stop waits for requests in flight"),
+      limits: z
+        .strictObject(
+          {
+            openUploads: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("10000")
+              .describe("unfinished uploads that one principal may have"),
+            concurrentRequests: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("2048")
+              .describe("requests that are worked on or sent at once; above, 503"),
+            apiBodyMegabytes: text("a whole number from 32 to 65536", wholeNumber(32, 65_536))
+              .prefault("256")
+              .describe("memory that the bodies of API calls may take at once; above, 503"),
+            minBytesPerSecond: text("a whole number from 1 to 1000000", wholeNumber(1, 1_000_000))
+              .prefault("100")
+              .describe("least pace of a request body, taken over a minute"),
+            rates: text(
+              "off, ecr, or OPERATION=PER_SECOND or OPERATION=PER_SECOND/BURST with commas between them, such as ecr,PutImage=20/40 or *=100",
+              rates,
+            )
+              .prefault("off")
+              .describe("API calls and pushes and pulls per second: off, ecr (its quotas), OPERATION=RATE,..."),
+            ratesPer: oneOf("account", ["account", "principal"]).describe("who shares a rate: account or principal"),
+          },
+          "a map of openUploads, concurrentRequests, apiBodyMegabytes, minBytesPerSecond, rates and ratesPer",
+        )
+        .prefault({}),
+      oidc: z
+        .strictObject(
+          {
+            allowPrivateIssuers: text("true or false", boolean)
+              .prefault("false")
+              .describe("whether identity providers may be inside of this network, at private addresses"),
+            allowInsecureIssuers: text("true or false", boolean)
+              .prefault("false")
+              .describe("whether identity providers on this machine may do without TLS; for tests"),
+          },
+          "a map of allowPrivateIssuers and allowInsecureIssuers",
+        )
+        .prefault({}),
+      kms: z
+        .strictObject(
+          {
+            masterKey: text("32 bytes in base64; behind a comma, the one of before", masterKeys)
+              .optional()
+              .describe("the key that wraps all others (made at the first start and kept in DATA/keys/master-key)"),
+          },
+          "a map of masterKey",
+        )
+        .prefault({}),
+      uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
+        .prefault("24")
+        .describe("how long an unfinished upload may lie untouched"),
+      gc: z
+        .strictObject(
+          {
+            grace: text("a time, such as 24h, 90m or 0s, up to 365d", duration(0))
+              .prefault("24h")
+              .describe("how long what nobody needs any more stays before garbage collection removes it"),
+            every: text("a time from 1s on, such as 5m, up to 365d", duration(1000))
+              .prefault("5m")
+              .describe("how often garbage is collected"),
+          },
+          "a map of grace and every",
+        )
+        .prefault({}),
+      audit: z
+        .strictObject(
+          {
+            retention: text("a time, such as 90d or 12h, up to 3650d, or 0", duration(0, 3650 * unitsMs.d))
+              .prefault("90d")
+              .describe("how long audit records are kept; 0 for ever"),
+            pulls: text("true or false", boolean)
+              .prefault("true")
+              .describe("whether pulls and other successful reads over /v2/ are on record"),
+            queueLimit: text("a whole number from 100 to 1000000", wholeNumber(100, 1_000_000))
+              .prefault("10000")
+              .describe("records that a process keeps until they are written; above, requests wait"),
+          },
+          "a map of retention, pulls and queueLimit",
+        )
+        .prefault({}),
+    })
+    .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
+      params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },
+      error: "they belong together; give both or neither",
+      when: () => true,
+    })
+    .refine(({ region, regions }) => !regions?.length || regions.includes(region), {
+      params: { keys: ["region", "regions"] },
+      error: "regions must have region in it, the one that a request without a region means",
+    })
+    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, ...given }) => ({
+      ...given,
+      rootKey:
+        rootAccessKeyId !== undefined && rootSecretAccessKey !== undefined
+          ? { accessKeyId: rootAccessKeyId, secretAccessKey: rootSecretAccessKey }
+          : undefined,
+      databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
+      blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
+    }));
+}
+
+const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Milliseconds. */
+export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
+  return (given: string): number | undefined => {
+    // Nothing is nothing in any unit.
+    const [, count, unit] = /^(\d{1,9})([smhd])$/.exec(given === "0" ? "0s" : given) ?? [];
+    const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
+    return ms >= leastMs && ms <= mostMs ? ms : undefined;
+  };
+}
+
+export interface ConfiguredRates {
+  /** Whether ECR's quotas hold for the operations that are not in `own`. */
+  profile: "none" | "ecr";
+  own: { operation: string; perSecond: number; burst: number }[];
+}
+
+/** Ends a parser with a message of its own. */
+class Refused {
+  constructor(readonly message: string) {}
+}
+
+function text<T>(allowed: string, parse: (given: string) => T | Refused | undefined) {
+  return z.string({ error: allowed }).transform((given, context) => {
+    const value = parse(given);
+    if (value instanceof Refused) context.addIssue({ code: "custom", message: value.message });
+    else if (value !== undefined) return value;
+    else context.addIssue({ code: "custom", message: allowed });
+    return z.NEVER;
+  });
+}
+
+function oneOf<const T extends string>(preset: T, choices: readonly T[]) {
+  const allowed = `one of ${choices.join(", ")}`;
+  return text(allowed, (given) => choices.find((choice) => choice === given))
+    .prefault(preset as string)
+    .describe(allowed);
+}
+
+/** A list, or in a variable its items with commas between them. */
+function list<T>(allowed: string, parse: (given: string) => T | undefined) {
+  const split = (given: unknown) => (typeof given === "string" ? given.split(",").map((item) => item.trim()) : given);
+  return z.preprocess(split, z.array(text(allowed, parse), { error: allowed }).min(1, { error: allowed }));
+}
+
+function hostAndPort(given: string): ListenAddress | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)):(\d{1,5})$/.exec(given);
+  const [, ipv6, name, portText] = match ?? [];
+  const host = ipv6 ?? name;
+  const port = Number(portText);
+  if (host === undefined || port > 65_535 || (ipv6 !== undefined && !isIPv6(ipv6))) return undefined;
+  return { host, port };
+}
+
+function path(cwd: string) {
+  return (given: string) => (given === "" || given.includes("\0") ? undefined : resolve(cwd, given));
+}
+
+function publicUrl(given: string): string | undefined {
+  const origin = given.replace(/\/$/, "");
+  const [, host = ""] = /^https?:\/\/([^/?#@\\\s]+)$/.exec(origin) ?? [];
+  // The data plane finds account and region in a host of AWS's form only (registryOfHost), so no other can be offered.
+  const plain = host.replace(/^\{account\}\.dkr[.-]ecr\.\{region\}\./, "000000000000.dkr.ecr.us-east-1.");
+  if (host === "" || /[{}%]/.test(plain) || !URL.canParse(`http://${plain}`)) return undefined;
+  return origin;
+}
+
+function credential(given: string): string | undefined {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a key with one could not be written to an AWS file
+  return given.trim() === "" || /[\u0000-\u001f\u007f]/.test(given) ? undefined : given;
+}
+
+function masterKeys(given: string): string | undefined {
+  const isKey = (text: string) => {
+    const bytes = Buffer.from(text, "base64");
+    return bytes.length === 32 && bytes.toString("base64") === text;
+  };
+  return given.split(",").every(isKey) ? given : undefined;
+}
+
+function databaseUrl(cwd: string) {
+  return (given: string): string | undefined => {
+    const [, sqlite] = /^sqlite:(?:\/\/(?=\/))?(.+)$/.exec(given) ?? [];
+    if (sqlite !== undefined) return `sqlite:${resolve(cwd, sqlite)}`;
+    return /^postgres(?:ql)?:\/\/./.test(given) && URL.canParse(given) ? given : undefined;
+  };
+}
+
+function blobsUrl(cwd: string) {
+  return (given: string) => {
+    const [, directory] = /^file:(?:\/\/(?=\/))?(.+)$/.exec(given) ?? [];
+    if (directory !== undefined) return { kind: "file" as const, root: resolve(cwd, directory) };
+    return given.startsWith("s3:") ? new Refused("file:PATH; this version does not keep blobs in S3 yet") : undefined;
+  };
+}
+
+function rates(given: string): ConfiguredRates | undefined {
+  const items = given.split(",").map((item) => item.trim());
+  if (items.length === 1 && items[0] === "off") return { profile: "none", own: [] };
+  const profile = items[0] === "ecr" ? "ecr" : "none";
+  const own: ConfiguredRates["own"] = [];
+  for (const item of profile === "ecr" ? items.slice(1) : items) {
+    const [, operation, ...numbers] = /^(\*|[A-Z][A-Za-z]*)=(\d{1,6}(?:\.\d{1,3})?)(?:\/(\d{1,6}))?$/.exec(item) ?? [];
+    const perSecond = Number(numbers[0]);
+    // Less than one call at once would be none, for ever.
+    const burst = numbers[1] === undefined ? Math.max(1, perSecond) : Number(numbers[1]);
+    const isKnown = own.some((other) => other.operation === operation);
+    if (operation === undefined || isKnown || perSecond === 0 || burst < 1) return undefined;
+    own.push({ operation, perSecond, burst });
+  }
+  return { profile, own };
+}
+
+function network(given: string): string | undefined {
+  const [address = "", bits, ...rest] = given.split("/");
+  const family = isIP(address);
+  if (family === 0 || address.includes("%") || rest.length > 0) return undefined;
+  if (bits === undefined) return given;
+  return /^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128) ? given : undefined;
+}
+
+function boolean(given: string): boolean | undefined {
+  return given === "true" ? true : given === "false" ? false : undefined;
+}
+
+function wholeNumber(from: number, to: number) {
+  return (given: string) => {
+    const value = Number(given);
+    return /^\d{1,15}$/.test(given) && value >= from && value <= to ? value : undefined;
+  };
+}

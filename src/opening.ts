@@ -1,0 +1,187 @@
+import { existsSync } from "node:fs";
+import { access, constants, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Config } from "./config.ts";
+import type { KeyWrapper } from "./domain/keys/ports.ts";
+import { createKeyWrapper } from "./domain/keys/wrapping.ts";
+import type { BlobStore } from "./domain/registry/ports.ts";
+import { CannotListen } from "./server/listener.ts";
+import type { Log } from "./server/log.ts";
+import { BackupUnusable } from "./storage/backup/folder.ts";
+import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
+import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
+import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
+import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
+import { WorkerFailed } from "./workers/workers.ts";
+
+/**
+ * What is opened from a configuration, for the server (app.ts) and for the commands that work beside it (upkeep.ts), and
+ * why it cannot be, in words for an operator.
+ */
+
+/** Berth cannot start, for a reason that its operator can do something about. The message is one line for them. */
+export class CannotStart extends Error {
+  override readonly name = "CannotStart";
+}
+
+export interface RootKeyInUse extends RootKeyPair {
+  /** The file that holds it; absent when the configuration does. */
+  readonly file?: string;
+  /** Whether this start made it. */
+  readonly made: boolean;
+}
+
+export interface Stores {
+  readonly metadata: AllMetadata;
+  readonly blobs: BlobStore;
+}
+
+/**
+ * What keeps everything, for the server and for the commands that work beside it.
+ * @param options.mustExist do not make a database where there is none
+ * @throws CannotStart
+ */
+export async function openStores(
+  config: Config,
+  { mustExist = false }: { mustExist?: boolean } = {},
+): Promise<Stores & AsyncDisposable> {
+  const file = sqliteFile(config);
+  if (mustExist && file !== undefined && !existsSync(file)) {
+    throw new CannotStart(`there is no database ${file}; set BERTH_DATA to the directory of the registry`);
+  }
+  const opened = new AsyncDisposableStack();
+  try {
+    const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
+    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
+    return { metadata, blobs, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  } catch (error) {
+    await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+export async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await access(path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const reasons: Record<string, string> = {
+      EACCES: "it is not writable for this user",
+      EPERM: "it is not writable for this user",
+      EROFS: "its file system is read-only",
+      ENOTDIR: "a part of its path is a file",
+      EEXIST: "it is a file",
+      ENOSPC: "its disk is full",
+    };
+    const { code = "unknown" } = cause as NodeJS.ErrnoException;
+    throw new CannotStart(
+      `the data directory ${path} cannot be used: ${reasons[code] ?? code}. Set BERTH_DATA to a directory that can be written`,
+      { cause },
+    );
+  }
+}
+
+export function sealingKeyFile(config: Config): string {
+  return join(config.data, "keys", "sealing.key");
+}
+
+export function masterKeySource({ kms, credentialsDirectory, data }: Config): MasterKeySource {
+  const credential = credentialsDirectory && join(credentialsDirectory, "berth-master-key");
+  return {
+    given: kms.masterKey,
+    credential: credential && existsSync(credential) ? credential : undefined,
+    file: join(data, "keys", "master-key"),
+  };
+}
+
+/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
+export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+  const source = masterKeySource(config);
+  const file = ownMasterKeyFile(source);
+  if (file !== undefined && !existsSync(file)) {
+    const wrapped = await read.keys.allMaterials({ limit: 1 });
+    // Another process may have made the first master key and the first key meanwhile.
+    if (wrapped.length > 0 && !existsSync(file)) {
+      throw new CannotStart(
+        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+      );
+    }
+  }
+  return createKeyWrapper(await openMasterKeys(source));
+}
+
+export function credentialsFile(config: Config): string {
+  return join(config.data, "credentials");
+}
+
+export async function rootKeyFor(config: Config, log: Log): Promise<RootKeyInUse> {
+  if (config.rootKey) return { ...config.rootKey, made: false };
+  const file = credentialsFile(config);
+  const rootKey = await openRootKey(file);
+  if (await isExposed(file))
+    log.warn({ file }, "the root key pair can be read by other users of this machine: chmod 600");
+  return { ...rootKey, file };
+}
+
+export async function openDatabase(config: Config): Promise<AllMetadata> {
+  try {
+    return await openMetadata(config.databaseUrl);
+  } catch (cause) {
+    if (cause instanceof DatabaseTooNew) throw cause;
+    throw new CannotStart(`the database ${shownDatabase(config)} cannot be opened: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+export async function openBlobs({ blobs: { root } }: Config): Promise<BlobStore> {
+  try {
+    return await openFilesystemBlobs({ root });
+  } catch (cause) {
+    throw new CannotStart(`the folder of blobs ${root} cannot be used: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+export function sqliteFile({ databaseUrl }: Config): string | undefined {
+  return databaseUrl.startsWith("sqlite:") ? databaseUrl.slice("sqlite:".length) : undefined;
+}
+
+export function shownDatabase(config: Config): string {
+  const file = sqliteFile(config);
+  if (file !== undefined) return file;
+  const { protocol, host, pathname } = new URL(config.databaseUrl);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** The text that an operator understands: the code where the system gives one, the first line of the message else. */
+function reasonOf(cause: unknown): string {
+  if (cause instanceof AggregateError && cause.errors.length > 0) return reasonOf(cause.errors[0]);
+  const { code, message } = cause as { code?: unknown; message?: unknown };
+  const text = typeof message === "string" ? (message.split("\n")[0] ?? "") : String(cause);
+  return typeof code === "string" && !text.includes(code) ? `${text} (${code})`.trimStart() : text;
+}
+
+/** Whatever a start can fail with, as something its operator can act on, or as it is when that is not known. */
+export function explained(error: unknown): unknown {
+  if (error instanceof CannotListen) return new CannotStart(listenAdvice(error), { cause: error });
+  if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
+  if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
+  return error;
+}
+
+function listenAdvice({ code, host, port, message }: CannotListen): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return `port ${port} on ${host} is taken by another program, perhaps another Berth. Stop that one, or set BERTH_LISTEN to another port, such as ${host}:${port + 1}`;
+    case "EADDRNOTAVAIL":
+      return `${host} is not an address of this machine. Set BERTH_LISTEN to one that is, such as 127.0.0.1:${port}`;
+    case "EACCES":
+      return `this user may not listen on port ${port}. Set BERTH_LISTEN to a port from 1024 on`;
+    default:
+      return message;
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
