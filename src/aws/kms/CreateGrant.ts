@@ -57,6 +57,7 @@ export const CreateGrant = operation("CreateGrant", {
   account: ofKey,
   needs: onKey("kms:CreateGrant", { facts: grantFacts }),
   throws: [
+    "InvalidGrantToken",
     "KeyNotFound",
     "InvalidKeyArn",
     "KeyDisabled",

@@ -33,11 +33,12 @@ export const Decrypt = operation("Decrypt", {
     DryRunModifiers: DryRunModifiers.optional(),
   },
   account: ({ CiphertextBlob: ciphertext, KeyId: reference }) => accountOf({ ciphertext, reference }),
-  async needs(input, registry, { principal, parts: { keyring } }) {
-    const arn = await keyOf(keyring, registry, { ciphertext: input.CiphertextBlob, reference: input.KeyId });
-    return [keyNeed("kms:Decrypt", arn, input, principal, keyring, { encrypts: true })];
+  async needs(input, registry, { principal, parts }) {
+    const arn = await keyOf(parts.keyring, registry, { ciphertext: input.CiphertextBlob, reference: input.KeyId });
+    return [keyNeed("kms:Decrypt", arn, input, principal, parts, { encrypts: true })];
   },
   throws: [
+    "InvalidGrantToken",
     "InvalidCiphertext",
     "IncorrectKey",
     "KeyNotFound",

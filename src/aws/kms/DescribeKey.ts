@@ -7,7 +7,7 @@ export const DescribeKey = operation("DescribeKey", {
   input: { KeyId, GrantTokens: GrantTokens.optional() },
   account: ofKey,
   needs: onKey("kms:DescribeKey", { byAlias: true }),
-  throws: ["KeyNotFound", "InvalidKeyArn"],
+  throws: ["InvalidGrantToken", "KeyNotFound", "InvalidKeyArn"],
   async run(_input, granted, { keys }) {
     return { KeyMetadata: keyView(await keys.describe(granted)) };
   },

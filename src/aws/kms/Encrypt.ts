@@ -26,7 +26,15 @@ export const Encrypt = operation("Encrypt", {
   },
   account: ofKey,
   needs: onKey("kms:Encrypt", { byAlias: true, encrypts: true }),
-  throws: ["KeyNotFound", "InvalidKeyArn", "KeyDisabled", "KeyInvalidState", "Validation", "KeyDryRun"],
+  throws: [
+    "InvalidGrantToken",
+    "KeyNotFound",
+    "InvalidKeyArn",
+    "KeyDisabled",
+    "KeyInvalidState",
+    "Validation",
+    "KeyDryRun",
+  ],
   async run(input, granted, { keyring }) {
     mustBeSymmetric(input.EncryptionAlgorithm);
     const { registry, id } = decidedKey(granted);

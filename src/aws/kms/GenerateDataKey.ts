@@ -8,6 +8,7 @@ export const GenerateDataKey = operation("GenerateDataKey", {
   account: ofKey,
   needs: onKey("kms:GenerateDataKey", { byAlias: true, encrypts: true }),
   throws: [
+    "InvalidGrantToken",
     "KeyNotFound",
     "InvalidKeyArn",
     "KeyDisabled",

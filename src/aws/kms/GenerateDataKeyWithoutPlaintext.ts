@@ -6,7 +6,15 @@ export const GenerateDataKeyWithoutPlaintext = operation("GenerateDataKeyWithout
   input: dataKeyInput,
   account: ofKey,
   needs: onKey("kms:GenerateDataKeyWithoutPlaintext", { byAlias: true, encrypts: true }),
-  throws: ["KeyNotFound", "InvalidKeyArn", "KeyDisabled", "KeyInvalidState", "Validation", "KeyDryRun"],
+  throws: [
+    "InvalidGrantToken",
+    "KeyNotFound",
+    "InvalidKeyArn",
+    "KeyDisabled",
+    "KeyInvalidState",
+    "Validation",
+    "KeyDryRun",
+  ],
   async run(input, granted, parts) {
     return (await makeDataKey(input, granted, parts)).view;
   },

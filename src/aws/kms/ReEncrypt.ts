@@ -34,12 +34,12 @@ export const ReEncrypt = operation("ReEncrypt", {
     DryRunModifiers: DryRunModifiers.optional(),
   },
   account: ({ DestinationKeyId }) => accountOfReference(DestinationKeyId),
-  async needs(input, registry, { principal, parts: { keyring } }) {
+  async needs(input, registry, { principal, parts }) {
     const { CiphertextBlob: ciphertext, SourceKeyId: reference, GrantTokens } = input;
     // The two keys may belong to two accounts.
     const account = accountOf({ ciphertext, reference }) ?? principal.account;
-    const from = await keyOf(keyring, { ...registry, account }, { ciphertext, reference });
-    const to = await keyring.resolve(registry, input.DestinationKeyId);
+    const from = await keyOf(parts.keyring, { ...registry, account }, { ciphertext, reference });
+    const to = await parts.keyring.resolve(registry, input.DestinationKeyId);
     const facts = () => ({ "kms:reencryptonsamekey": String(from === to) });
     const source = { EncryptionContext: input.SourceEncryptionContext, GrantTokens, KeyId: reference };
     const destination = {
@@ -49,13 +49,14 @@ export const ReEncrypt = operation("ReEncrypt", {
     };
     return [
       {
-        ...keyNeed("kms:ReEncryptFrom", from, source, principal, keyring, { encrypts: true, facts }),
+        ...keyNeed("kms:ReEncryptFrom", from, source, principal, parts, { encrypts: true, facts }),
         owner: parseKeyArn(from)?.registry,
       },
-      keyNeed("kms:ReEncryptTo", to, destination, principal, keyring, { encrypts: true, facts }),
+      keyNeed("kms:ReEncryptTo", to, destination, principal, parts, { encrypts: true, facts }),
     ];
   },
   throws: [
+    "InvalidGrantToken",
     "InvalidCiphertext",
     "IncorrectKey",
     "KeyNotFound",

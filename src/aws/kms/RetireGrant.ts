@@ -15,21 +15,21 @@ export const RetireGrant = operation("RetireGrant", {
     DryRun: z.boolean().optional(),
   },
   account: ofKey,
-  async needs(input, registry, { principal, parts: { keyring, sealer } }) {
+  async needs(input, registry, { principal, parts }) {
     const { key, grant } = await grantOf(input);
-    const need: Need = keyNeed("kms:RetireGrant", key, {}, principal, keyring);
+    const need: Need = keyNeed("kms:RetireGrant", key, {}, principal, parts);
     // A grant lets its own people retire it, and no other.
     return [{ ...need, keyUse: { principal, grant }, owner: parseKeyArn(key)?.registry }];
 
     async function grantOf({ GrantToken, KeyId: reference, GrantId: id }: typeof input) {
       if (GrantToken !== undefined) {
-        const token = openGrantToken(sealer, GrantToken);
+        const token = openGrantToken(parts.sealer, GrantToken);
         return { key: token.key as Arn, grant: token.grant };
       }
       if (reference === undefined || id === undefined) {
         throw refuse("Validation", { reason: "Either GrantToken or both KeyId and GrantId are required" });
       }
-      return { key: await keyItself(keyring, registry, reference), grant: id };
+      return { key: await keyItself(parts.keyring, registry, reference), grant: id };
     }
   },
   throws: ["KeyNotFound", "InvalidKeyArn", "InvalidGrant", "InvalidGrantToken", "Validation", "KeyDryRun"],

@@ -9,7 +9,7 @@ import type { KmsParts } from "./operation.ts";
 
 interface From {
   readonly principal: Principal;
-  readonly parts: Pick<KmsParts, "keyring">;
+  readonly parts: Pick<KmsParts, "keyring" | "sealer">;
 }
 
 type Action = "kms:CreateAlias" | "kms:UpdateAlias" | "kms:DeleteAlias";
@@ -28,7 +28,7 @@ export function onAliasAndKey(action: Exclude<Action, "kms:DeleteAlias">) {
     const target = await from.parts.keyring.resolve(registry, TargetKeyId);
     // The first is the alias. One that is moved needs its key of before as well.
     const before = action === "kms:UpdateAlias" ? needs : needs.slice(0, 1);
-    return [...before, keyNeed(action, target, {}, from.principal, from.parts.keyring)];
+    return [...before, keyNeed(action, target, {}, from.principal, from.parts)];
   };
 }
 
@@ -37,12 +37,12 @@ export function onAliasOf(action: Action) {
   return async (
     { AliasName }: { AliasName: string },
     registry: Registry,
-    { principal, parts: { keyring } }: From,
+    { principal, parts }: From,
   ): Promise<Need[]> => {
     const alias = ownAlias(AliasName);
     const resource: Arn = keyAliasArn(registry, alias);
-    const key = await keyring.resolve(registry, alias);
+    const key = await parts.keyring.resolve(registry, alias);
     const onAlias: Need = { action, resource, facts: callerFacts(principal) };
-    return parseKeyArn(key)?.id ? [onAlias, keyNeed(action, key, {}, principal, keyring)] : [onAlias];
+    return parseKeyArn(key)?.id ? [onAlias, keyNeed(action, key, {}, principal, parts)] : [onAlias];
   };
 }

@@ -183,6 +183,22 @@ describe("grants", () => {
     );
   });
 
+  test("count at once for whoever brings their token, though another process made them", async () => {
+    const { id: KeyId, arn } = await newKey(berth);
+    const grantee = await person(berth, "grantee");
+    const encrypt = (GrantTokens?: string[]) =>
+      failure(grantee.kms.send(new EncryptCommand({ KeyId, Plaintext, GrantTokens })));
+    const made = await berth.kms.send(grant(KeyId, grantee.arn, ["Decrypt"]));
+    expect(await encrypt()).toStartWith("AccessDeniedException");
+    await berth.metadata.transact(async ({ keyGrants }) => {
+      const found = await keyGrants.find(KeyId as never, made.GrantId ?? "");
+      if (found) await keyGrants.create({ ...found, id: "aa", operations: ["Encrypt"] });
+    });
+    expect(await encrypt()).toStartWith("AccessDeniedException");
+    expect(await encrypt([berth.sealer.seal("key grant", { key: arn, grant: "aa" })])).toBe("none");
+    expect(await encrypt(["nonsense"])).toStartWith("InvalidGrantTokenException");
+  });
+
   test("are held to their encryption context, by case", async () => {
     const { id: KeyId } = await newKey(berth);
     const { arn, kms } = await person(berth, "grantee");

@@ -357,7 +357,6 @@ test("the audit trail has who used which key with which context, and nothing tha
   await berth.kms.send(new EncryptCommand({ KeyId, Plaintext: bytesOf("a secret"), EncryptionContext }));
   // A change is written before it is answered, with all that came before it.
   await berth.kms.send(new DisableKeyCommand({ KeyId }));
-  await berth.close();
   const events = await recordsIn(berth.metadata);
   const ofKms = events.map(({ record }) => JSON.parse(record)).filter((event) => event.eventName !== "CreateKey");
   expect(ofKms.map((event) => [event.eventName, event.readOnly])).toEqual([

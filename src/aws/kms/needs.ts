@@ -3,6 +3,8 @@ import { refuse } from "../../domain/errors.ts";
 import type { Keyring } from "../../domain/keys/keyring.ts";
 import { accountOfReference } from "../../domain/keys/references.ts";
 import { type Arn, parseKeyArn, type Registry } from "../../domain/names.ts";
+import { openGrantToken } from "./grant-tokens.ts";
+import type { KmsParts } from "./operation.ts";
 import { contextOf } from "./shapes.ts";
 
 /** What operations need, and what policies may ask about (KMS developer guide, "AWS KMS condition keys"). */
@@ -17,8 +19,10 @@ export interface KeyInput {
 
 interface From {
   readonly principal: Principal;
-  readonly parts: { readonly keyring: Pick<Keyring, "resolve" | "changed"> };
+  readonly parts: Parts;
 }
+
+type Parts = Pick<KmsParts, "keyring" | "sealer">;
 
 /** The account of the key that the input names. */
 export const ofKey = ({ KeyId }: { KeyId?: string }) => accountOfReference(KeyId);
@@ -32,22 +36,24 @@ export function onKey<Input extends KeyInput>(
     const arn = options.byAlias
       ? await parts.keyring.resolve(registry, input.KeyId)
       : await keyItself(parts.keyring, registry, input.KeyId);
-    return [keyNeed(action, arn, input, principal, parts.keyring, options)];
+    return [keyNeed(action, arn, input, principal, parts, options)];
   };
 }
 
-/** On one key that is known by its ARN. */
+/** On one key that is known by its ARN. @throws InvalidGrantToken */
 export function keyNeed<Input extends Partial<KeyInput>>(
   action: Action,
   resource: Arn,
   input: Input,
   principal: Principal,
-  keyring: Pick<Keyring, "changed">,
+  parts: Parts,
   { encrypts, facts }: { readonly encrypts?: boolean; readonly facts?: (input: Input) => Facts } = {},
 ): Need {
   const { GrantTokens: tokens = [], EncryptionContext: context, KeyId = "" } = input;
-  // A grant that was made a moment ago by another process counts at once for whoever brings its token.
-  if (tokens.length > 0) keyring.changed(parseKeyArn(resource)?.id);
+  for (const token of tokens) {
+    // A grant that another process made a moment ago counts at once for whoever brings its token.
+    if (openGrantToken(parts.sealer, token).key === resource) parts.keyring.changed(parseKeyArn(resource)?.id);
+  }
   return {
     action,
     resource,
