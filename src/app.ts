@@ -7,6 +7,7 @@ import {
   CannotStart,
   explained,
   makeDataDirectory,
+  openKeyWrapper,
   openStores,
   type RootKeyInUse,
   rootKeyFor,
@@ -93,6 +94,7 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
   const { metadata, blobs } = opened.use(await openStores(config));
   const sealingKey = await openSealingKey(sealingKeyFile(config));
+  const keyWrapper = await openKeyWrapper(config, metadata);
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
@@ -102,6 +104,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
+    keyWrapper,
     allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
@@ -124,7 +127,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, clock } };
+  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
 }
 
 /** What a supervisor asks of each worker. */
@@ -235,6 +238,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       opened.defer(await listenForMetrics(config, metrics, log));
       const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
+      const keyWrapper = await openKeyWrapper(config, stores.metadata);
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       tls?.watch((renewed) => {
@@ -242,7 +246,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
         workers.change({ ...task, tls: renewed });
       });
       await workers.begin({ ...task, tls: tls?.current });
-      opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
+      opened.defer(startRoutines(routinesDoneOnce(config, { ...stores, keyWrapper }, own, log), log));
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };
     } catch (error) {
       await stop();

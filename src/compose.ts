@@ -12,6 +12,8 @@ import { withResourceControl } from "./domain/identity/organization-standing.ts"
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
+import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
@@ -28,10 +30,11 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata & AuditMetadata;
+  readonly metadata: Metadata & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
+  readonly keyWrapper: KeyWrapper;
   readonly issuerKeys: IssuerKeys;
   /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
   readonly allowInsecureIssuers: boolean;
@@ -101,13 +104,20 @@ export function composeDomain(parts: DomainParts) {
 
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
-  const accessOver = (ecr: ResourcePolicies) =>
-    createAccess({
-      principals,
-      resources: withResourceControl(resourcesByService({ ecr, iam: roleResources }), organizationStandings),
-      clock,
-    });
-  const access = accessOver(resources);
+  /** The gate, if one of those that keep resources were another. */
+  const accessOver = (instead: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
+    const keepers = resourcesByService({ ecr: resources, iam: roleResources, kms: kms.resources, ...instead });
+    return createAccess({ principals, resources: withResourceControl(keepers, organizationStandings), clock });
+  };
+  const kms = createKeyServices({
+    metadata,
+    wrapper: parts.keyWrapper,
+    directory,
+    compile,
+    accessOver: (supposed) => accessOver({ kms: supposed }),
+    clock,
+  });
+  const access = accessOver({});
 
   const pullTimes = createPullTimes({ metadata, clock });
   const registry = {
@@ -115,7 +125,7 @@ export function composeDomain(parts: DomainParts) {
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
     repositories: createRepositories({ metadata, imageFacts, resources, clock }),
-    policies: createPolicies({ metadata, directory, resources, accessOver }),
+    policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads }),
     images: createImages({ metadata, imageFacts, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),
@@ -124,6 +134,7 @@ export function composeDomain(parts: DomainParts) {
   return {
     ...identity,
     ...registry,
+    kms,
     sealer,
     access,
     home,

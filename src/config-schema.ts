@@ -128,6 +128,16 @@ export function schemaFor(cwd: string) {
           "a map of allowPrivateIssuers and allowInsecureIssuers",
         )
         .prefault({}),
+      kms: z
+        .strictObject(
+          {
+            masterKey: text("32 bytes in base64; behind a comma, the one of before", masterKeys)
+              .optional()
+              .describe("the key that wraps all others (made at the first start and kept in DATA/keys/master-key)"),
+          },
+          "a map of masterKey",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),
@@ -264,6 +274,14 @@ function publicUrl(given: string): string | undefined {
 function credential(given: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a key with one could not be written to an AWS file
   return given.trim() === "" || /[\u0000-\u001f\u007f]/.test(given) ? undefined : given;
+}
+
+function masterKeys(given: string): string | undefined {
+  const isKey = (text: string) => {
+    const bytes = Buffer.from(text, "base64");
+    return bytes.length === 32 && bytes.toString("base64") === text;
+  };
+  return given.split(",").every(isKey) ? given : undefined;
 }
 
 function databaseUrl(cwd: string) {

@@ -45,6 +45,7 @@ test("nothing given: the defaults", () => {
       ratesPer: "account",
     },
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
+    kms: { masterKey: undefined },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
@@ -124,6 +125,7 @@ audit:
       ratesPer: "principal",
     },
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
+    kms: { masterKey: undefined },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
@@ -236,6 +238,11 @@ test.each<[variable: string, value: string, message: string]>([
     "BERTH_ROOT_ACCESS_KEY_ID",
     "AKIA",
     "rootAccessKeyId and rootSecretAccessKey (BERTH_ROOT_ACCESS_KEY_ID): they belong together; give both or neither",
+  ],
+  [
+    "BERTH_KMS_MASTER_KEY",
+    "hunter2",
+    "kms.masterKey (BERTH_KMS_MASTER_KEY): given a value that is not shown; allowed: 32 bytes in base64; behind a comma, the one of before",
   ],
   [
     "BERTH_ROOT_SECRET_ACCESS_KEY",

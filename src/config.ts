@@ -9,7 +9,13 @@ import { schemaFor } from "./config-schema.ts";
  * in its variable (the file is read without YAML's types, so that `account: 000000000000` stays twelve digits); one schema
  * (config-schema.ts) turns the texts into values, and its messages say what is allowed.
  */
-export type Config = Frozen<z.output<ReturnType<typeof schemaFor>>>;
+export type Config = Frozen<z.output<ReturnType<typeof schemaFor>> & Surroundings>;
+
+/** What is not set by anybody for Berth, and matters to it. */
+interface Surroundings {
+  /** The folder in which systemd gives a service its credentials. */
+  credentialsDirectory?: string;
+}
 
 type Frozen<T> = T extends string ? T : T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
@@ -41,7 +47,7 @@ export interface ConfigSources {
 }
 
 /** Keys whose values are never shown. */
-const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey"]);
+const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey", "kms.masterKey"]);
 
 /** @throws ConfigError naming every problem. */
 export function loadConfig({ file, data, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
@@ -61,7 +67,8 @@ export function loadConfig({ file, data, env = process.env, cwd = process.cwd() 
   if (!result.success)
     problems.push(...result.error.issues.flatMap((issue) => explain(issue, settings, keys, origins)));
   if (problems.length > 0 || !result.success) throw new ConfigError(problems);
-  return freeze(result.data);
+  const { CREDENTIALS_DIRECTORY: credentialsDirectory } = env;
+  return freeze({ ...result.data, ...(credentialsDirectory && { credentialsDirectory }) });
 }
 
 /** Where clients reach a server with this configuration: `port` is the one it listens on. */

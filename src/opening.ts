@@ -2,6 +2,8 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import type { KeyWrapper } from "./domain/keys/ports.ts";
+import { createKeyWrapper } from "./domain/keys/wrapping.ts";
 import type { BlobStore } from "./domain/registry/ports.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
@@ -9,6 +11,7 @@ import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
+import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { WorkerFailed } from "./workers/workers.ts";
 
@@ -81,6 +84,31 @@ export async function makeDataDirectory(path: string): Promise<void> {
 
 export function sealingKeyFile(config: Config): string {
   return join(config.data, "keys", "sealing.key");
+}
+
+export function masterKeySource({ kms, credentialsDirectory, data }: Config): MasterKeySource {
+  const credential = credentialsDirectory && join(credentialsDirectory, "berth-master-key");
+  return {
+    given: kms.masterKey,
+    credential: credential && existsSync(credential) ? credential : undefined,
+    file: join(data, "keys", "master-key"),
+  };
+}
+
+/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
+export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+  const source = masterKeySource(config);
+  const file = ownMasterKeyFile(source);
+  if (file !== undefined && !existsSync(file)) {
+    const wrapped = await read.keys.allMaterials({ limit: 1 });
+    // Another process may have made the first master key and the first key meanwhile.
+    if (wrapped.length > 0 && !existsSync(file)) {
+      throw new CannotStart(
+        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+      );
+    }
+  }
+  return createKeyWrapper(await openMasterKeys(source));
 }
 
 export function credentialsFile(config: Config): string {

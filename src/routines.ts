@@ -1,6 +1,8 @@
 import type { Config } from "./config.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { expireRecords } from "./domain/audit/retention.ts";
+import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
+import { tendKeys } from "./domain/keys/upkeep.ts";
 import { type Collected, collectGarbage, type Stores, sweepStrays } from "./domain/registry/collection.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
@@ -35,7 +37,7 @@ export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
 export function routinesDoneOnce(
   { uploadExpiryHours, gc, audit }: Config,
-  stores: Stores & { readonly metadata: AuditMetadata },
+  stores: Stores & { readonly metadata: AuditMetadata & KeyMetadata; readonly keyWrapper: KeyWrapper },
   metrics: Pick<Metrics, "collected" | "waiting">,
   log: Log,
 ): RoutineWork[] {
@@ -74,6 +76,12 @@ export function routinesDoneOnce(
     const removed = await expireRecords(stores.metadata, { before, signal });
     if (removed > 0) log.info({ removed, before }, "audit records were removed: their time is over");
   }
+  async function tend(signal: AbortSignal) {
+    const { metadata, keyWrapper: wrapper, clock } = stores;
+    const { destroyed, rotated } = await tendKeys({ metadata, wrapper, clock }, { signal });
+    if (destroyed + rotated > 0)
+      log.info({ destroyed, rotated }, "encryption keys were destroyed or rotated: their time has come");
+  }
   return [
     // Soon after the start too, for what a crash left behind.
     { name: "abandoned uploads", everyMs: 15 * minutes, firstAfterMs: 10 * seconds, run: expire },
@@ -83,6 +91,7 @@ export function routinesDoneOnce(
       firstAfterMs: Math.min(gc.every, 30 * seconds),
       run: collect,
     },
+    { name: "encryption keys", everyMs: 5 * minutes, firstAfterMs: 20 * seconds, run: tend },
     { name: "audit retention", everyMs: hours, firstAfterMs: minutes, run: expireAudit },
     // Not at the start: a walk of the store is not what somebody who starts a registry waits for.
     { name: "strays", everyMs: 24 * hours, firstAfterMs: hours, run: sweep },

@@ -2,13 +2,16 @@ import { existsSync } from "node:fs";
 import type { Config } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { rewrapMaterials } from "./domain/keys/upkeep.ts";
 import {
   CannotStart,
   credentialsFile,
   explained,
   makeDataDirectory,
+  masterKeySource,
   openBlobs,
   openDatabase,
+  openKeyWrapper,
   openStores,
   sealingKeyFile,
   shownDatabase,
@@ -18,6 +21,7 @@ import { type BackedUp, type BackUpOptions, backUp } from "./storage/backup/back
 import { openBackupFolder } from "./storage/backup/folder.ts";
 import { type Restored, type RestoreOptions, restore } from "./storage/backup/restore.ts";
 import { openSealingKey, type RootKeyPair, readRootKey } from "./storage/keys.ts";
+import { addMasterKey, ownMasterKeyFile } from "./storage/master-key.ts";
 
 /** What commands do with the stores of a registry, while it serves or not. */
 
@@ -48,6 +52,35 @@ export async function openAccounts(config: Config): Promise<AccountService & Asy
     return { ...accounts, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
+    throw explained(error);
+  }
+}
+
+export interface MasterKeyRotated {
+  /** Where the master key of today is; absent where the configuration or systemd has it. */
+  readonly file?: string;
+  /** Materials that were wrapped anew. */
+  readonly rewrapped: number;
+}
+
+/**
+ * Wraps the material of all encryption keys with a new master key, beside the server or without it: with one that is made,
+ * or, where somebody else keeps it, with the first of those that are given.
+ * @throws CannotStart
+ */
+export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated> {
+  try {
+    await using stores = await openStores(config, { mustExist: true });
+    const { metadata } = stores;
+    const file = ownMasterKeyFile(masterKeySource(config));
+    // First with the one of today, whatever an interrupted rotation has left: the one before it is about to go.
+    let rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
+    if (file !== undefined) {
+      await addMasterKey(file);
+      rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
+    }
+    return { file, rewrapped };
+  } catch (error) {
     throw explained(error);
   }
 }

@@ -36,6 +36,8 @@ export const rooms: readonly Room[] = [
     ours: [
       "src/config.ts",
       "src/domain/registry/ports.ts",
+      "src/domain/keys/ports.ts",
+      "src/domain/keys/wrapping.ts",
       "src/server/**",
       "src/storage/**",
       "src/workers/workers.ts",
@@ -161,6 +163,12 @@ export const rooms: readonly Room[] = [
     ours: [...meetingPlaces, "src/policy/**"],
     outside: computation,
     because: "registry and identity meet only in a few files of the domain's own, or they grow into one",
+  },
+  {
+    room: "src/domain/keys/**",
+    ours: [...meetingPlaces, "src/policy/**"],
+    outside: computation,
+    because: "keys are for whoever encrypts something: they know nothing of registries and of who somebody is",
   },
   {
     room: "src/domain/audit/**",

@@ -24,6 +24,8 @@ import { createEcr, operations as ecrOperations } from "./ecr/index.ts";
 import { CallRefused } from "./errors.ts";
 import { createIam } from "./iam/index.ts";
 import type { IamParts } from "./iam/operation.ts";
+import { createKms } from "./kms/index.ts";
+import type { KmsParts } from "./kms/operation.ts";
 import { createOrganizationsApi } from "./organizations/index.ts";
 import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
@@ -42,6 +44,7 @@ export interface ControlPlaneParts {
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;
+  readonly kms: Omit<KmsParts, "paging" | "sealer">;
   readonly access: Access;
   readonly explanations: ExplanationService;
   readonly credentials: Credentials;
@@ -71,6 +74,7 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
     createEcr(services),
     createCloudTrail(services),
     createOrganizationsApi(services),
+    createKms({ ...parts.kms, paging: services.paging, sealer: parts.sealer }),
     createBerth(services),
   ]);
   const query = createQuery([createSts(services), createIam({ ...parts.iam, paging: services.paging })]);
@@ -98,14 +102,16 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
 
 /** Every operation of every service, as AWS names it. Loads those that are not. */
 export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
-  const [iam, organizations] = await Promise.all([
+  const [iam, kms, organizations] = await Promise.all([
     import("./iam/operations.ts"),
+    import("./kms/operations.ts"),
     import("./organizations/operations.ts"),
   ]);
   const services = {
     ecr: ecrOperations,
     sts: stsOperations,
     iam: iam.operations,
+    kms: kms.operations,
     organizations: organizations.operations,
     cloudtrail: cloudTrailOperations,
     berth: berthOperations,

@@ -84,7 +84,9 @@ function failureOf({ error, thrown }: Extract<Ending, { error: unknown }>): Happ
 
 const partsOfPushes = new Set(["InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload", "PutImage"]);
 
-/** By the first word of its name. Sessions are not changes either, says CloudTrail. */
+/** By the first word of its name. Sessions are not changes either, says CloudTrail, nor is the use of a key. */
 function isReadOnly(operation: string): boolean {
-  return /^(?:Get|List|Describe|Lookup|Simulate|Validate|Decode|Assume|BatchGet|BatchCheck)(?=[A-Z])/.test(operation);
+  return /^(?:(?:Get|List|Describe|Lookup|Simulate|Validate|Decode|Assume|Generate|BatchGet|BatchCheck)(?=[A-Z])|(?:En|De|ReEn)crypt$)/.test(
+    operation,
+  );
 }

@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
 import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as iamSdk from "@aws-sdk/client-iam";
+import * as kmsSdk from "@aws-sdk/client-kms";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { composeDomain } from "../compose.ts";
 import type { Access, Arrival } from "../domain/access.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
+import { createKeyWrapper } from "../domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../domain/names.ts";
 import { mediaTypes } from "../domain/registry/manifests.ts";
 import { openMemoryBlobs } from "../storage/blobs/memory.ts";
@@ -15,6 +17,7 @@ import type { Spelling } from "./errors.ts";
 import { type IamCode, errors as iamErrors } from "./iam/errors.ts";
 import { operations as iamOperations } from "./iam/operations.ts";
 import { type ControlPlaneParts, createControlPlane } from "./index.ts";
+import { errors as kmsErrors } from "./kms/errors.ts";
 import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";
 
@@ -55,6 +58,7 @@ export async function inProcess(options: InProcessOptions = {}) {
   let now = new Date();
   const clock = () => now;
   const metadata = await openSqlite({ path: ":memory:" });
+  const masterKeys = [new Uint8Array(32).fill(9)];
   const problems: Record<string, unknown>[] = [];
   const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
   const domain = composeDomain({
@@ -62,6 +66,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     blobs: openMemoryBlobs(),
     root,
     sealingKey: new Uint8Array(32).fill(7),
+    keyWrapper: createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys }),
     issuerKeys,
     allowInsecureIssuers: true,
     publicUrl: `https://${registryHost}`,
@@ -121,6 +126,11 @@ export async function inProcess(options: InProcessOptions = {}) {
     organizationsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new organizationsSdk.OrganizationsClient({ ...config("us-east-1"), credentials }),
     accounts,
+    kms: new kmsSdk.KMSClient(config("us-east-1")),
+    kmsIn: (region: string) => new kmsSdk.KMSClient(config(region)),
+    kmsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new kmsSdk.KMSClient({ ...config("us-east-1"), credentials }),
+    keyring: domain.kms.keyring,
     iam: new iamSdk.IAMClient(config("us-east-1")),
     iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new iamSdk.IAMClient({ ...config("us-east-1"), credentials }),
@@ -223,6 +233,9 @@ const commonErrors = new Set([
   "ThrottlingException",
   "UnknownOperationException",
   "UnrecognizedClientException",
+  // Of KMS, which models neither.
+  "NotAuthorizedException",
+  "ValidationException",
 ]);
 
 /** Our own API has no published model, only types (berth/contract.ts). */
@@ -235,9 +248,11 @@ const invalidInput = new Set(["InvalidParameterException", "InvalidInputExceptio
 function target({ headers }: Request) {
   const [prefix, operation] = (headers.get("x-amz-target") ?? "").split(".");
   const service =
-    prefix === "AWSOrganizationsV20161128"
-      ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
-      : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
+    prefix === "TrentService"
+      ? { sdk: kmsSdk, folder: "kms", errors: kmsErrors }
+      : prefix === "AWSOrganizationsV20161128"
+        ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
+        : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
   const errors: Record<string, Spelling> = service.errors;
   return { ...service, errors, operation };
 }

@@ -155,6 +155,18 @@ tls
   .action(lazily(() => import("./tls.ts"), "tlsRenew"));
 
 program
+  .command("kms")
+  .summary("manage the master key")
+  .description("The master key wraps all encryption keys that the API of KMS makes.")
+  .command("rotate-master")
+  .description(
+    "Wrap all encryption keys with a new master key. The server may run meanwhile. What was encrypted stays as it is. Where BERTH_KMS_MASTER_KEY or systemd has the master key, put the new one before the old one first, with a comma between them.",
+  )
+  .summary("put a new master key in the place of the one of today")
+  .option(...configOption)
+  .action(lazily(() => import("./kms.ts"), "rotateMaster"));
+
+program
   .command("migrate")
   .description("Bring the database up to date. Every start does so too; this does it before, or elsewhere.")
   .summary("bring the database up to date")

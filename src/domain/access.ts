@@ -71,8 +71,20 @@ export interface Need {
     /** Of an image that is being pushed: what its manifest says. Read only where a policy asks. */
     readonly pushed?: () => Promise<Facts>;
   };
+  /** Of the use of an encryption key: what its grants are looked up by. */
+  readonly keyUse?: KeyUse;
+  /** Whose resource it is, in a request that is about resources of several. Left out: as the request. */
+  readonly owner?: Registry;
   /** Whether it counts as met as long as no policy denies it: for what another action allows by itself, as in ECR. */
   readonly unlessDenied?: boolean;
+}
+
+export interface KeyUse {
+  readonly principal: Principal;
+  /** Absent for what has none, such as the description of a key. */
+  readonly encryptionContext?: ReadonlyMap<string, string>;
+  /** Of a request about a grant: no other one has a say. */
+  readonly grant?: string;
 }
 
 declare const granted: unique symbol;
@@ -227,7 +239,7 @@ export function createAccess({ principals, resources, clock }: AccessParts): Acc
       const prepared: Prepared[] = [];
       const decisions: Decision[] = [];
       for (const need of needs) {
-        const ready = await prepare(caller, registry, need);
+        const ready = await prepare(caller, need.owner ?? registry, need);
         const decision = ready.decide();
         if (!decision.allowed) throw denied(caller, need, decision);
         prepared.push(ready);

@@ -1,5 +1,5 @@
 import type { DecidingStatement } from "../policy/question.ts";
-import type { AccountId, Digest, Registry, RepositoryName, Tag, UploadId } from "./names.ts";
+import type { AccountId, Arn, Digest, Registry, RepositoryName, Tag, UploadId } from "./names.ts";
 
 /**
  * Everything that Berth refuses, by meaning. Each meaning has the facts it needs and one sentence, worded as ECR words
@@ -168,18 +168,40 @@ const organizationSentences = {
   PolicyTypeNotAvailable: () => "The specified policy type isn't available for this organization.",
 } satisfies Record<string, (facts: never) => string>;
 
+/** What KMS refuses, worded as KMS words it. */
+const keySentences = {
+  KeyNotFound: ({ reason }: { reason: string }) => reason,
+  KeyDisabled: ({ arn }: { arn: Arn }) => `${arn} is disabled.`,
+  KeyInvalidState: ({ arn, state }: { arn: Arn; state: string }) => `${arn} is ${state}.`,
+  KeyAliasExists: ({ arn }: { arn: Arn }) => `An alias with the name ${arn} already exists`,
+  /** KMS says nothing more of a name that is AWS's, nor of a ciphertext that is not its own. */
+  KeyAliasReserved: () => "",
+  InvalidCiphertext: () => "",
+  InvalidKeyAlias: ({ reason }: { reason: string }) => reason,
+  IncorrectKey: () => "The key ID in the request does not identify a CMK that can perform this operation.",
+  InvalidKeyArn: ({ reason }: { reason: string }) => reason,
+  InvalidGrant: ({ id }: { id: string }) => `Invalid grant id: ${id}`,
+  InvalidGrantToken: () => "The grant token is not valid",
+  InvalidMarker: () => "The marker is not valid",
+  InvalidKeyTag: ({ reason }: { reason: string }) => reason,
+  UnsupportedKey: ({ reason }: { reason: string }) => reason,
+  KeyDryRun: () => "The request would have succeeded, but the DryRun option is set.",
+} satisfies Record<string, (facts: never) => string>;
+
 export const sentences = {
   ...registrySentences,
   ...identitySentences,
   ...sessionSentences,
   ...organizationSentences,
   ...auditSentences,
+  ...keySentences,
 };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
 export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
+export type KeyRefusalCode = keyof typeof keySentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {

@@ -20,6 +20,10 @@ export type Digest = Name<"Digest">;
 /** The id of an upload that a client sees: a lower-case UUID. */
 export type UploadId = Name<"UploadId">;
 export type Arn = Name<"Arn">;
+/** The id of an encryption key: a lower-case UUID. */
+export type KeyId = Name<"KeyId">;
+/** `alias/` and a name (KMS API reference, CreateAlias). */
+export type KeyAlias = Name<"KeyAlias">;
 
 export type DigestAlgorithm = "sha256" | "sha512";
 
@@ -67,6 +71,14 @@ export function parseUploadId(text: string): UploadId | undefined {
   return uuid.test(text) ? (text as UploadId) : undefined;
 }
 
+export function parseKeyId(text: string): KeyId | undefined {
+  return uuid.test(text) ? (text as KeyId) : undefined;
+}
+
+export function parseKeyAlias(text: string): KeyAlias | undefined {
+  return text.length <= 256 && /^alias\/[a-zA-Z0-9/_-]+$/.test(text) ? (text as KeyAlias) : undefined;
+}
+
 export function digestAlgorithm(digest: Digest): DigestAlgorithm {
   return digest.slice(0, digest.indexOf(":")) as DigestAlgorithm;
 }
@@ -108,4 +120,25 @@ export function parseRepositoryArn(text: string): { registry: Registry; name: Re
   const name = parseRepositoryName(segments.join("/"));
   if (kind !== "repository" || !account || !region || !name) return undefined;
   return { registry: { account, region }, name };
+}
+
+export function keyArn({ account, region }: Registry, id: KeyId): Arn {
+  return `arn:aws:kms:${region}:${account}:key/${id}` as Arn;
+}
+
+export function keyAliasArn({ account, region }: Registry, alias: KeyAlias): Arn {
+  return `arn:aws:kms:${region}:${account}:${alias}` as Arn;
+}
+
+/** What an ARN of KMS names, a key or an alias; `undefined` when it is not such an ARN. */
+export function parseKeyArn(text: string): { registry: Registry; id?: KeyId; alias?: KeyAlias } | undefined {
+  const [arn, partition, service, regionText = "", accountText = "", ...rest] = text.split(":");
+  if (arn !== "arn" || partition !== "aws" || service !== "kms" || rest.length !== 1) return undefined;
+  const [named = ""] = rest;
+  const account = parseAccountId(accountText);
+  const region = parseRegion(regionText);
+  const id = named.startsWith("key/") ? parseKeyId(named.slice("key/".length)) : undefined;
+  const alias = parseKeyAlias(named);
+  if (!account || !region || (!id && !alias)) return undefined;
+  return { registry: { account, region }, id, alias };
 }

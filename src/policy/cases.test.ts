@@ -24,7 +24,7 @@ interface Case {
 }
 
 type Level = "serviceControl" | "resourceControl";
-type Layer = "identity" | "boundary" | "session" | "repository" | "registry" | "trust" | Level;
+type Layer = "identity" | "boundary" | "session" | "repository" | "registry" | "trust" | "key" | Level;
 
 const account = "111122223333";
 const other = "444455556666";
@@ -84,8 +84,8 @@ function policiesOf({ policies, bindings }: Case): Policies {
   const one = (kind: PolicyKind, policy: unknown): CompiledPolicy[] | undefined => {
     return policy === undefined ? undefined : compile(kind)(policy);
   };
-  const { identity, boundary, session, repository, registry, trust, serviceControl, resourceControl } = policies;
-  const resource = [one("repository", repository), one("registry", registry), one("trust", trust)];
+  const { identity, boundary, session, repository, registry, trust, key, serviceControl, resourceControl } = policies;
+  const resource = [one("repository", repository), one("registry", registry), one("trust", trust), one("key", key)];
   return {
     identity: one("identity", identity) ?? [],
     boundary: one("boundary", boundary),
@@ -93,7 +93,7 @@ function policiesOf({ policies, bindings }: Case): Policies {
     serviceControl: serviceControl?.map(compile("service-control")),
     resourceControl: resourceControl?.map(compile("resource-control")),
     resource: resource.flatMap((some) => some ?? []),
-    resourceMustAllow: trust !== undefined,
+    resourceMustAllow: trust !== undefined || key !== undefined,
   };
 }
 
@@ -111,6 +111,7 @@ const kindsOf: Record<Layer, PolicyKind> = {
   repository: "repository",
   registry: "registry",
   trust: "trust",
+  key: "key",
   serviceControl: "service-control",
   resourceControl: "resource-control",
 };

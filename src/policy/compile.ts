@@ -117,7 +117,8 @@ function compileStatement(
 
 /** A policy that has to name somebody and does not is for nobody. */
 function namesNobody(kind: PolicyKind): PrincipalMatcher | undefined {
-  const isForNamed = kind === "repository" || kind === "registry" || kind === "trust" || kind === "resource-control";
+  const isForNamed =
+    kind === "repository" || kind === "registry" || kind === "trust" || kind === "key" || kind === "resource-control";
   return isForNamed ? () => Naming.None : undefined;
 }
 

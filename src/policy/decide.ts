@@ -26,7 +26,7 @@ export function decide(question: Question, policies: Policies): Decision {
   if (serviceControl && !serviceControl.allow) return missing("service-control", asked);
   if (resourceControl && !resourceControl.allow) return missing("resource-control", asked);
 
-  const resourceKind = policies.resourceMustAllow ? "trust" : "repository";
+  const resourceKind = policies.resource[0]?.source.kind ?? (policies.resourceMustAllow ? "trust" : "repository");
   const isRoot = principal.kind === "root";
   const isOwnAccount = !isOutsider && principal.account === question.resourceAccount;
   if (isOutsider) return resource.allow ? allowed(resource.allow, asked) : missing(resourceKind, asked);
@@ -120,6 +120,7 @@ const names: Record<PolicyKind, string> = {
   trust: "role trust policy",
   repository: "resource-based policy",
   registry: "resource-based policy",
+  key: "resource-based policy",
 };
 
 const articles: Partial<Record<PolicyKind, string>> = { identity: "an", trust: "the" };
@@ -165,7 +166,7 @@ export function explain(question: Question, policies: Policies): Explanation {
 
   if (serviceControl?.length) explainLayer("service-control", serviceControl);
   if (resourceControl?.length) explainLayer("resource-control", resourceControl);
-  for (const kind of ["registry", "repository", "trust"] as const) {
+  for (const kind of ["registry", "repository", "trust", "key"] as const) {
     const some = resource.filter(({ source }) => source.kind === kind);
     if (some.length > 0) explainLayer(kind, [some]);
   }

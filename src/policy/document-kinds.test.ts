@@ -12,6 +12,7 @@ const base: Record<PolicyKind, Members> = {
   trust: { Effect: "Allow", Principal: { AWS: "111122223333" }, Action: "sts:AssumeRole" },
   repository: { Effect: "Allow", Principal: "*", Action: "ecr:BatchGetImage" },
   registry: { Effect: "Allow", Principal: { AWS: "111122223333" }, Action: "ecr:CreateRepository", Resource: "*" },
+  key: { Effect: "Allow", Principal: { AWS: "111122223333" }, Action: "kms:Decrypt", Resource: "*" },
 };
 const kinds = Object.keys(base) as PolicyKind[];
 

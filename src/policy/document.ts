@@ -17,7 +17,8 @@ export type PolicyKind =
   | "resource-control"
   | "trust"
   | "repository"
-  | "registry";
+  | "registry"
+  | "key";
 
 export interface CheckOptions {
   /** Instead of the kind's own limit: inline policies have others than managed ones. Counted as `policySize` does. */
@@ -92,6 +93,7 @@ const rules: Record<PolicyKind, Rules> = {
   trust: { maxCharacters: 2048, principal: "required", resource: "forbidden", service: "sts", hasPlainSids: true },
   repository: { ...ofRegistry, resource: "optional" },
   registry: { ...ofRegistry, resource: "required" },
+  key: { maxCharacters: 32_768, countsBlanks: true, principal: "required", resource: "required", service: "kms" },
 };
 
 /** One question after the other for the whole policy, because AWS asks them in this order and names the first. */

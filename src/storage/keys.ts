@@ -118,7 +118,7 @@ function randomText(alphabet: string, length: number): string {
  * Writes the file unless there is one. Order: a temporary file that only we may read, its bytes, sync, then a link under
  * the real name, which fails when another process was faster, then sync of the folder. Answers whether it was us.
  */
-async function makeOnce(file: string, content: () => Uint8Array): Promise<boolean> {
+export async function makeOnce(file: string, content: () => Uint8Array): Promise<boolean> {
   if (await exists(file)) return false;
   const folder = dirname(file);
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -169,7 +169,7 @@ async function exists(file: string): Promise<boolean> {
 }
 
 /** What an operator can mend, said so. */
-async function explaining<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
+export async function explaining<Result>(file: string, work: () => Promise<Result>): Promise<Result> {
   const reasons: Record<string, string> = {
     EACCES: "this user may not read or write it, perhaps because another user made it",
     EPERM: "this user may not read or write it, perhaps because another user made it",

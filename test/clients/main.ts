@@ -12,6 +12,7 @@ import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
 import * as helm from "./helm.ts";
 import * as iam from "./iam.ts";
+import * as kms from "./kms.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
@@ -22,6 +23,7 @@ import { type Server, startServer } from "./server.ts";
 import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
+import * as terraformKms from "./terraform-kms.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
@@ -41,8 +43,10 @@ const CLIENTS: readonly Client[] = [
   // Before others found the one organization that a deployment can have.
   terraformOrganizations,
   iam,
+  kms,
   webIdentity,
   terraformIam,
+  terraformKms,
   publicAccess,
   tls,
   races,

@@ -119,6 +119,7 @@ ${options.defaultTags ? '  default_tags {\n    tags = { Stage = "test" }\n  }\n'
     ecr = "${world.url}"
     sts = "${world.url}"
     iam = "${world.url}"
+    kms = "${world.url}"
     organizations = "${world.url}"
   }
 }

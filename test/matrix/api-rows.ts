@@ -1,4 +1,5 @@
 import { iamRows } from "./iam-rows.ts";
+import { kmsRows } from "./kms-rows.ts";
 import { ecrRows, type Row } from "./rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
@@ -114,4 +115,11 @@ const otherRows: readonly Row[] = [
   },
 ];
 
-export const apiRows: readonly Row[] = [...stsRows, ...iamRows, ...organizationsRows, ...otherRows, ...ecrRows];
+export const apiRows: readonly Row[] = [
+  ...stsRows,
+  ...iamRows,
+  ...kmsRows,
+  ...organizationsRows,
+  ...otherRows,
+  ...ecrRows,
+];

@@ -11,6 +11,7 @@ import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import { recordsIn } from "../../src/domain/audit/testing.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
+import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
@@ -122,12 +123,15 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
+  const masterKeys = [new Uint8Array(32).fill(8)];
+  const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
     blobs,
     root: rootKey,
     sealingKey,
+    keyWrapper,
     allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { refuse } from "../../domain/errors.ts";
+import { Blob } from "../blob.ts";
 import { onRepository } from "../operation.ts";
 import { operation } from "./operation.ts";
-import { Blob, RegistryId, RepositoryName, UploadId } from "./shapes.ts";
+import { RegistryId, RepositoryName, UploadId } from "./shapes.ts";
 import { uploadParts } from "./upload-parts.ts";
 
 export const UploadLayerPart = operation("UploadLayerPart", {

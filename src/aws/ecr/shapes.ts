@@ -7,7 +7,7 @@ import {
   parseUploadId,
 } from "../../domain/names.ts";
 import { tagMutabilities } from "../../domain/registry/ports.ts";
-import { mustMatch, named, pattern, wrongType } from "../input.ts";
+import { mustMatch, named, pattern } from "../input.ts";
 
 /** The shapes that several ECR operations take (ECR API reference, "Data Types"), with its limits and its wording. */
 
@@ -68,26 +68,3 @@ export const ExclusionFilters = z
 export const ImageScanningConfiguration = z.object({ scanOnPush: z.boolean().optional() });
 
 export const ResourceTags = z.array(z.object({ Key: z.string(), Value: z.string() }));
-
-/** Base64 on the wire, strictly; the limit is on the bytes. */
-export function Blob(maxBytes: number) {
-  return z.string().transform((text, context): Uint8Array => {
-    const bytes = bytesOf(text);
-    if (!bytes) {
-      context.issues.push({ code: "custom", message: "Not base64", input: "", params: wrongType });
-      return z.NEVER;
-    }
-    if (bytes.length > maxBytes) {
-      context.issues.push({ code: "too_big", origin: "string", maximum: maxBytes, inclusive: true, input: "" });
-    }
-    return bytes;
-  });
-}
-
-function bytesOf(base64: string): Uint8Array | undefined {
-  try {
-    return Uint8Array.fromBase64(base64, { lastChunkHandling: "strict" });
-  } catch {
-    return undefined;
-  }
-}

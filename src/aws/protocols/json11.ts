@@ -90,8 +90,12 @@ function respond(status: number, output: unknown, requestId: string, headers?: R
   });
 }
 
-/** Times are seconds with up to three decimals: the Go SDK takes nothing else. `this` has the value before `toJSON`. */
+/**
+ * Times are seconds with up to three decimals: the Go SDK takes nothing else. Bytes are base64. `this` has the value before
+ * `toJSON`.
+ */
 function encodeMember(this: Record<string, unknown>, key: string, value: unknown): unknown {
   const raw = this[key];
+  if (raw instanceof Uint8Array) return Buffer.from(raw).toString("base64");
   return raw instanceof Date ? raw.getTime() / 1000 : value;
 }

@@ -21,8 +21,8 @@ const maxText = 10_240;
 
 /** Names of members, in lower case and anywhere in them. */
 const secret = /secret|password|token|signature|privatekey|assertion|downloadurl/;
-/** Where a list goes on: of no use to a reader, and long. */
-const leftOut = new Set(["nexttoken", "marker", "imagemanifest", "layerpartblob"]);
+/** Where a list goes on, and content: of no use to a reader, long, or not for everybody who reads the trail. */
+const leftOut = new Set(["nexttoken", "marker", "imagemanifest", "layerpartblob", "plaintext", "ciphertextblob"]);
 
 interface Budget {
   members: number;

@@ -146,18 +146,27 @@ function lockIn(path: string): Database {
   }
 }
 
+/** In `keys`; storage/master-key.ts makes it. */
+const masterKeyFile = "master-key";
+
 /** For us alone. */
 export async function writeDurably(path: string, content: string): Promise<void> {
   await writeFile(path, content, { mode: 0o600 });
   await syncFile(path);
 }
 
-/** Key files and credentials of a data directory, for us alone. Those that are not there are passed over. */
+/**
+ * Key files and credentials of a data directory, for us alone. Those that are not there are passed over. The master key
+ * is not among them: beside what it protects it would protect nothing.
+ */
 export async function copySecrets(from: string, to: string): Promise<void> {
   const folders = createFolders(realDisk, to);
   await folders.ensure(join(to, "keys"));
   const keys = (await ifExists(readdir(join(from, "keys")))) ?? [];
-  for (const name of ["credentials", ...keys.filter((key) => !key.endsWith(".tmp")).map((key) => join("keys", key))]) {
+  for (const name of [
+    "credentials",
+    ...keys.filter((key) => !key.endsWith(".tmp") && key !== masterKeyFile).map((key) => join("keys", key)),
+  ]) {
     const isThere = await ifExists(copyFile(join(from, name), join(to, name)).then(() => true));
     if (!isThere) continue;
     await chmod(join(to, name), 0o600);

@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
+import type { KeyNouns } from "../../domain/keys/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
@@ -11,6 +12,9 @@ import { garbage } from "./garbage.ts";
 import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
+import { keyAliases } from "./key-aliases.ts";
+import { keyGrants } from "./key-grants.ts";
+import { keys } from "./keys.ts";
 import { layers } from "./layers.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
@@ -23,7 +27,7 @@ import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & AuditNouns;
+export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -44,6 +48,9 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     managedPolicies: managedPolicies(db, flavour),
     oidcProviders: oidcProviders(db, flavour),
     organizations: organizations(db, flavour),
+    keys: keys(db, flavour),
+    keyAliases: keyAliases(db, flavour),
+    keyGrants: keyGrants(db, flavour),
     audit: audit(db, flavour),
   };
 }

@@ -11,6 +11,7 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Generation, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -45,6 +46,11 @@ export interface Schema {
   organizational_unit: OrganizationalUnitTable;
   organization_policy: OrganizationPolicyTable;
   organization_attachment: OrganizationAttachmentTable;
+
+  encryption_key: EncryptionKeyTable;
+  key_material: KeyMaterialTable;
+  key_alias: KeyAliasTable;
+  key_grant: KeyGrantTable;
 
   audit_pack: AuditPackTable;
   audit_head: AuditHeadTable;

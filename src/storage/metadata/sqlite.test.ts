@@ -9,6 +9,7 @@ import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
@@ -50,6 +51,8 @@ metadataContract("SQLite in a file", openInFile);
 identityContract("SQLite in a file", openInFile);
 metadataContract("SQLite in memory", openInMemory, { readsTakeTurns: true });
 identityContract("SQLite in memory", openInMemory);
+keyContract("SQLite in a file", openInFile);
+keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
 

@@ -1,0 +1,134 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
+import {
+  type AccountId,
+  type KeyId,
+  keyArn,
+  parseAccountId,
+  parseKeyId,
+  parseRegion,
+  type Region,
+  type Registry,
+} from "../names.ts";
+
+export type EncryptionContext = ReadonlyMap<string, string>;
+
+/** What a ciphertext says of itself, in the clear. Whether it is true, only opening it tells. */
+export interface CiphertextHeader {
+  readonly registry: Registry;
+  readonly keyId: KeyId;
+  /** Of the key's material. */
+  readonly version: number;
+}
+
+/**
+ * A ciphertext says all that is needed to open it but the secret:
+ *
+ *     format 1 byte · account 6 · length of the region 1 · region · key id 16 · material version 4
+ *     · salt 16 · nonce 12 · sealed text · tag 16
+ *
+ * Everything before the salt and the encryption context are associated data. Each has a key of its own, made of the
+ * material and the salt (HKDF-SHA256), so that no number of them uses up a key of AES-GCM.
+ */
+const format = 1;
+const saltBytes = 16;
+const nonceBytes = 12;
+const tagBytes = 16;
+const fixedHeaderBytes = 1 + 6 + 1;
+
+export function sealText(
+  header: CiphertextHeader,
+  material: Uint8Array,
+  plaintext: Uint8Array,
+  context: EncryptionContext,
+): Uint8Array {
+  const head = encodeHeader(header);
+  const salt = randomBytes(saltBytes);
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv("aes-256-gcm", textKey(material, salt), nonce);
+  cipher.setAAD(associated(head, context));
+  const sealed = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([head, salt, nonce, sealed, cipher.getAuthTag()]);
+}
+
+/** `undefined` for what was changed, was made with other material, or with another encryption context. */
+export function openText(
+  ciphertext: Uint8Array,
+  material: Uint8Array,
+  context: EncryptionContext,
+): Uint8Array | undefined {
+  const read = decodeHeader(ciphertext);
+  if (!read) return undefined;
+  const bytes = Buffer.from(ciphertext);
+  const head = bytes.subarray(0, read.length);
+  const salt = bytes.subarray(head.length, head.length + saltBytes);
+  const nonce = bytes.subarray(head.length + saltBytes, head.length + saltBytes + nonceBytes);
+  const decipher = createDecipheriv("aes-256-gcm", textKey(material, salt), nonce, { authTagLength: tagBytes });
+  decipher.setAAD(associated(head, context));
+  decipher.setAuthTag(bytes.subarray(bytes.length - tagBytes));
+  try {
+    const body = bytes.subarray(head.length + saltBytes + nonceBytes, bytes.length - tagBytes);
+    return Buffer.concat([decipher.update(body), decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `undefined` for what is no ciphertext of ours. */
+export function parseCiphertext(ciphertext: Uint8Array): CiphertextHeader | undefined {
+  return decodeHeader(ciphertext)?.header;
+}
+
+export function arnOfCiphertext({ registry, keyId }: CiphertextHeader) {
+  return keyArn(registry, keyId);
+}
+
+function encodeHeader({ registry: { account, region }, keyId, version }: CiphertextHeader): Buffer {
+  const head = Buffer.alloc(fixedHeaderBytes);
+  head[0] = format;
+  head.writeUIntBE(Number(account), 1, 6);
+  head[7] = region.length;
+  const versionBytes = Buffer.alloc(4);
+  versionBytes.writeUInt32BE(version);
+  return Buffer.concat([
+    head,
+    Buffer.from(region, "latin1"),
+    Buffer.from(keyId.replaceAll("-", ""), "hex"),
+    versionBytes,
+  ]);
+}
+
+function decodeHeader(ciphertext: Uint8Array): { header: CiphertextHeader; length: number } | undefined {
+  const bytes = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.byteLength);
+  if (bytes.length < fixedHeaderBytes || bytes[0] !== format) return undefined;
+  const regionBytes = bytes[7] ?? 0;
+  const length = fixedHeaderBytes + regionBytes + 16 + 4;
+  if (bytes.length < length + saltBytes + nonceBytes + tagBytes) return undefined;
+  const account = parseAccountId(String(bytes.readUIntBE(1, 6)).padStart(12, "0")) as AccountId | undefined;
+  const region = parseRegion(bytes.toString("latin1", fixedHeaderBytes, fixedHeaderBytes + regionBytes)) as
+    | Region
+    | undefined;
+  const keyId = parseKeyId(uuidOf(bytes.toString("hex", fixedHeaderBytes + regionBytes, length - 4)));
+  if (!account || !region || !keyId) return undefined;
+  return { header: { registry: { account, region }, keyId, version: bytes.readUInt32BE(length - 4) }, length };
+}
+
+function uuidOf(hex: string): string {
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+function textKey(material: Uint8Array, salt: Uint8Array): Buffer {
+  return Buffer.from(hkdfSync("sha256", material, salt, "berth kms ciphertext", 32));
+}
+
+/** The context by bytes of its keys and with the length of each part, so that no two contexts look the same. */
+function associated(head: Uint8Array, context: EncryptionContext): Buffer {
+  const pairs = [...context].map(([key, value]) => [Buffer.from(key, "utf8"), Buffer.from(value, "utf8")] as const);
+  pairs.sort(([one], [other]) => Buffer.compare(one, other));
+  return Buffer.concat([head, ...pairs.flatMap((pair) => pair.flatMap((part) => [lengthOf(part), part]))]);
+}
+
+function lengthOf(part: Uint8Array): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(part.length);
+  return length;
+}
