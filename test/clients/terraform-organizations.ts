@@ -102,6 +102,8 @@ resource "aws_organizations_account" "dev" {
 }
 
 resource "aws_organizations_policy" "deny" {
+  # Nothing in it says so, but there is no policy without an organization.
+  depends_on  = [aws_organizations_organization.this]
   name        = "deny"
   description = "${deniedAction}"
   content = jsonencode({
