@@ -39,11 +39,16 @@ const maxHeaderLength = 32 * 1024;
  * else the caller's own in the default region.
  * @throws NotAuthenticated, and OciError DENIED for a good token at the wrong time or place
  */
-export async function authenticate(request: Request, arrival: Arrival, how: Authenticator): Promise<Authenticated> {
+export async function authenticate(
+  request: Request,
+  url: URL,
+  arrival: Arrival,
+  how: Authenticator,
+): Promise<Authenticated> {
   const bearer = await byBearer(request, how);
-  const { principal, accessKeyId, method } = bearer ?? (await signIn(request, how));
+  const { principal, accessKeyId, method } = bearer ?? (await signIn(request, url, how));
   arrival.note({ principal: principal.arn });
-  const registry = registryOf(new URL(request.url), principal, how);
+  const registry = registryOf(url, principal, how);
   return {
     caller: { ...arrival, principal },
     registry,
@@ -65,8 +70,8 @@ export function registryOf(url: URL, principal: Principal, how: Authenticator): 
 }
 
 /** @throws NotAuthenticated */
-export async function signIn(request: Request, how: Authenticator): Promise<SignedIn> {
-  const region = registryOfHost(new URL(request.url).host)?.region ?? how.defaultRegion;
+export async function signIn(request: Request, url: URL, how: Authenticator): Promise<SignedIn> {
+  const region = registryOfHost(url.host)?.region ?? how.defaultRegion;
   const { user, password } = basic(request.headers.get("authorization"));
   return user === "AWS" ? byToken(password, region, how) : byKey(user, password, region, how);
 }

@@ -40,7 +40,7 @@ export async function issueToken(
     throw new OciError(405, "UNSUPPORTED", "Tokens are to be had by GET", { Allow: "GET" });
   }
   const isSignedIn = request.headers.has("authorization");
-  const { principal, accessKeyId, longTermKeyId } = isSignedIn ? await signIn(request, plane) : signedInByNone;
+  const { principal, accessKeyId, longTermKeyId } = isSignedIn ? await signIn(request, url, plane) : signedInByNone;
   arrival.note({ operation: "token", principal: principal.arn });
   const registry = registryOf(url, principal, plane);
   plane.rates?.take(principal, registry.region, ["GetAuthorizationToken"]);

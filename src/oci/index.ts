@@ -90,7 +90,7 @@ async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPl
   const isDownload = url.searchParams.has(layerTokenParameter);
   const authenticated = isDownload
     ? await authenticateDownload(url, arrival, plane)
-    : await authenticate(request, arrival, plane);
+    : await authenticate(request, url, arrival, plane);
   story.authenticated = authenticated;
   const { caller, registry, narrow } = authenticated;
   const asked = await narrow(parseRequest(request.method, url));
