@@ -1,13 +1,10 @@
 import { z } from "zod";
-import { refuse } from "../../domain/errors.ts";
-import { decidedKey } from "../../domain/keys/references.ts";
 import { materialId } from "../../domain/keys/rotation.ts";
 import { Blob } from "../blob.ts";
-import { accountOf, keyOf, mustBeOf } from "./ciphertexts.ts";
+import { accountOf, keyOf, openCiphertext } from "./ciphertexts.ts";
 import { keyNeed } from "./needs.ts";
 import { operation } from "./operation.ts";
 import {
-  contextOf,
   DryRunModifiers,
   EncryptionAlgorithm,
   EncryptionContext,
@@ -53,11 +50,8 @@ export const Decrypt = operation("Decrypt", {
     const { Recipient, DryRunModifiers, CiphertextBlob: ciphertext } = input;
     mustBeAbsent({ Recipient, DryRunModifiers });
     mustBeSymmetric(input.EncryptionAlgorithm);
-    if (!ciphertext) throw refuse("Validation", { reason: "CiphertextBlob is required" });
-    const { registry, id } = decidedKey(granted);
-    if (input.KeyId !== undefined) await keyring.get(registry, id);
-    mustBeOf(granted.needs[0]?.resource, ciphertext);
-    const { key, plaintext, version } = await keyring.decrypt(ciphertext, contextOf(input.EncryptionContext));
+    const of = { ciphertext, reference: input.KeyId };
+    const { key, plaintext, version } = await openCiphertext(granted, keyring, of, input.EncryptionContext);
     endDryRun(input.DryRun);
     return {
       KeyId: arnOf(key),

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { refuse } from "../../domain/errors.ts";
 import { accountOfReference, decidedKey } from "../../domain/keys/references.ts";
 import { parseKeyArn } from "../../domain/names.ts";
 import { Blob } from "../blob.ts";
-import { accountOf, keyOf, mustBeOf } from "./ciphertexts.ts";
+import { accountOf, keyOf, openCiphertext } from "./ciphertexts.ts";
 import { keyNeed } from "./needs.ts";
 import { operation } from "./operation.ts";
 import {
@@ -71,12 +70,8 @@ export const ReEncrypt = operation("ReEncrypt", {
     mustBeAbsent({ DryRunModifiers: input.DryRunModifiers });
     mustBeSymmetric(input.SourceEncryptionAlgorithm);
     mustBeSymmetric(input.DestinationEncryptionAlgorithm);
-    const { CiphertextBlob: ciphertext } = input;
-    if (!ciphertext) throw refuse("Validation", { reason: "CiphertextBlob is required" });
-    const source = decidedKey(granted);
-    if (input.SourceKeyId !== undefined) await keyring.get(source.registry, source.id);
-    mustBeOf(granted.needs[0]?.resource, ciphertext);
-    const opened = await keyring.decrypt(ciphertext, contextOf(input.SourceEncryptionContext));
+    const of = { ciphertext: input.CiphertextBlob, reference: input.SourceKeyId };
+    const opened = await openCiphertext(granted, keyring, of, input.SourceEncryptionContext);
     const { registry, id } = decidedKey(granted, 1);
     const context = contextOf(input.DestinationEncryptionContext);
     const sealed = await keyring.encrypt(registry, id, opened.plaintext, context);
