@@ -20,9 +20,18 @@ interface Room {
 
 const computation = ["node:crypto"];
 /** Where the areas of the domain meet. */
-const meetingPlaces = ["names", "errors", "access", "bindings", "fresh", "turns"].map(
-  (name) => `src/domain/${name}.ts`,
-);
+const meetingPlaces = [
+  "names",
+  "errors",
+  "access",
+  "bindings",
+  "fresh",
+  "turns",
+  // Whoever changes something puts what follows from it into the queue.
+  "jobs/ports",
+  "jobs/kinds",
+  "jobs/schedules",
+].map((name) => `src/domain/${name}.ts`);
 
 export const rooms: readonly Room[] = [
   {
@@ -175,6 +184,12 @@ export const rooms: readonly Room[] = [
     ours: ["src/domain/names.ts", "src/domain/errors.ts", "src/domain/access.ts", "src/policy/**"],
     outside: [...computation, "node:zlib"],
     because: "the trail takes down what surfaces tell it, packs it, and knows of nobody else",
+  },
+  {
+    room: "src/domain/jobs/**",
+    ours: [],
+    outside: computation,
+    because: "the queue knows nothing of what its jobs do",
   },
   {
     room: "src/domain/**",

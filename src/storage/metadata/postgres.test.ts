@@ -10,6 +10,7 @@ import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -48,6 +49,7 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  jobContract("PostgreSQL", open);
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {
