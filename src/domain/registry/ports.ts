@@ -58,7 +58,7 @@ export interface BlobKeys {
    * @throws KeyUnusable
    */
   make(scope: KeyScope, staging: StagingId): Promise<BlobKey>;
-  /** @throws KeyUnusable; BlobKeyDamaged where `wrapped` was changed, or is of another copy */
+  /** @throws KeyUnusable; BlobDamaged where `wrapped` was changed, or is of another copy */
   open(wrapped: Uint8Array, staging: StagingId): Promise<readonly Uint8Array[]>;
 }
 
