@@ -71,6 +71,11 @@ export const rooms: readonly Room[] = [
     because: "it says what the registry does by the way, and how often, over stores that others have opened",
   },
   {
+    room: "src/background.ts",
+    ours: ["src/domain/**", "src/jobs/**", "src/server/log.ts", "src/server/metrics.ts"],
+    because: "it says which jobs there are, over stores that others have opened",
+  },
+  {
     room: "src/config-schema.ts",
     ours: ["src/domain/names.ts"],
     packages: ["zod"],
@@ -115,6 +120,7 @@ export const rooms: readonly Room[] = [
       "src/config.ts",
       "src/config-schema.ts",
       "src/domain/audit/**",
+      "src/domain/jobs/**",
       "src/client-config.ts",
       "src/domain/names.ts",
       "src/domain/registry/**",
@@ -226,7 +232,12 @@ export const rooms: readonly Room[] = [
     outside: computation,
     because: "a surface translates between a protocol and the domain; it knows no store and no other surface",
   },
-  { room: "src/jobs/**", ours: ["src/domain/**"], because: "a job is a surface: a name, a payload, and the domain" },
+  {
+    room: "src/jobs/**",
+    ours: ["src/domain/**"],
+    packages: ["zod"],
+    because: "a job is a surface: a name, a payload, and the domain",
+  },
   {
     room: "src/events/**",
     ours: ["src/domain/**"],

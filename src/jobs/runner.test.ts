@@ -60,7 +60,7 @@ async function queueOf() {
         // Long: whatever happens sooner, a nudge did.
         pollMs: 60_000,
         random: () => 1,
-        finished: ({ outcome }) => void outcomes.push(outcome),
+        ended: ({ outcome }) => void outcomes.push(outcome),
         ...parts,
       });
       runners.push(runner);

@@ -1,4 +1,4 @@
-import type { Claim, ClaimedJob, JobMetadata } from "../domain/jobs/ports.ts";
+import type { Claim, ClaimedJob, JobCounts, JobMetadata } from "../domain/jobs/ports.ts";
 import { createQueue, defaultLeaseMs, Hopeless, LeaseLost } from "../domain/jobs/queue.ts";
 import type { JobHandler, JobRun } from "./handler.ts";
 
@@ -18,11 +18,14 @@ export interface RunnerParts {
   readonly clock: () => Date;
   readonly log: JobLog;
   /** An attempt has ended. */
-  readonly finished?: (job: { readonly kind: string; readonly outcome: JobOutcome; readonly ms: number }) => void;
+  readonly ended?: (job: { readonly kind: string; readonly outcome: JobOutcome; readonly ms: number }) => void;
+  /** Told now and then how many jobs there are, of all processes. */
+  readonly counted?: (counts: JobCounts) => void;
   /** How many jobs at once, of all kinds. */
   readonly atOnce?: number;
   readonly pollMs?: number;
   readonly tendMs?: number;
+  readonly countMs?: number;
   readonly leaseMs?: number;
   readonly random?: () => number;
 }
@@ -38,6 +41,7 @@ const defaultAtOnce = 8;
 const defaultAtOncePerKind = 2;
 const defaultPollMs = 1_000;
 const defaultTendMs = 60_000;
+const defaultCountMs = 15_000;
 const defaultTimeoutMs = 60 * 60_000;
 const defaultGraceMs = 10_000;
 const longestPauseMs = 30_000;
@@ -63,8 +67,14 @@ interface Running {
  * once a second, when it is nudged, and when something is due; nothing is held in the database while a job runs but its lease.
  */
 export function startRunner(parts: RunnerParts): Runner {
-  const { metadata, clock, worker, log, finished = () => {}, random = Math.random } = parts;
-  const { atOnce = defaultAtOnce, pollMs = defaultPollMs, tendMs = defaultTendMs, leaseMs = defaultLeaseMs } = parts;
+  const { metadata, clock, worker, log, ended: tell = () => {}, counted, random = Math.random } = parts;
+  const {
+    atOnce = defaultAtOnce,
+    pollMs = defaultPollMs,
+    tendMs = defaultTendMs,
+    countMs = defaultCountMs,
+    leaseMs = defaultLeaseMs,
+  } = parts;
   const queue = createQueue({ metadata, worker, clock, leaseMs, random });
   const handlers = new Map(parts.handlers.map((handler) => [handler.kind.name, handler]));
   if (handlers.size < parts.handlers.length) throw new Error("two handlers are for the same kind of jobs");
@@ -75,6 +85,7 @@ export function startRunner(parts: RunnerParts): Runner {
   let wake = () => {};
   let turns = 0;
   let tendAtMs = 0;
+  let countAtMs = 0;
 
   function nudge() {
     isNudged = true;
@@ -113,6 +124,10 @@ export function startRunner(parts: RunnerParts): Runner {
   /** Begins what can be begun; answers how long there is nothing to do. */
   async function turn(): Promise<number> {
     if (performance.now() >= tendAtMs) await tend();
+    if (counted && performance.now() >= countAtMs) {
+      countAtMs = performance.now() + countMs;
+      counted(await queue.counts());
+    }
     const agenda = await queue.agenda(kinds);
     const now = clock();
     if (agenda.schedule && agenda.schedule <= now && (await queue.runSchedules()) > 0) return 0;
@@ -181,7 +196,7 @@ export function startRunner(parts: RunnerParts): Runner {
       clearTimeout(timeout);
     }
     if (outcome === "lost") log.warn(facts, "a job lost its lease; another worker does it");
-    finished({ kind, outcome, ms: performance.now() - beganMs });
+    tell({ kind, outcome, ms: performance.now() - beganMs });
 
     async function ended(error: unknown): Promise<JobOutcome> {
       const { reason } = abort.signal;

@@ -74,6 +74,8 @@ export interface Agenda {
   readonly schedule?: Date;
 }
 
+export type JobCounts = readonly { readonly state: JobState; readonly kind: string; readonly jobs: number }[];
+
 export interface JobPlace {
   readonly kind: string;
   readonly runAt: Date;
@@ -112,7 +114,7 @@ export interface Jobs {
   bury(claim: Claim, buried: { error: string; at: Date; until: Date }): Promise<boolean>;
 
   /** By state and kind; those without a job are left out. */
-  counts(): Promise<{ readonly state: JobState; readonly kind: string; readonly jobs: number }[]>;
+  counts(): Promise<JobCounts>;
   /** Of one state: by kind, then time, then id. */
   list(
     filter: { readonly state: JobState; readonly kind?: string },

@@ -1,5 +1,5 @@
 import { boundedJson } from "./kinds.ts";
-import type { Agenda, Claim, ClaimedJob, Job, JobMetadata, JobNouns } from "./ports.ts";
+import type { Agenda, Claim, ClaimedJob, Job, JobCounts, JobMetadata, JobNouns } from "./ports.ts";
 import { realignSchedules, runSchedules } from "./schedules.ts";
 import { backOffMs } from "./timing.ts";
 
@@ -51,6 +51,7 @@ export type Failed = { readonly kind: "again"; readonly runAt: Date } | { readon
 /** What one worker says to the queue. Nothing here waits for work, or holds a lock meanwhile. */
 export interface Queue {
   agenda(kinds: readonly string[]): Promise<Agenda>;
+  counts(): Promise<JobCounts>;
   claim(kind: string, limit: number): Promise<ClaimedJob[]>;
   /** Answers the claims that still hold. */
   extend(claims: readonly Claim[]): Promise<Claim[]>;
@@ -98,6 +99,7 @@ export function createQueue({
 
   return {
     agenda: (kinds) => metadata.read.jobs.agenda(kinds),
+    counts: () => metadata.read.jobs.counts(),
     claim: (kind, limit) =>
       transact(({ jobs }) => jobs.claim({ kind, worker, now: clock(), leaseUntil: later(leaseMs), limit })),
     extend: (claims) => transact(({ jobs }) => jobs.extend(claims, later(leaseMs), clock())),
