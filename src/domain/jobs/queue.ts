@@ -5,8 +5,11 @@ import { backOffMs } from "./timing.ts";
 
 /** Longer than any pause in which a healthy process answers nobody. */
 export const defaultLeaseMs = 60_000;
-/** Clocks of machines that share a database differ; by more than this, one of them is wrong. */
-const clockToleranceMs = 5 * 60_000;
+/**
+ * Clocks of machines that share a database differ. What is set by more than this ahead of ours was set by a clock that has
+ * been put right since: a machine that is still so wrong could not serve signed requests either.
+ */
+const clockToleranceMs = 60 * 60_000;
 const keepDeadMs = 90 * 24 * 60 * 60_000;
 const recoveredAtOnce = 100;
 const tendedAtOnce = 500;
