@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { enqueue, type JobKind, jobKind } from "../domain/jobs/kinds.ts";
@@ -77,6 +78,38 @@ test("dead jobs are retried and discarded, by number and all, and who names anot
     expect(await run(["jobs", ...wrong], data)).toMatchObject({ code: 1, out: "" });
   }
 });
+
+test.each(["1", ...(process.platform === "linux" ? ["2"] : [])])(
+  "what is due at the start is done, once, and the metrics say so, with %s workers",
+  async (workers) => {
+    const data = folder();
+    expect((await (await serve(data)).end()).code).toBe(0);
+    const database = new Database(join(data, "berth.sqlite"));
+    database.run("update job_schedule set next_at = next_at - 9e8");
+    database.close();
+    const port = await freePort();
+    const before = Date.now();
+    const server = await serve(data, { BERTH_WORKERS: workers, BERTH_METRICS_LISTEN: `127.0.0.1:${port}` });
+    const counted = 'berth_job_seconds_count{kind="registry.sweep-strays",outcome="done"} 1';
+    for (;;) {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      if (text.includes(counted)) break;
+      await Bun.sleep(50);
+    }
+    const [schedule] = JSON.parse((await run(["jobs", "schedules", "--json"], data)).out);
+    expect(Date.parse(schedule.lastAt)).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(schedule.nextAt)).toBeGreaterThan(Date.now());
+    expect((await run(["jobs", "list"], data)).out).toBe("there are no jobs\n");
+    expect((await server.end()).code).toBe(0);
+  },
+);
+
+async function freePort(): Promise<number> {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+  const { port } = server;
+  await server.stop(true);
+  return port as number;
+}
 
 test("a server keeps its schedules over a restart, and shows its queue", async () => {
   const data = folder();

@@ -143,13 +143,25 @@ test("what is hopeless is dead at once, and so is a payload that is none", async
 });
 
 test("who asks to be asked later is asked then", async () => {
-  const { metadata, worker, put, clock, outcomes } = await queueOf();
+  const { metadata, worker, put, pass, clock, outcomes } = await queueOf();
   worker(async () => {
     throw new TryLater("too many requests", 90_000);
   });
   const id = await put(7);
-  await until(() => outcomes.length === 1);
-  expect((await metadata.read.jobs.find(id))?.runAt.getTime()).toBe(clock().getTime() + 90_000);
+  const runAt = async () => (await metadata.read.jobs.find(id))?.runAt.getTime();
+  for (let times = 1; times < 6; times++) {
+    await until(() => outcomes.length === times);
+    expect(await runAt()).toBe(clock().getTime() + 90_000);
+    pass(90_000);
+  }
+  // For a day, but not forever.
+  await until(() => outcomes.length === 6);
+  pass(24 * 3_600_000);
+  for (let times = 7; times < 10; times++) {
+    await until(() => outcomes.length === times);
+    pass(90_000);
+  }
+  expect(outcomes.slice(6)).toEqual(["failed", "failed", "dead"]);
 });
 
 test("no more run at once than may, of a kind and of all", async () => {

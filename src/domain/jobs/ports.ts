@@ -49,6 +49,7 @@ export interface Job extends NewJob {
   readonly worker?: string;
   /** When the lease ends; of a dead or done job, when it is forgotten. */
   readonly until?: Date;
+  /** When it was asked for, so that it waits or runs. */
   readonly createdAt: Date;
   /** When its state changed last, or its lease was extended. */
   readonly changedAt: Date;
@@ -106,11 +107,17 @@ export interface Jobs {
   // Each answers whether the claim still holds; nothing happens where it does not.
   /** Keeps what the next attempt is to see. Others wait for the end of this transaction. */
   checkpoint(claim: Claim, progress: string | undefined): Promise<boolean>;
-  /** Gone, or `done` until `keepUntil`; or waiting again, from the beginning, where somebody asked for it meanwhile. */
+  /**
+   * Gone, or `done` until `keepUntil`; or waiting again, from the beginning, where somebody asked for it meanwhile. A dead
+   * job of the same key goes: what it was to do is done.
+   */
   complete(claim: Claim, at: Date, keepUntil?: Date): Promise<boolean>;
   /** Back to those that wait. `attempts` corrects how many were begun. */
   putBack(claim: Claim, back: { runAt: Date; at: Date; error?: string; attempts?: number }): Promise<boolean>;
-  /** Dead. Where somebody asked for it meanwhile, another one waits in its place. */
+  /**
+   * Dead, in the place of an older dead job of the same key. Where somebody asked for it meanwhile, another one waits in its
+   * place.
+   */
   bury(claim: Claim, buried: { error: string; at: Date; until: Date }): Promise<boolean>;
 
   /** By state and kind; those without a job are left out. */

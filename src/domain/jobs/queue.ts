@@ -11,6 +11,7 @@ export const defaultLeaseMs = 60_000;
  */
 const clockToleranceMs = 60 * 60_000;
 const keepDeadMs = 90 * 24 * 60 * 60_000;
+const patienceMs = 24 * 60 * 60_000;
 const recoveredAtOnce = 100;
 const tendedAtOnce = 500;
 const maxErrorLength = 2_000;
@@ -37,7 +38,7 @@ export class Hopeless extends Error {
   override readonly name = "Hopeless";
 }
 
-/** Whoever was asked said when to come again. */
+/** Whoever was asked said when to come again. For a day that does not count as an attempt. */
 export class TryLater extends Error {
   override readonly name = "TryLater";
   constructor(
@@ -86,17 +87,18 @@ export function createQueue({
 
   async function failIn(
     { jobs }: JobNouns,
-    { claim, attempts, maxAttempts }: ClaimedJob,
+    { claim, attempts, maxAttempts, createdAt }: ClaimedJob,
     error: unknown,
   ): Promise<Failed> {
     const at = clock();
     const text = failureText(error);
-    if (error instanceof Hopeless || attempts >= maxAttempts) {
+    const isPatient = error instanceof TryLater && at.getTime() - createdAt.getTime() < patienceMs;
+    if (error instanceof Hopeless || (attempts >= maxAttempts && !isPatient)) {
       const isHeld = await jobs.bury(claim, { error: text, at, until: later(keepDeadMs) });
       return { kind: isHeld ? "dead" : "lost" };
     }
     const runAt = later(backOffMs(attempts, random(), error instanceof TryLater ? error.afterMs : 0));
-    const isHeld = await jobs.putBack(claim, { runAt, at, error: text });
+    const isHeld = await jobs.putBack(claim, { runAt, at, error: text, attempts: isPatient ? -1 : 0 });
     return isHeld ? { kind: "again", runAt } : { kind: "lost" };
   }
 

@@ -258,6 +258,26 @@ export function jobContract(name: string, open: () => Promise<{ metadata: AllMet
       expect((await claim(kind, 9)).map((job) => job.id)).toEqual([waiting?.id as typeof id]);
     });
 
+    test("a key has one dead job, and none when it is done", async () => {
+      const kind = newKind();
+      const job = newJob(kind, { key: "k" });
+      const other = newJob(kind, { key: "other" });
+      const die = async (which: NewJob) => {
+        const { id } = await enqueue(which);
+        const { claim: held } = await claimOne(kind);
+        await metadata.transact(({ jobs }) => jobs.bury(held, { error: "e", at: at(5), until: at(90) }));
+        return id;
+      };
+      const dead = async () =>
+        (await metadata.read.jobs.list({ state: "dead", kind }, { limit: 9 })).map(({ id }) => id);
+      await die(job);
+      const [kept, second] = [await die(other), await die(job)];
+      expect(await dead()).toEqual([kept, second]);
+      await enqueue(job);
+      await complete((await claimOne(kind)).claim);
+      expect(await dead()).toEqual([kept]);
+    });
+
     test("what is done keeps its trace as long as it shall, and dead ones are forgotten in the end", async () => {
       const kind = newKind();
       for (let number = 0; number < 3; number++) await enqueue(newJob(kind));

@@ -43,6 +43,9 @@ export interface JobScheduleTable {
 /** Which jobs the unique index is about: what `on conflict` has to repeat. */
 export const isLiveWithKey = sql<boolean>`unique_key is not null and state in ('waiting', 'running')`;
 
+/** As the index on those spells it. */
+export const isDeadWithKey = sql<boolean>`unique_key is not null and state = 'dead'`;
+
 export async function createJobs(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
   const { id, integer, text, table, orderedTable } = types;
   const statements = [
@@ -66,6 +69,7 @@ export async function createJobs(db: Kysely<unknown>, { types }: Flavour): Promi
       changed_at ${integer} not null
     ) ${table}`,
     sql`create unique index job_by_key on job (kind, unique_key) where ${isLiveWithKey}`,
+    sql`create index job_dead_by_key on job (kind, unique_key) where ${isDeadWithKey}`,
     sql`create index job_by_time on job (state, kind, run_at, id)`,
     sql`create index job_by_end on job (state, until) where until is not null`,
     // For what a clock that was ahead has left behind.

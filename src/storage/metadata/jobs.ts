@@ -1,7 +1,7 @@
 import { type ExpressionBuilder, type Kysely, type Selectable, sql } from "kysely";
 import type { Agenda, Claim, ClaimedJob, Job, JobId, JobPlace, Jobs } from "../../domain/jobs/ports.ts";
 import type { Flavour } from "./flavour.ts";
-import { isLiveWithKey } from "./job-tables.ts";
+import { isDeadWithKey, isLiveWithKey } from "./job-tables.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
@@ -101,9 +101,21 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
     return { id: row.id, isNew: row.asks === 1 };
   };
 
-  /** One statement at the most changes the row, so its number says whether the claim holds. */
+  /** One row at the most is changed, so their number says whether the claim holds. */
   async function isOne(query: { execute(): Promise<{ id: JobId }[]> }): Promise<boolean> {
     return (await query.execute()).length === 1;
+  }
+
+  /** What is known of a key is its newest end. */
+  async function forgetDead({ id, kind, unique_key: key }: Pick<JobRow, "id" | "kind" | "unique_key">): Promise<void> {
+    if (key === null) return;
+    await db
+      .deleteFrom("job")
+      .where("kind", "=", kind)
+      .where("unique_key", "=", key)
+      .where(isDeadWithKey)
+      .where("id", "!=", id)
+      .execute();
   }
 
   return {
@@ -232,20 +244,28 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
           attempts: 0,
           progress: null,
           error: null,
+          created_at: at.getTime(),
           changed_at: at.getTime(),
         })
         .where(isHeld(claim))
         .whereRef("asks", ">", "answered")
-        .returning("id");
+        .returning(["id", "kind", "unique_key"]);
       const done = db
         .updateTable("job")
         .set({ state: "done", until: keepUntil?.getTime() ?? null, error: null, changed_at: at.getTime() })
         .where(isHeld(claim))
         .whereRef("asks", "=", "answered")
-        .returning("id");
-      const gone = db.deleteFrom("job").where(isHeld(claim)).whereRef("asks", "=", "answered").returning("id");
+        .returning(["id", "kind", "unique_key"]);
+      const gone = db
+        .deleteFrom("job")
+        .where(isHeld(claim))
+        .whereRef("asks", "=", "answered")
+        .returning(["id", "kind", "unique_key"]);
       // In this order: who asks meanwhile holds the row, and what waited for them looks at it again.
-      return (await isOne(keepUntil ? done : gone)) || (await isOne(again));
+      const [ended] = await (keepUntil ? done : gone).execute();
+      const [completed] = ended ? [ended] : await again.execute();
+      if (completed) await forgetDead(completed);
+      return completed !== undefined;
     },
 
     putBack: (claim, { runAt, at, error, attempts = 0 }) =>
@@ -269,9 +289,10 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
         .updateTable("job")
         .set({ state: "dead", run_at: at.getTime(), until: until.getTime(), error, changed_at: at.getTime() })
         .where(isHeld(claim))
-        .returning(["kind", "unique_key", "payload", "max_attempts", "asks", "answered"])
+        .returning(["id", "kind", "unique_key", "payload", "max_attempts", "asks", "answered"])
         .execute();
       if (!row) return false;
+      await forgetDead(row);
       if (row.asks > row.answered && row.unique_key !== null) {
         const { kind, unique_key: key, payload, max_attempts: maxAttempts } = row;
         await enqueue({ kind, key, payload, maxAttempts, runAt: at }, at);
