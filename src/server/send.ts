@@ -4,6 +4,7 @@
  */
 export type SendableContent =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
   | { readonly kind: "stream"; readonly stream: () => AsyncIterable<Uint8Array>; readonly sizeBytes: number };
 
 export interface SendInit {
@@ -62,8 +63,9 @@ function slicesByItself(request: Request): boolean {
   return range !== null && !range.includes(",");
 }
 
-function bodyOf(content: SendableContent, facts: Sent): Blob | ReadableStream | null {
+function bodyOf(content: SendableContent, facts: Sent): Bun.BodyInit | null {
   if (content.sizeBytes === 0) return null;
+  if (content.kind === "bytes") return content.bytes as Bun.BodyInit;
   return content.kind === "file" ? fileOf(content) : streamOf(content.stream, facts);
 }
 
