@@ -106,6 +106,7 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 export interface InProcessOptions {
   readonly createOnPush?: boolean;
   readonly publicAccess?: boolean;
+  readonly foreignLayers?: "allow" | "refuse";
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -140,6 +141,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       log: { warn: () => {} },
     }),
     publicAccess: options.publicAccess,
+    foreignLayers: options.foreignLayers,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
