@@ -47,22 +47,16 @@ const unlimited: Limits = {
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
 export type AuditRecord = Record<string, any>;
 
+export type Body = string | Uint8Array | ReadableStream<Uint8Array>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
   readonly logged: unknown[];
   /** Any request, as it would arrive at the listener. */
-  send(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** The same to the data plane, signed in as root. */
-  oci(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** Whoever else can sign in. */
   readonly crowd: Crowd;
   /** The same as `oci`, as somebody else. */
@@ -70,7 +64,7 @@ export interface InProcess {
     person: Person,
     method: string,
     path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+    init?: { headers?: Record<string, string>; body?: Body },
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
