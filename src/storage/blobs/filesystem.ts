@@ -35,6 +35,7 @@ import {
   createFolders,
   type Disk,
   type DiskFile,
+  type DiskStat,
   ifExists,
   openFile,
   realDisk,
@@ -74,8 +75,14 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
   const openStaged = (staging: StagingId, sizeBytes: number) =>
     ifExists(openFile(disk, stagingPath(staging), sizeBytes === 0 ? O_RDWR | O_CREAT : O_RDWR));
 
+  /** What is no file under a blob's name, such as a link to one, is none of ours. */
+  async function fileStat(id: BlobId): Promise<DiskStat | undefined> {
+    const found = await ifExists(disk.stat(blobPath(id)));
+    return found?.isFile() ? found : undefined;
+  }
+
   async function stat({ digest, generation }: BlobId): Promise<StoredBlob | undefined> {
-    const found = await ifExists(disk.stat(blobPath({ digest, generation })));
+    const found = await fileStat({ digest, generation });
     return found && { digest, generation, sizeBytes: found.size };
   }
 
@@ -239,7 +246,7 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
           for (const name of await namesIn(disk, join(root, algorithm, prefix))) {
             const blob = blobNamed(`${algorithm}:${name}`);
             if (!blob || nameOf(blob) <= last) continue;
-            const found = await ifExists(disk.stat(blobPath(blob)));
+            const found = await fileStat(blob);
             if (found) yield { ...blob, sizeBytes: found.size, committedAt: new Date(found.ctimeMs) };
           }
         }
