@@ -4,7 +4,7 @@ import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
 import { createPace, paced } from "./pace.ts";
-import type { BlobId, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import type { BlobId, BlobName, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
 import { hashOf } from "./uploads.ts";
 
 const pageSize = 500;
@@ -24,7 +24,8 @@ export class StoreIsForeign extends Error {
 /** Everything that is known under one digest. */
 interface Group {
   readonly digest: Digest;
-  readonly record?: BlobRecord;
+  /** One for each key that it is sealed under. */
+  readonly records: readonly BlobRecord[];
   readonly copies: readonly ListedBlob[];
   /** Copies that the next collection removes. */
   readonly removals: readonly StoredBlob[];
@@ -44,13 +45,13 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   const missing: Group[] = [];
   let isOurs = repair;
   for await (const group of sideBySide()) {
-    const isMissing = group.record !== undefined && !group.record.quarantinedAt && !copyOf(group);
+    const isMissing = group.records.some((record) => !record.quarantinedAt) && !isThere(group);
     if (isMissing && !isOurs) {
       missing.push(group);
       if (missing.length > foreignAfter) throw new StoreIsForeign();
       continue;
     }
-    isOurs ||= copyOf(group) !== undefined;
+    isOurs ||= isThere(group);
     if (isOurs) for (const held of missing.splice(0)) await judge(held);
     await judge(group);
   }
@@ -67,15 +68,20 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       const digests = heads.flatMap((head) => (head ? [head.digest] : []));
       if (digests.length === 0) return;
       const digest = digests.reduce((least, next) => (next < least ? next : least));
-      const [record] = await records.take(digest);
-      yield { digest, record, copies: await copies.take(digest), removals: await removals.take(digest) };
+      yield {
+        digest,
+        records: await records.take(digest),
+        copies: await copies.take(digest),
+        removals: await removals.take(digest),
+      };
     }
   }
 
   async function judge(group: Group): Promise<void> {
-    if (group.record) await judgeRecord(group.record, group);
+    for (const record of group.records) await judgeRecord(record, group);
     for (const copy of group.copies) {
-      if (copy.generation !== group.record?.generation) await judgeCopy(copy, group.removals);
+      const isNamed = group.records.some(({ generation }) => generation === copy.generation);
+      if (!isNamed) await judgeCopy(copy, group.removals);
     }
     const { rehashedBytes } = counts;
     if (rehash) run.progress?.({ phase: "bytes", done: rehashedBytes, total: totals.blobBytes });
@@ -86,7 +92,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     counts.blobs++;
     counts.blobBytes += record.sizeBytes;
     const isHashed = rehash || (repair && record.quarantinedAt !== undefined);
-    const isSized = copyOf(group)?.sizeBytes === record.sizeBytes;
+    const isSized = copyOf(record, group)?.sizeBytes === record.sizeBytes;
     if (isSized && !isHashed && !record.quarantinedAt) return;
     const seen = await verdict(record, isHashed);
     if (!seen) return;
@@ -104,7 +110,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   ): Promise<{ record: BlobRecord; state: State } | undefined> {
     for (let record = known; ; ) {
       const state = await look(record, isHashed);
-      const now = await metadata.read.blobs.find(record.digest);
+      const now = await metadata.read.blobs.find(record);
       if (!now) return undefined;
       if (now.generation === record.generation) return { record: now, state };
       record = now;
@@ -143,7 +149,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   }
 
   async function tellDamaged(record: BlobRecord, { kind, what }: State, group: Group): Promise<void> {
-    const hurts = await hurtBy(metadata, record.digest);
+    const hurts = await hurtBy(metadata, record);
     const tell = (outcome: Problem["outcome"], more = "") =>
       found({ kind: kind as ProblemKind, what: `${what}${more}`, outcome, digest: record.digest, hurts });
     // Who may not read the file, for one, is no reason to keep it from everybody.
@@ -163,7 +169,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       what: `the copy of ${digest}, in quarantine since ${quarantinedAt?.toISOString()}, ${state}${isOpened ? "" : "; --repair opens it again if it is"}`,
       outcome: isOpened ? "repaired" : "quarantined",
       digest,
-      hurts: isOpened ? undefined : await hurtBy(metadata, digest),
+      hurts: isOpened ? undefined : await hurtBy(metadata, record),
     });
   }
 
@@ -171,17 +177,17 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
    * A new copy from any sound one of the same content. Not the other one itself: a collection may be about to remove
    * that, as nothing names it.
    */
-  async function heal({ digest, generation }: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
+  async function heal(record: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
     for (const copy of copies) {
-      if (copy.generation === generation) continue;
-      const made = await copyBlob(copy, blobs, blobs, pace).catch(() => undefined);
+      if (copy.generation === record.generation) continue;
+      const made = await copyBlob(copy, record.scope, blobs, blobs, pace).catch(() => undefined);
       if (!made) continue;
-      const isHealed = await metadata.transact((nouns) => nouns.blobs.heal(made));
+      const isHealed = await metadata.transact((nouns) => nouns.blobs.heal({ ...made, scope: record.scope }));
       if (isHealed) return true;
       await blobs.remove(made);
     }
     // Somebody may have pushed it meanwhile.
-    return (await metadata.read.blobs.find(digest))?.quarantinedAt === undefined;
+    return (await metadata.read.blobs.find(record))?.quarantinedAt === undefined;
   }
 
   /** One that no record named when the records were read. Beside a damaged one it is no stray, but what may mend it. */
@@ -216,13 +222,17 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   }
 }
 
-function copyOf({ record, copies }: Group): ListedBlob | undefined {
-  return copies.find(({ generation }) => generation === record?.generation);
+function copyOf(record: BlobRecord, { copies }: Group): ListedBlob | undefined {
+  return copies.find(({ generation }) => generation === record.generation);
+}
+
+function isThere(group: Group): boolean {
+  return group.records.some((record) => copyOf(record, group) !== undefined);
 }
 
 /** Whose pulls fail. */
-async function hurtBy(metadata: Metadata, digest: Digest): Promise<Hurt[]> {
-  const dependents = await metadata.read.inspection.dependents(digest, hurtShown);
+async function hurtBy(metadata: Metadata, name: BlobName): Promise<Hurt[]> {
+  const dependents = await metadata.read.inspection.dependents(name, hurtShown);
   const tags = await metadata.read.tags.ofImages(dependents.flatMap(({ image }) => (image ? [image.id] : [])));
   return dependents.map(({ repository: { registry, name }, image }) => ({
     registry,
@@ -232,10 +242,10 @@ async function hurtBy(metadata: Metadata, digest: Digest): Promise<Hurt[]> {
 }
 
 async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
-  for (let after: Digest | undefined; ; ) {
+  for (let after: BlobRecord | undefined; ; ) {
     const page: BlobRecord[] = await read.blobs.list({ after, limit: pageSize });
     yield* page;
-    after = page.at(-1)?.digest;
+    after = page.at(-1);
     if (after === undefined) return;
   }
 }

@@ -1,4 +1,4 @@
-import type { AccountId, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -32,6 +32,36 @@ export interface StoredBlob extends BlobId {
   readonly sizeBytes: number;
 }
 
+/**
+ * Under which key blobs are sealed. Copies are shared only within one scope. Empty for the server's own key, else what
+ * `scopeOf` (encryption.ts) makes of a repository's encryption.
+ */
+export type KeyScope = string & { readonly keyScope: true };
+
+/** What one blob is sealed with. */
+export interface BlobKey {
+  /** 32 bytes for each layer of encryption. */
+  readonly keys: readonly Uint8Array[];
+  /** What `BlobKeys.open` needs to have them again. It is kept beside the bytes, and of no use to others. */
+  readonly wrapped: Uint8Array;
+}
+
+/** The longest `BlobKey.wrapped`. */
+export const maxWrappedBytes = 384;
+
+/** Makes the keys of single blobs, and opens them again. Asks nobody for permission. */
+export interface BlobKeys {
+  /** Whether what is stored from now on is sealed: not where that is left to an encrypted volume. */
+  seals(scope: KeyScope): boolean;
+  /**
+   * A new key for the copy that comes from `staging`, which is bound to it.
+   * @throws KeyUnusable
+   */
+  make(scope: KeyScope, staging: StagingId): Promise<BlobKey>;
+  /** @throws KeyUnusable; BlobDamaged where `wrapped` was changed, or is of another copy */
+  open(wrapped: Uint8Array, staging: StagingId): Promise<readonly Uint8Array[]>;
+}
+
 /** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
@@ -52,6 +82,17 @@ export interface Appended extends Staged {
   readonly interrupted?: unknown;
 }
 
+export interface AppendOptions {
+  readonly scope: KeyScope;
+  readonly algorithm: DigestAlgorithm;
+  /**
+   * The digest of the first `offset` bytes, as their append answered it. A store that remembers a hash goes on with it
+   * only when it is this one: of bytes that were written and never acknowledged, another process may have put others in
+   * their place. Without it the bytes are hashed again at the commit.
+   */
+  readonly acknowledged?: Digest;
+}
+
 /**
  * Bytes by their digest. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
  * through a link in the metadata, which also says which copy counts.
@@ -59,41 +100,46 @@ export interface Appended extends Staged {
 export interface BlobStore {
   /** Absent is an answer, not an error. */
   stat(blob: BlobId): Promise<StoredBlob | undefined>;
-  /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
+  /**
+   * The whole blob, or a range of it. `undefined` when the store has no such blob.
+   * @throws KeyUnusable, and BlobDamaged for a sealed copy that was changed; where it is changed further on, the stream does
+   */
   read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
-  /** All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none. */
+  /**
+   * All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none, and
+   * as `read` does.
+   */
   bytes(blob: BlobId): Bytes;
-  /** Names a new, empty upload. Costs nothing until bytes are appended. */
-  begin(): Promise<StagingId>;
+  /**
+   * Names a new, empty upload, whose bytes will be sealed under `scope`, as all of its verbs have to be told again. Costs
+   * nothing until bytes are appended. The name tells whether the copy is sealed.
+   */
+  begin(scope: KeyScope): Promise<StagingId>;
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @param acknowledged the digest of the first `offset` bytes, as their append answered it. A store that remembers a
-   *   hash goes on with it only when it is this one: of bytes that were written and never acknowledged, another process
-   *   may have put others in their place. Without it the bytes are hashed again at the commit.
-   * @throws StorageFull when the disk is, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
    */
-  append(
-    staging: StagingId,
-    offset: number,
-    bytes: Bytes,
-    algorithm: DigestAlgorithm,
-    acknowledged?: Digest,
-  ): Promise<Appended>;
+  append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
   staged(staging: StagingId, sizeBytes: number): Bytes;
   /**
    * Publishes the first `staged.sizeBytes` bytes as a new copy under `digest`, all or nothing; durable when it returns.
    * Compares the digest first, from `staged.digest` or by reading the bytes again. Safe to repeat for one upload.
-   * @throws LayerDigestMismatch, and keeps the upload
+   * @throws LayerDigestMismatch, and keeps the upload; KeyUnusable
    */
-  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob>;
+  commit(staging: StagingId, digest: Digest, staged: Staged, scope: KeyScope): Promise<StoredBlob>;
   /**
    * `append` from the beginning and `commit` in one, with less work for the disk: for content that comes whole. When the
    * source ends early there is no `blob`, and what came is staged.
-   * @throws LayerDigestMismatch, and keeps the upload; StorageFull
+   * @throws LayerDigestMismatch, and keeps the upload; StorageFull, KeyUnusable
    */
-  store(staging: StagingId, digest: Digest, bytes: Bytes): Promise<Appended & { readonly blob?: StoredBlob }>;
+  store(
+    staging: StagingId,
+    digest: Digest,
+    bytes: Bytes,
+    scope: KeyScope,
+  ): Promise<Appended & { readonly blob?: StoredBlob }>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
   /**
@@ -163,13 +209,29 @@ export interface RepositorySettings {
   readonly policyBindings?: PrincipalBindings;
 }
 
+/** How a repository's layers are sealed: by the server's own key, or by one that its users manage. */
+export type Encryption =
+  | { readonly type: "AES256" }
+  | {
+      readonly type: "KMS" | "KMS_DSSE";
+      /** ARN of a KMS key of the same registry's region. */
+      readonly key: Arn;
+      /** Ids of the key's grants that let the registry use it for this repository. */
+      readonly grants: readonly string[];
+    };
+
 export interface Repository extends RepositorySettings {
   /** A re-created repository has another id: old grants and uploads do not open it. */
   readonly id: number;
   readonly registry: Registry;
   readonly name: RepositoryName;
   readonly createdAt: Date;
+  /** Fixed when the repository is made. */
+  readonly encryption: Encryption;
 }
+
+/** A repository as what layers are linked to. */
+export type LinkTarget = Pick<Repository, "id" | "encryption">;
 
 export interface Page<Key> {
   /** The last key of the page before; absent for the first. */
@@ -215,15 +277,20 @@ export interface LayerLinks {
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<LayerLink[]>;
   /**
    * Safe to repeat. Where the content is known already, and sound, the known copy stays and `blob` is not needed.
-   * A link that waits for its removal is rescued.
+   * A link that waits for its removal is rescued. Known is what is known in the repository's key scope.
    */
-  link(repositoryId: number, blob: StoredBlob, at: Date): Promise<Linked>;
+  link(repository: LinkTarget, blob: StoredBlob, at: Date): Promise<Linked>;
   /** Lets the links that wait for their removal wait anew from `at` on: somebody relies on them. */
   touch(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
   /** Answers whether there was a link. Fails, and rolls back, when an image refers to the layer: ask `find` before. */
   unlink(repositoryId: number, digest: Digest, at: Date): Promise<boolean>;
-  /** Repositories of the registry that have the blob, at most `limit`, oldest link first. */
-  holders(registry: Registry, digest: Digest, limit: number): Promise<{ repository: Repository; sizeBytes: number }[]>;
+  /** Repositories of the registry that have the blob in this scope, at most `limit`, oldest link first. */
+  holders(
+    registry: Registry,
+    digest: Digest,
+    scope: KeyScope,
+    limit: number,
+  ): Promise<{ repository: Repository; sizeBytes: number }[]>;
 }
 
 export interface Linked {
@@ -440,20 +507,26 @@ export interface AccountSettings {
   set(registry: Registry, name: string, value: string): Promise<void>;
 }
 
-export interface BlobRecord extends StoredBlob {
+/** Content as it is known under one key. */
+export interface BlobName {
+  readonly digest: Digest;
+  readonly scope: KeyScope;
+}
+
+export interface BlobRecord extends StoredBlob, BlobName {
   /** Since when nobody may read the bytes, because they are damaged. */
   readonly quarantinedAt?: Date;
 }
 
 /** What the metadata knows of blobs, whoever has links to them. */
 export interface BlobRecords {
-  find(digest: Digest): Promise<BlobRecord | undefined>;
-  /** By digest, ascending by byte value. */
-  list(page: Page<Digest>): Promise<BlobRecord[]>;
-  /** By digest. */
-  quarantined(page: Page<Digest>): Promise<BlobRecord[]>;
+  find(name: BlobName): Promise<BlobRecord | undefined>;
+  /** By digest and scope, ascending by byte value. */
+  list(page: Page<BlobName>): Promise<BlobRecord[]>;
+  /** By digest and scope. */
+  quarantined(page: Page<BlobName>): Promise<BlobRecord[]>;
   /** Repositories that have a link, at most `limit`, oldest link first. */
-  holders(digest: Digest, limit: number): Promise<Repository[]>;
+  holders(name: BlobName, limit: number): Promise<Repository[]>;
   /** Keeps everybody from this copy. Answers whether it was the one that counts, and open until now. */
   quarantine(blob: BlobId, at: Date): Promise<boolean>;
   /** Opens it again. Answers whether it was in quarantine. */
@@ -462,7 +535,7 @@ export interface BlobRecords {
    * Puts this copy in the place of one in quarantine, which is noted as to be removed. Answers whether there was one;
    * if not, nobody names the copy.
    */
-  heal(blob: StoredBlob): Promise<boolean>;
+  heal(blob: StoredBlob & BlobName): Promise<boolean>;
   /**
    * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
    * that is left of the content.
@@ -552,7 +625,7 @@ export interface Inspection {
   tags(page: Page<{ repositoryId: number; tag: Tag }>): Promise<InspectedTag[]>;
   /** Images that refer to the blob, at most `limit`, and repositories that have it for no image. */
   dependents(
-    digest: Digest,
+    name: BlobName,
     limit: number,
   ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
   /** Counts the tags of an image anew. */

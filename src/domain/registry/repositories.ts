@@ -80,6 +80,7 @@ export function createRepositories({ metadata, imageFacts, resources, clock }: R
         tagMutability: tagMutability ?? "MUTABLE",
         exclusionFilters: exclusionFilters ?? [],
         scanOnPush: scanOnPush ?? false,
+        encryption: { type: "AES256" } as const,
       };
       const created = await metadata.transact(({ repositories }) => repositories.create(repository, tags));
       if (!created) throw refuse("RepositoryAlreadyExists", { repository: name, registry: granted.registry });

@@ -178,7 +178,7 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     async begin() {
       return newStagingId();
     },
-    append(staging, offset, bytes, algorithm, acknowledged) {
+    append(staging, offset, bytes, { algorithm, acknowledged }) {
       return refusingWhenFull(async () => {
         const file = await openStaged(staging, offset);
         if (!file) throw tooFewBytes(0, offset);

@@ -1,6 +1,6 @@
 import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Digest } from "../../domain/names.ts";
-import type { BlobId, Garbage, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobId, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { deletedAccount } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -31,7 +31,10 @@ const imageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["selectFro
     .whereRef("image_layer.digest", "=", "layer_link.digest");
 
 const linkThatHas = (from: ExpressionBuilder<Schema, "blob">["selectFrom"]) =>
-  from("layer_link").select("layer_link.repository_id").whereRef("layer_link.digest", "=", "blob.digest");
+  from("layer_link")
+    .select("layer_link.repository_id")
+    .whereRef("layer_link.digest", "=", "blob.digest")
+    .whereRef("layer_link.key_scope", "=", "blob.key_scope");
 
 const removeUnreferencedLink = statement((db, value: { repositoryId: number; digest: Digest; before: number }) =>
   db
@@ -40,7 +43,7 @@ const removeUnreferencedLink = statement((db, value: { repositoryId: number; dig
     .where("digest", "=", value.digest)
     .where("unreferenced_since", "<", value.before)
     .where(({ not, exists, selectFrom }) => not(exists(imageThatNeeds(selectFrom))))
-    .returning("digest"),
+    .returning(["digest", "key_scope"]),
 );
 
 /** For a link that an image refers to. Looks again itself: one that came into the queue anew meanwhile stays there. */
@@ -55,11 +58,12 @@ const clearLink = statement((db, value: { repositoryId: number; digest: Digest; 
 );
 
 /** Its time of grace was the link's. Where another link ended later, that one's counts. */
-const inheritGrace = statement((db, value: { digest: Digest; since: number }) =>
+const inheritGrace = statement((db, value: { digest: Digest; scope: KeyScope; since: number }) =>
   db
     .updateTable("blob")
     .set({ unlinked_since: value.since })
     .where("digest", "=", value.digest)
+    .where("key_scope", "=", value.scope)
     .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", value.since)])),
 );
 
@@ -118,19 +122,25 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
     async (repositoryId, limit, at) => {
       const rows = await db
         .selectFrom("layer_link")
-        .select("digest")
+        .select(["digest", "key_scope"])
         .where("repository_id", "=", repositoryId)
         .orderBy("digest")
         .limit(limit)
         .execute();
       const digests = rows.map(({ digest }) => digest);
-      if (digests.length === 0) return 0;
+      const scope = rows[0]?.key_scope;
+      if (scope === undefined) return 0;
       await db
         .deleteFrom("layer_link")
         .where("repository_id", "=", repositoryId)
         .where(among("digest", digests))
         .execute();
-      await db.updateTable("blob").set({ unlinked_since: at }).where(among("digest", digests)).execute();
+      await db
+        .updateTable("blob")
+        .set({ unlinked_since: at })
+        .where(among("digest", digests))
+        .where("key_scope", "=", scope)
+        .execute();
       return digests.length;
     },
     async (repositoryId, limit) => {
@@ -198,10 +208,10 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
 
     async unlink({ repositoryId, digest, since }, before) {
       const link = { repositoryId, digest, before: before.getTime(), since: since.getTime() };
-      const removed = await removeUnreferencedLink(db, flavour, link);
-      if (removed.length > 0) await inheritGrace(db, flavour, link);
+      const [removed] = await removeUnreferencedLink(db, flavour, link);
+      if (removed) await inheritGrace(db, flavour, { ...link, scope: removed.key_scope });
       else await clearLink(db, flavour, link);
-      return removed.length > 0;
+      return removed !== undefined;
     },
 
     async blobs(before, limit) {
@@ -245,7 +255,7 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       const due = before.getTime();
       const isWanted = sql<SqlBool>`exists (
         select 1 from layer_link
-        where layer_link.digest = blob.digest and (
+        where layer_link.digest = blob.digest and layer_link.key_scope = blob.key_scope and (
           layer_link.unreferenced_since is null or layer_link.unreferenced_since >= ${due} or exists (
             select 1 from image_layer
             where image_layer.repository_id = layer_link.repository_id and image_layer.digest = layer_link.digest

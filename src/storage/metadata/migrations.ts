@@ -50,6 +50,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0004_identity": { up: (db) => createIdentity(db, flavour) },
     "0005_audit": { up: (db) => createAudit(db, flavour) },
     "0006_keys": { up: (db) => createKeys(db, flavour) },
+    "0007_encryption": { up: (db) => addEncryption(db, flavour) },
   };
 }
 
@@ -229,6 +230,68 @@ async function addGarbage(db: Kysely<unknown>, { types }: Flavour): Promise<void
 /** Each upload that begins counts those that its principal has not finished. */
 async function indexUploadsByOwner(db: Kysely<unknown>): Promise<void> {
   await sql`create index upload_by_owner on upload (owner_arn, owner_account)`.execute(db);
+}
+
+/**
+ * Repositories with keys of their own. Blobs of different keys share no copies, so a blob is known by its digest and the
+ * key it is sealed under; no database changes a primary key in place.
+ */
+async function addEncryption(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
+  const { integer, text, orderedTable } = types;
+  const statements = [
+    sql`alter table repository add column encryption_type ${text} not null default 'AES256'`,
+    sql`alter table repository add column kms_key ${text}`,
+    sql`alter table repository add column kms_grants ${text}`,
+
+    sql`create table scoped_blob (
+      digest ${text} not null,
+      key_scope ${text} not null,
+      size_bytes ${integer} not null,
+      generation ${text} not null default '',
+      quarantined_at ${integer},
+      unlinked_since ${integer},
+      primary key (digest, key_scope)
+    ) ${orderedTable}`,
+    sql`create table scoped_layer_link (
+      repository_id ${integer} not null references repository (id) on delete restrict,
+      digest ${text} not null,
+      key_scope ${text} not null,
+      linked_at ${integer} not null,
+      unreferenced_since ${integer},
+      primary key (repository_id, digest),
+      foreign key (digest, key_scope) references scoped_blob (digest, key_scope) on delete restrict
+    ) ${orderedTable}`,
+    sql`create table scoped_image_layer (
+      image_id ${integer} not null references image (id) on delete restrict,
+      repository_id ${integer} not null,
+      digest ${text} not null,
+      media_type ${text} not null,
+      primary key (repository_id, digest, image_id),
+      foreign key (repository_id, digest) references scoped_layer_link (repository_id, digest) on delete restrict
+    ) ${orderedTable}`,
+
+    sql`insert into scoped_blob (digest, key_scope, size_bytes, generation, quarantined_at, unlinked_since)
+      select digest, '', size_bytes, generation, quarantined_at, unlinked_since from blob`,
+    sql`insert into scoped_layer_link (repository_id, digest, key_scope, linked_at, unreferenced_since)
+      select repository_id, digest, '', linked_at, unreferenced_since from layer_link`,
+    sql`insert into scoped_image_layer (image_id, repository_id, digest, media_type)
+      select image_id, repository_id, digest, media_type from image_layer`,
+
+    sql`drop table image_layer`,
+    sql`drop table layer_link`,
+    sql`drop table blob`,
+    sql`alter table scoped_blob rename to blob`,
+    sql`alter table scoped_layer_link rename to layer_link`,
+    sql`alter table scoped_image_layer rename to image_layer`,
+
+    sql`create index blob_unlinked on blob (unlinked_since, digest) where unlinked_since is not null`,
+    sql`create index blob_quarantined on blob (digest, key_scope) where quarantined_at is not null`,
+    sql`create index layer_link_by_digest on layer_link (digest, key_scope, linked_at, repository_id)`,
+    sql`create index layer_link_unreferenced on layer_link (unreferenced_since, repository_id, digest)
+      where unreferenced_since is not null`,
+    sql`create index image_layer_by_image on image_layer (image_id)`,
+  ];
+  for (const statement of statements) await statement.execute(db);
 }
 
 /** Accounts, users, groups, roles and what they may do; repository and registry policies with whom they mean. */

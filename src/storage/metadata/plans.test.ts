@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Kysely } from "kysely";
 import { chained, packed } from "../../domain/audit/packs.ts";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
@@ -42,16 +43,19 @@ const version = { version: "v1", document: "{}", createdAt: now };
 /** Every verb, each with arguments that reach every statement of it. */
 const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "repositories.create": ({ repositories }) =>
-    repositories.create({ registry, name, createdAt: now, ...settings }, new Map([["a", "b"]])),
+    repositories.create(
+      { registry, name, createdAt: now, encryption: { type: "AES256" }, ...settings },
+      new Map([["a", "b"]]),
+    ),
   "repositories.find": ({ repositories }) => repositories.find(registry, name),
   "repositories.list": ({ repositories }) => repositories.list(registry, { limit: 9 }),
   "repositories.update": ({ repositories }) => repositories.update(1, settings),
   "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
   "repositories.removeResourceTags": ({ repositories }) => repositories.removeResourceTags(1, ["b", "c"]),
-  "layers.link": ({ layers }) => layers.link(1, blob, now),
+  "layers.link": ({ layers }) => layers.link({ id: 1, encryption: { type: "AES256" } }, blob, now),
   "layers.find": ({ layers }) => layers.find(1, digest),
   "layers.findMany": ({ layers }) => layers.findMany(1, [digest]),
-  "layers.holders": ({ layers }) => layers.holders(registry, digest, 9),
+  "layers.holders": ({ layers }) => layers.holders(registry, digest, serverScope, 9),
   "uploads.create": ({ uploads }) =>
     uploads.create({
       id: uploadId,
@@ -119,16 +123,16 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "images.delete": ({ images }) => images.delete({ id: 1, repositoryId: 1 }, now),
   "layers.unlink": ({ layers }) => layers.unlink(1, digest, now),
   "layers.touch": ({ layers }) => layers.touch(1, [digest], now),
-  "blobs.find": ({ blobs }) => blobs.find(digest),
+  "blobs.find": ({ blobs }) => blobs.find({ digest, scope: serverScope }),
   "blobs.list": ({ blobs }) => blobs.list({ limit: 9 }),
   "blobs.quarantined": ({ blobs }) => blobs.quarantined({ limit: 9 }),
-  "blobs.holders": ({ blobs }) => blobs.holders(digest, 9),
+  "blobs.holders": ({ blobs }) => blobs.holders({ digest, scope: serverScope }, 9),
   "blobs.quarantine": ({ blobs }) => blobs.quarantine(blob, now),
   "blobs.acquit": ({ blobs }) => blobs.acquit(blob),
   "blobs.heal": async ({ blobs, layers }) => {
-    await layers.link(1, blob, now);
+    await layers.link({ id: 1, encryption: { type: "AES256" } }, blob, now);
     await blobs.quarantine(blob, now);
-    await blobs.heal({ ...blob, generation: "h" as Generation });
+    await blobs.heal({ ...blob, scope: serverScope, generation: "h" as Generation });
   },
   "blobs.strays": ({ blobs }) => blobs.strays([blob]),
   "garbage.links": ({ garbage }) => garbage.links(now, 9),
@@ -145,7 +149,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.images": ({ inspection }) => inspection.images({ after: 1, limit: 9 }),
   "inspection.manifest": ({ inspection }) => inspection.manifest(1),
   "inspection.tags": ({ inspection }) => inspection.tags({ after: { repositoryId: 1, tag }, limit: 9 }),
-  "inspection.dependents": ({ inspection }) => inspection.dependents(digest, 9),
+  "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
   "repositories.delete": ({ repositories }) => repositories.delete(1),
   "registryPolicies.put": ({ registryPolicies }) => registryPolicies.put(registry, { policy: "{}", bindings: tags }),

@@ -122,7 +122,14 @@ function postgresTests(server: TestPostgres): void {
     async function fill(engine: Engine): Promise<void> {
       await createMetadata(engine).transact(async (nouns) => {
         const create = async (name: string) => {
-          const created = { registry, name: name as RepositoryName, createdAt: at, policy: "{}", ...settings };
+          const created = {
+            registry,
+            name: name as RepositoryName,
+            createdAt: at,
+            encryption: { type: "AES256" } as const,
+            policy: "{}",
+            ...settings,
+          };
           const made = await nouns.repositories.create(created, new Map([["owner", "core ☃"]]));
           if (!made) throw new Error("the name is taken");
           return made.id;
@@ -135,7 +142,7 @@ function postgresTests(server: TestPostgres): void {
             generation: `g${number}` as Generation,
             sizeBytes: 2 ** 40 + number,
           };
-          await nouns.layers.link(id, blob, at);
+          await nouns.layers.link({ id: id, encryption: { type: "AES256" } }, blob, at);
         }
         await nouns.blobs.quarantine({ digest: digestOf(1), generation: "g1" as Generation }, at);
         for (let number = 1; number <= 20; number++) {
@@ -166,7 +173,13 @@ function postgresTests(server: TestPostgres): void {
     }
 
     async function nextId(engine: Engine): Promise<number | undefined> {
-      const created = { registry, name: "next" as RepositoryName, createdAt: at, ...settings };
+      const created = {
+        registry,
+        name: "next" as RepositoryName,
+        createdAt: at,
+        encryption: { type: "AES256" } as const,
+        ...settings,
+      };
       return createMetadata(engine)
         .transact((nouns) => nouns.repositories.create(created, new Map()))
         .then((made) => made?.id);
@@ -252,7 +265,7 @@ function postgresTests(server: TestPostgres): void {
           for (let number = 5000; !isDone; number++) {
             await metadata.transact(async ({ layers, images }) => {
               const blob = { digest: digestOf(number), generation: "g" as Generation, sizeBytes: 1 };
-              await layers.link(repository?.id ?? 0, blob, at);
+              await layers.link({ id: repository?.id ?? 0, encryption: { type: "AES256" } }, blob, at);
               await images.put({
                 repositoryId: repository?.id ?? 0,
                 digest: digestOf(100_000 + number),

@@ -10,7 +10,7 @@ import type {
   Tag,
   UploadId,
 } from "../../domain/names.ts";
-import type { Generation, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 
 /**
@@ -69,6 +69,11 @@ interface RepositoryTable {
   policy: string | null;
   /** JSON object: ARNs in the policy, and the unique ids of the users and roles that they meant. */
   policy_bindings: string | null;
+  encryption_type: Generated<Encryption["type"]>;
+  /** ARN; there unless the type is AES256. */
+  kms_key: Arn | null;
+  /** JSON array of grant ids; there when the key is. */
+  kms_grants: string | null;
   created_at: number;
 }
 
@@ -80,6 +85,7 @@ interface ResourceTagTable {
 
 interface BlobTable {
   digest: Digest;
+  key_scope: KeyScope;
   size_bytes: number;
   /** Which copy in the store is meant. */
   generation: Generated<Generation>;
@@ -92,6 +98,8 @@ interface BlobTable {
 interface LayerLinkTable {
   repository_id: number;
   digest: Digest;
+  /** The repository's, which never changes. */
+  key_scope: KeyScope;
   linked_at: number;
   /** Since when the link waits for its removal: when an image that referred to it ended. There may be others. */
   unreferenced_since: number | null;

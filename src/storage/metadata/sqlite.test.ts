@@ -182,7 +182,10 @@ describe("a file", () => {
       const metadata = await openSqlite({ path });
       const expected = new Map<string, string>();
       await metadata.transact(async ({ repositories }) => {
-        await repositories.create({ registry, name, createdAt: now, ...settings }, new Map());
+        await repositories.create(
+          { registry, name, createdAt: now, encryption: { type: "AES256" }, ...settings },
+          new Map(),
+        );
         // Each number of tags is a statement of its own.
         for (let count = 1; count <= 300; count++) {
           expected.set(`key ${count}`, "value");
