@@ -22,10 +22,12 @@ import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
+import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
+import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
@@ -128,6 +130,8 @@ export function composeDomain(parts: DomainParts) {
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads }),
     images: createImages({ metadata, imageFacts, pullTimes, clock }),
+    storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
+    pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),
   };
 

@@ -4,6 +4,7 @@ import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createKeys } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
+import { addStorageClass } from "./storage-class-tables.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
 export class DatabaseTooNew extends Error {
@@ -51,6 +52,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0005_audit": { up: (db) => createAudit(db, flavour) },
     "0006_keys": { up: (db) => createKeys(db, flavour) },
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
+    "0009_storage_class": { up: (db) => addStorageClass(db, flavour) },
   };
 }
 
