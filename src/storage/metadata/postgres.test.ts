@@ -18,6 +18,7 @@ import { openPostgres, openPostgresEngine } from "./postgres.ts";
 import type { Schema } from "./schema.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
+import { storageClassContract } from "./storage-class-contract.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
 
 const started = await startPostgres();
@@ -48,6 +49,7 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  storageClassContract("PostgreSQL", open);
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {

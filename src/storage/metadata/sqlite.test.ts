@@ -15,6 +15,7 @@ import { DatabaseTooNew } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
+import { storageClassContract } from "./storage-class-contract.ts";
 
 async function newFolder() {
   return mkdtemp(join(tmpdir(), "berth-sqlite-"));
@@ -55,6 +56,8 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+storageClassContract("SQLite in a file", openInFile);
+storageClassContract("SQLite in memory", openInMemory);
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
