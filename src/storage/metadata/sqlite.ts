@@ -23,6 +23,7 @@ export const sqliteFlavour: Flavour = {
   // A transaction holds the write lock of the whole file from its beginning.
   forUpdate: (query) => query,
   forShare: (query) => query,
+  skippingLocked: (query) => query,
   forKeyShare: (query) => query,
   lockTag: async () => {},
   isWorthRetrying: isBusy,
