@@ -179,14 +179,15 @@ export type KeepingReason =
   | {
       readonly code: "young";
       readonly priority: number;
-      readonly measure: AgeMeasure;
       readonly days: number;
-      readonly since: number;
+      /** Absent for an archived image of which nobody knows since when. */
+      readonly measure?: AgeMeasure;
+      readonly since?: number;
       readonly spared?: number;
     }
   | { readonly code: "unselected" }
-  /** Rule `priority` would act, but an index that is there lists the image; at most ten are named. */
-  | { readonly code: "listed"; readonly priority: number; readonly parents: readonly Digest[] }
+  /** It would be acted on, but an index that is there lists the image; at most ten are named. */
+  | { readonly code: "listed"; readonly priority?: number; readonly parents: readonly Digest[] }
   /** A signature or another referrer of an image that is kept. */
   | { readonly code: "referrer"; readonly subject: Digest }
   /** Being restored: left alone until that is done. */
