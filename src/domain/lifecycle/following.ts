@@ -26,6 +26,8 @@ export const verdict = {
 export interface Outcome {
   readonly action: Uint8Array;
   readonly verdict: Uint8Array;
+  /** The rule that acts on the image, or would if no index listed it; -1 for what follows into the archive by itself. */
+  readonly rule: Int8Array;
   /** What each image follows in the end, itself where it follows nothing. */
   readonly root: Int32Array;
   readonly followers: Links;
@@ -75,13 +77,14 @@ export function settle(
   const childrenOf = createLinks(size, columns.parents, columns.children);
   const action = new Uint8Array(size);
   const why = new Uint8Array(size);
+  const rule = ranking.firstRule.slice();
   const root = numbers.slice();
 
   for (const image of ranking.oldestFirst) if ((subject[image] as number) < 0) decideAlone(image);
   const following = inOrder();
   for (const image of following) decideFollower(image);
   unblock();
-  return { action, verdict: why, root, followers, parents, childrenOf };
+  return { action, verdict: why, rule, root, followers, parents, childrenOf };
 
   function decide(image: number, what: number, because: number) {
     action[image] = what;
@@ -89,14 +92,14 @@ export function settle(
   }
 
   function decideAlone(image: number) {
-    const rule = rules[ranking.firstRule[image] as number];
+    const first = rules[rule[image] as number];
     if (status[image] === activating) decide(image, keep, verdict.activating);
     else if (holds.has(image)) decide(image, keep, verdict.held);
     else if ((ranking.retainedBy[image] as number) >= 0) decide(image, keep, verdict.retained);
-    else if (!rule) decide(image, keep, verdict.unselected);
+    else if (!first) decide(image, keep, verdict.unselected);
     else if (ranking.acts[image] === 0) decide(image, keep, verdict.notYet);
     else {
-      decide(image, rule.action === "expire" ? expire : transition, verdict.byRule);
+      decide(image, first.action === "expire" ? expire : transition, verdict.byRule);
       if (isListed(image)) decide(image, keep, verdict.listed);
     }
   }
@@ -121,6 +124,7 @@ export function settle(
   function decideFollower(image: number) {
     const of = subject[image] as number;
     // A subject that is in the archive has its referrers there, also those that were pushed since.
+    rule[image] = action[of] === keep ? -1 : (rule[of] as number);
     const wanted = Math.max(action[of] as number, status[of] === archived ? transition : keep);
     if (wanted === keep) decide(image, keep, verdict.referrer);
     else if (status[image] === activating) decide(image, keep, verdict.activating);
@@ -151,17 +155,17 @@ export function settle(
     return false;
   }
 
-  /** What turns out to stay keeps what it lists and what follows it. Each image is weakened twice at the most. */
+  /** What turns out to stay keeps what it lists and what follows it. No image changes more than a few times: it is only ever weakened. */
   function unblock() {
     const queue = following.filter((image) => action[image] !== keep && isListed(image));
     for (const image of queue) decide(image, keep, verdict.listed);
     for (let image = queue.pop(); image !== undefined; image = queue.pop()) {
       for (const follower of followers.of(image)) {
-        const before = action[follower] as number;
+        const [before, ruleBefore] = [action[follower], rule[follower]];
         if (before === keep) continue;
         decideFollower(follower);
         if (action[follower] !== keep && isListed(follower)) decide(follower, keep, verdict.listed);
-        if ((action[follower] as number) < before) queue.push(follower);
+        if (action[follower] !== before || rule[follower] !== ruleBefore) queue.push(follower);
       }
       for (const child of childrenOf.of(image)) {
         if (action[child] === keep || (subject[child] as number) < 0 || !isListed(child)) continue;

@@ -102,11 +102,8 @@ function decisionOf(parts: PlanColumns, image: number): LifecycleDecision {
   };
 }
 
-/** The rule that acts on what an image follows in the end. A subject that was archived before has none. */
-function actingRule({ rulebook, ranking, outcome }: PlanColumns, image: number): LifecycleRule | undefined {
-  const root = outcome.root[image] as number;
-  const acts = outcome.action[root] !== keep || outcome.verdict[root] === verdict.listed;
-  return acts ? rulebook.rules[ranking.firstRule[root] as number] : undefined;
+function actingRule({ rulebook, outcome }: PlanColumns, image: number): LifecycleRule | undefined {
+  return rulebook.rules[outcome.rule[image] as number];
 }
 
 function reasonOf(parts: PlanColumns, image: number): LifecycleReason {

@@ -63,7 +63,9 @@ function stands(parts: PlanColumns, image: LifecycleImage, now: number, holds: r
     const { archivedAt } = image;
     return after === "ACTIVE" || (archivedAt !== undefined && now - archivedAt > policyLimits.archiveDays * dayMs);
   }
-  return follows === undefined && actsStill(parts, number, image, reading, now);
+  // Those that follow each other in a circle are images of their own.
+  const alone = follows === undefined || follows === columns.subject[number];
+  return alone && actsStill(parts, number, image, reading, now);
 }
 
 function actsStill(

@@ -11,7 +11,7 @@ export type Shape =
       readonly alternatives?: Alternatives;
     }
   | { readonly type: "array"; readonly items: Shape; readonly least?: number; readonly most: number }
-  | { readonly type: "string"; readonly values?: readonly string[]; readonly least?: number }
+  | { readonly type: "string"; readonly values?: readonly string[]; readonly least?: number; readonly most?: number }
   | { readonly type: "integer"; readonly minimum: number };
 
 /** Of which an object must fit one, by what its members are together. Asked only when none is missing. */
@@ -100,12 +100,19 @@ function lookAtArray(value: unknown[], { items, least = 0, most }: Shape & { typ
   for (const item of value) look(item, items, found);
 }
 
-function lookAtString(value: string, { values, least = 0 }: Shape & { type: "string" }, found: string[]): void {
+function lookAtString(
+  value: string,
+  { values, least = 0, most = Number.POSITIVE_INFINITY }: Shape & { type: "string" },
+  found: string[],
+): void {
   if (values && !values.includes(value)) {
     found.push(`instance value (${short(value)}) not found in enum :(possible values: ${list([...values].sort())})`);
   }
-  if (value.length < least) {
-    found.push(`string ${JSON.stringify(value)} is too short (length: ${value.length}, required minimum: ${least})`);
+  const { length } = value;
+  if (length > most)
+    found.push(`string ${JSON.stringify(short(value))} is too long (length: ${length}, maximum allowed: ${most})`);
+  if (length < least) {
+    found.push(`string ${JSON.stringify(value)} is too short (length: ${length}, required minimum: ${least})`);
   }
 }
 
