@@ -60,13 +60,14 @@ export function createPlan(parts: PlanColumns, stands: LifecyclePlan["stands"]):
   }
 }
 
-/** What follows an image, near or far, and is acted on: indexes before what they list, else as it was found. */
-function actingFollowers({ outcome }: PlanColumns, image: number): number[] {
+/** What follows an image, near or far, and is acted on: indexes before what they list, else oldest first. */
+function actingFollowers({ ranking, outcome }: PlanColumns, image: number): number[] {
   const { followers, childrenOf, action } = outcome;
   const found = [...followers.of(image)];
   if (found.length === 0) return found;
   for (let at = 0; at < found.length; at++) for (const next of followers.of(found[at] as number)) found.push(next);
   const acting = found.filter((follower) => action[follower] !== keep);
+  acting.sort((one, other) => (ranking.place[one] as number) - (ranking.place[other] as number));
   const waits = new Map(acting.map((follower) => [follower, 0]));
   for (const parent of acting) {
     for (const child of childrenOf.of(parent)) if (waits.has(child)) waits.set(child, (waits.get(child) ?? 0) + 1);

@@ -6,7 +6,7 @@ import { evaluate } from "./test-oracle.ts";
 import { daysAgo, image, now, policyOf } from "./testing.ts";
 import type { Hold, LifecycleImage, LifecyclePlan, LifecyclePolicy, RetainRule } from "./types.ts";
 
-const rounds = 400;
+const rounds = 150;
 const stems = ["prod", "dev", "v1", "v2", "nightly"];
 const patterns = ["prod*", "dev*", "v*", "*1*", "*-1", "nightly-*", "*", "p*d-*", "v1-2"];
 
@@ -103,7 +103,7 @@ property("the order in which images are read changes nothing, not even the order
   const [policy, images] = [randomPolicy(random), randomImages(random)];
   const shuffled = images.map((one) => [random.below(1e6), one] as const).sort(([one], [other]) => one - other);
   const plans = [images, shuffled.map(([, one]) => one)].map((list) => planLifecycle(policy, list, now));
-  const [one, other] = plans.map((plan) => [...acting(plan)].filter(([, text]) => !text.includes("sha256:")));
+  const [one, other] = plans.map((plan) => [...acting(plan)]);
   expect(other).toEqual(one as typeof other & {});
   const [all, others] = plans.map((plan) => [...plan.decisions()].map(({ digest, reason }) => [digest, reason.code]));
   expect(others).toEqual(all as typeof others & {});

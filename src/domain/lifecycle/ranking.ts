@@ -5,6 +5,8 @@ import type { Rulebook } from "./rulebook.ts";
 export interface Ranking {
   /** Images from the oldest to the newest. Of two of one moment the smaller digest counts as older. */
   readonly oldestFirst: Int32Array;
+  /** Where each image is in that order. */
+  readonly place: Int32Array;
   /** The rule that selects the image first, or -1: no later one may touch it. */
   readonly firstRule: Int8Array;
   /** Whether that rule acts. */
@@ -27,6 +29,10 @@ export interface Ranking {
 export function rank(columns: Columns, { rules, retain, isOld }: Rulebook, subject: Int32Array, now: number): Ranking {
   const { size } = columns;
   const oldestFirst = sortByAge(columns);
+  const place = new Int32Array(size);
+  oldestFirst.forEach((image, at) => {
+    place[image] = at;
+  });
   const firstRule = new Int8Array(size).fill(-1);
   const acts = new Uint8Array(size);
   const position = new Uint32Array(size);
@@ -49,14 +55,14 @@ export function rank(columns: Columns, { rules, retain, isOld }: Rulebook, subje
         const index = base + 31 - Math.clz32(word & -word);
         const rule = rules[index];
         if (!rule) continue;
-        const place = ++(selected[index] as number);
+        const nth = ++(selected[index] as number);
         const marks =
           rule.selection.countType === "imageCountMoreThan"
-            ? place > rule.selection.countNumber
+            ? nth > rule.selection.countNumber
             : isOld(rule, times, now);
         if (firstRule[image] === -1) {
           firstRule[image] = index;
-          position[image] = place;
+          position[image] = nth;
           acts[image] = marks ? 1 : 0;
         } else if (marks && acts[image] === 0 && spared[image] === -1) spared[image] = index;
       }
@@ -64,16 +70,16 @@ export function rank(columns: Columns, { rules, retain, isOld }: Rulebook, subje
       [word, base] = [columns.moreRules[image] as number, 32];
     }
   }
-  return { oldestFirst, firstRule, acts, position, spared, retainedBy, selected };
+  return { oldestFirst, place, firstRule, acts, position, spared, retainedBy, selected };
 
   function countRetains(image: number) {
     for (let word = columns.countingRetains[image] as number; word !== 0; word &= word - 1) {
       const index = 31 - Math.clz32(word & -word);
       const keep = retain[index]?.keep;
       if (keep?.kind !== "newest") continue;
-      const place = ++(retainSeen[index] as number);
+      const nth = ++(retainSeen[index] as number);
       const better = retainedBy[image] === -1 || index < (retainedBy[image] as number);
-      if (place <= keep.count && better) retainedBy[image] = index;
+      if (nth <= keep.count && better) retainedBy[image] = index;
     }
   }
 }

@@ -65,7 +65,7 @@ export function checkRetention(text: string, member: string): CheckedRetention {
   const invalid = (constraint: string): CheckedRetention => ({ problem: { member, constraint } });
   if (text.length > mostCharacters) return invalid(`Member must have length less than or equal to ${mostCharacters}`);
   const read = parseStrictJson(text, { maxDepth: 16 });
-  if ("problem" in read) return invalid(`The text is ${read.problem}`);
+  if ("problem" in read) return invalid(`The text cannot be read: ${read.problem}`);
   const wrong = misfits(read.value, retentionShape);
   if (wrong.length > 0) return invalid(wrong.slice(0, 10).join("\n"));
   const { ageFrom = "push", signatureTags = "follow", retain = [] } = read.value as RetentionDocument;
