@@ -36,6 +36,7 @@ export interface Columns {
   readonly holds: ReadonlyMap<number, Hold>;
   /** The number of what it follows, or -1. */
   readonly subject: readonly number[];
+  readonly pushedAt: readonly number[];
   times(number: number): Times;
   /** References of indexes, one after the other. */
   readonly parents: readonly number[];
@@ -67,6 +68,10 @@ export function createColumns(): Columns {
   const activatedAt: number[] = [];
   const parents: number[] = [];
   const children: number[] = [];
+  // Every column is as long as the others, so that no array has holes.
+  const amounts = [ids, bytes, status, orderedBy, rules, moreRules, countingRetains];
+  const references = [retainedBy, subject];
+  const moments = [pushedAt, lastPulledAt, taggedAt, archivedAt, activatedAt];
   let images = 0;
 
   function numberFor(digest: Digest): number {
@@ -76,10 +81,9 @@ export function createColumns(): Columns {
     numbers.set(digest, number);
     digests.push(digest);
     has.push(false);
-    // Every column is as long as the others, so that no array has holes.
-    for (const column of [ids, bytes, status, orderedBy, rules, moreRules, countingRetains]) column.push(0);
-    for (const column of [retainedBy, subject]) column.push(-1);
-    for (const column of [pushedAt, lastPulledAt, taggedAt, archivedAt, activatedAt]) column.push(never);
+    for (const column of amounts) column.push(0);
+    for (const column of references) column.push(-1);
+    for (const column of moments) column.push(never);
     tagged.push(false);
     return number;
   }
@@ -136,6 +140,7 @@ export function createColumns(): Columns {
     retainedBy,
     holds,
     subject,
+    pushedAt,
     times(number) {
       const time = (column: readonly number[]) => {
         const at = column[number] as number;

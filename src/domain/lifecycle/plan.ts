@@ -40,7 +40,7 @@ export function createPlan(parts: PlanColumns, stands: LifecyclePlan["stands"]):
     },
     *preview() {
       const acting = ranking.oldestFirst.filter((image) => outcome.verdict[image] === verdict.byRule);
-      const pushedAt = (image: number) => columns.times(image).pushedAt;
+      const pushedAt = (image: number) => columns.pushedAt[image] as number;
       // Mostly they are in this order already; restored images are not.
       acting.sort((one, other) => pushedAt(one) - pushedAt(other) || (digestOf(one) < digestOf(other) ? -1 : 1));
       for (const image of acting) yield decision(image);
@@ -91,7 +91,7 @@ function decisionOf(parts: PlanColumns, image: number): LifecycleDecision {
   return {
     id: columns.ids[image] as number,
     digest: columns.digests[image] as Digest,
-    pushedAt: columns.times(image).pushedAt,
+    pushedAt: columns.pushedAt[image] as number,
     orderedBy: columns.orderedBy[image] as number,
     tagged: columns.tagged[image] as boolean,
     status: statuses[columns.status[image] as number] ?? "ACTIVE",

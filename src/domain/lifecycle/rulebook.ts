@@ -144,7 +144,8 @@ const signatureTag = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 function subjectByTags({ digest, tags }: LifecycleImage): Digest | undefined {
   let hex: string | undefined;
   for (const tag of tags) {
-    const found = signatureTag.exec(tag)?.[1];
+    // Most tags begin otherwise, and this is asked of every one.
+    const found = tag.startsWith("sha256-") ? signatureTag.exec(tag)?.[1] : undefined;
     if (found === undefined || (hex !== undefined && hex !== found)) return undefined;
     hex = found;
   }
