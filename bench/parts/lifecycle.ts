@@ -8,7 +8,8 @@ import { count } from "./seeded-store.ts";
 
 const sizes = [1_000, 10_000, 100_000];
 const dayMs = 86_400_000;
-const now = Date.UTC(2026, 5, 15);
+/** The moment of every evaluation. */
+export const benchNow = Date.UTC(2026, 5, 15);
 
 /** What a busy repository has: releases for ever, branches for a while, what nobody pulls in the archive, the rest for a quarter. */
 export function benchPolicy(): LifecyclePolicy {
@@ -41,7 +42,7 @@ export function* benchImages(size: number): Generator<LifecycleImage> {
     const kind = index % 10;
     const signed = digestOf(index - (kind === 8 ? 6 : 4));
     const tag = [`release-${index}`, `branch-a-${index}`, `branch-${index}-main`, `adhoc-${index}`][(index / 10) & 3];
-    const pushedAt = now - ((index * 7919) % 200) * dayMs - index;
+    const pushedAt = benchNow - ((index * 7919) % 200) * dayMs - index;
     const archived = index % 50 === 9;
     yield {
       id: index,
@@ -61,7 +62,7 @@ export function* benchImages(size: number): Generator<LifecycleImage> {
 
 /** One evaluation, as storage feeds it: page by page. Answers what is done with how many. */
 export function benchLifecycle(policy: LifecyclePolicy, images: readonly LifecycleImage[]): LifecyclePlan {
-  const planner = createPlanner(policy, now);
+  const planner = createPlanner(policy, benchNow);
   for (const image of images) planner.add(image);
   const plan = planner.finish();
   let listed = 0;

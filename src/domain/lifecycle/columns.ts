@@ -3,8 +3,7 @@ import type { Reading, Times } from "./rulebook.ts";
 import type { Hold, ImageStatus, LifecycleImage } from "./types.ts";
 
 /** More than any repository has, so that no repository takes the memory of the process. */
-export const maxImages = 2_000_000;
-export const maxReferences = 8_000_000;
+const limits = { images: 2_000_000, references: 8_000_000 };
 
 export const statuses: readonly ImageStatus[] = ["ACTIVE", "ARCHIVED", "ACTIVATING"];
 export const [active, archived, activating] = [0, 1, 2];
@@ -46,7 +45,8 @@ export interface Columns {
 /** Stands for a time that is not there. */
 const never = Number.NaN;
 
-export function createColumns(): Columns {
+/** @throws RangeError from `add`, beyond the limits */
+export function createColumns({ images: maxImages, references: maxReferences } = limits): Columns {
   const numbers = new Map<Digest, number>();
   const digests: Digest[] = [];
   const has: boolean[] = [];
