@@ -40,6 +40,10 @@ const registrySentences = {
     `The image tag '${tag}' already exists in the '${repository}' repository and cannot be overwritten because the tag is immutable.`,
   ImageDigestMismatch: ({ repository, registry, given }: In & { given: string }) =>
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
+  StorageClassNotSupported: ({ reason }: { reason: string }) =>
+    `The requested image storage class update is not supported. ${reason}.`,
+  ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
+  ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,
@@ -56,6 +60,8 @@ const registrySentences = {
     `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is not available because it is not associated with an image. Unassociated image layers may be cleaned up at any time.`,
   LayerDamaged: ({ repository, registry, digest }: In & { digest: Digest }) =>
     `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is damaged and in quarantine. Push it again to mend it.`,
+  /** `kmsError` is what KMS calls the reason, as in `DisabledException`. */
+  KeyUnusable: ({ reason }: { kmsError: string; reason: string }) => reason,
   LayerReferenced: ({ digest }: { digest: Digest }) =>
     `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
   LayerAlreadyExists: ({ repository, registry, digest }: In & { digest: Digest }) =>

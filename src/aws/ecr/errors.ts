@@ -19,6 +19,9 @@ export const errors = {
   ImageAlreadyExists: ["ImageAlreadyExistsException", 400],
   ImageTagImmutable: ["ImageTagAlreadyExistsException", 400],
   ImageDigestMismatch: ["ImageDigestDoesNotMatchException", 400],
+  StorageClassNotSupported: ["ImageStorageClassUpdateNotSupportedException", 400],
+  ExclusionAlreadyExists: ["ExclusionAlreadyExistsException", 400],
+  ExclusionNotFound: ["ExclusionNotFoundException", 400],
   ImageReferenced: ["InvalidParameterException", 400],
   ManifestInvalid: ["InvalidParameterException", 400],
   ManifestTooLarge: ["InvalidParameterException", 400],
@@ -28,6 +31,7 @@ export const errors = {
   LayerNotFound: ["LayersNotFoundException", 400],
   LayerInaccessible: ["LayerInaccessibleException", 400],
   LayerDamaged: ["LayerInaccessibleException", 400],
+  KeyUnusable: ["KmsException", 400],
   LayerReferenced: ["InvalidParameterException", 400],
   LayerAlreadyExists: ["LayerAlreadyExistsException", 400],
   LayerDigestMismatch: ["InvalidLayerException", 400],
@@ -49,8 +53,9 @@ export const errors = {
 
 export type EcrCode = keyof typeof errors;
 
-/** InvalidLayerPartException says where the next part has to begin. */
+/** InvalidLayerPartException says where the next part has to begin, KmsException what KMS said. */
 export function membersOf(refusal: Refusal): WireError["members"] {
+  if (refusal.is("KeyUnusable")) return { kmsError: refusal.facts.kmsError };
   if (!refusal.is("UploadOutOfOrder") && !refusal.is("UploadSizeMismatch")) return undefined;
   const { account, repository, upload, expected } = refusal.facts;
   return { registryId: account, repositoryName: repository, uploadId: upload, lastValidByteReceived: expected - 1 };

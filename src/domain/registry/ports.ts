@@ -1,4 +1,4 @@
-import type { AccountId, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -32,9 +32,40 @@ export interface StoredBlob extends BlobId {
   readonly sizeBytes: number;
 }
 
+/**
+ * Under which key blobs are sealed. Copies are shared only within one scope. Empty for the server's own key, else what
+ * `scopeOf` (encryption.ts) makes of a repository's encryption.
+ */
+export type KeyScope = string & { readonly keyScope: true };
+
+/** What one blob is sealed with. */
+export interface BlobKey {
+  /** 32 bytes for each layer of encryption. */
+  readonly keys: readonly Uint8Array[];
+  /** What `BlobKeys.open` needs to have them again. It is kept beside the bytes, and of no use to others. */
+  readonly wrapped: Uint8Array;
+}
+
+/** The longest `BlobKey.wrapped`. */
+export const maxWrappedBytes = 384;
+
+/** Makes the keys of single blobs, and opens them again. Asks nobody for permission. */
+export interface BlobKeys {
+  /** Whether what is stored from now on is sealed: not where that is left to an encrypted volume. */
+  seals(scope: KeyScope): boolean;
+  /**
+   * A new key for the copy that comes from `staging`, which is bound to it.
+   * @throws KeyUnusable
+   */
+  make(scope: KeyScope, staging: StagingId): Promise<BlobKey>;
+  /** @throws KeyUnusable; BlobDamaged where `wrapped` was changed, or is of another copy */
+  open(wrapped: Uint8Array, staging: StagingId): Promise<readonly Uint8Array[]>;
+}
+
 /** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
   | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
 
 /** Names the bytes of one upload inside a blob store. Never shown to clients. */
@@ -52,6 +83,17 @@ export interface Appended extends Staged {
   readonly interrupted?: unknown;
 }
 
+export interface AppendOptions {
+  readonly scope: KeyScope;
+  readonly algorithm: DigestAlgorithm;
+  /**
+   * The digest of the first `offset` bytes, as their append answered it. A store that remembers a hash goes on with it
+   * only when it is this one: of bytes that were written and never acknowledged, another process may have put others in
+   * their place. Without it the bytes are hashed again at the commit.
+   */
+  readonly acknowledged?: Digest;
+}
+
 /**
  * Bytes by their digest. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
  * through a link in the metadata, which also says which copy counts.
@@ -59,41 +101,46 @@ export interface Appended extends Staged {
 export interface BlobStore {
   /** Absent is an answer, not an error. */
   stat(blob: BlobId): Promise<StoredBlob | undefined>;
-  /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
+  /**
+   * The whole blob, or a range of it. `undefined` when the store has no such blob.
+   * @throws KeyUnusable, and BlobDamaged for a sealed copy that was changed; where it is changed further on, the stream does
+   */
   read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
-  /** All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none. */
+  /**
+   * All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none, and
+   * as `read` does.
+   */
   bytes(blob: BlobId): Bytes;
-  /** Names a new, empty upload. Costs nothing until bytes are appended. */
-  begin(): Promise<StagingId>;
+  /**
+   * Names a new, empty upload, whose bytes will be sealed under `scope`, as all of its verbs have to be told again. Costs
+   * nothing until bytes are appended. The name tells whether the copy is sealed.
+   */
+  begin(scope: KeyScope): Promise<StagingId>;
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @param acknowledged the digest of the first `offset` bytes, as their append answered it. A store that remembers a
-   *   hash goes on with it only when it is this one: of bytes that were written and never acknowledged, another process
-   *   may have put others in their place. Without it the bytes are hashed again at the commit.
-   * @throws StorageFull when the disk is, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
    */
-  append(
-    staging: StagingId,
-    offset: number,
-    bytes: Bytes,
-    algorithm: DigestAlgorithm,
-    acknowledged?: Digest,
-  ): Promise<Appended>;
+  append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
   staged(staging: StagingId, sizeBytes: number): Bytes;
   /**
    * Publishes the first `staged.sizeBytes` bytes as a new copy under `digest`, all or nothing; durable when it returns.
    * Compares the digest first, from `staged.digest` or by reading the bytes again. Safe to repeat for one upload.
-   * @throws LayerDigestMismatch, and keeps the upload
+   * @throws LayerDigestMismatch, and keeps the upload; KeyUnusable
    */
-  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob>;
+  commit(staging: StagingId, digest: Digest, staged: Staged, scope: KeyScope): Promise<StoredBlob>;
   /**
    * `append` from the beginning and `commit` in one, with less work for the disk: for content that comes whole. When the
    * source ends early there is no `blob`, and what came is staged.
-   * @throws LayerDigestMismatch, and keeps the upload; StorageFull
+   * @throws LayerDigestMismatch, and keeps the upload; StorageFull, KeyUnusable
    */
-  store(staging: StagingId, digest: Digest, bytes: Bytes): Promise<Appended & { readonly blob?: StoredBlob }>;
+  store(
+    staging: StagingId,
+    digest: Digest,
+    bytes: Bytes,
+    scope: KeyScope,
+  ): Promise<Appended & { readonly blob?: StoredBlob }>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
   /**
@@ -120,9 +167,9 @@ export interface ListedBlob extends StoredBlob {
  * The work may run again when the database asks for a retry, so it does no network or blob work and changes nothing
  * but through its argument.
  */
-export interface Metadata {
-  readonly read: Nouns;
-  transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+export interface Metadata<All extends Nouns = Nouns> {
+  readonly read: All;
+  transact<Result>(work: (nouns: All) => Promise<Result>, options?: TransactOptions): Promise<Result>;
   /** Round trip to the database; throws when it is out of reach. */
   ping(): Promise<void>;
   /** What the database finds wrong with its own files, a line each. Reads all of them. */
@@ -143,6 +190,7 @@ export interface Nouns {
   readonly tags: Tags;
   readonly settings: AccountSettings;
   readonly registryPolicies: RegistryPolicies;
+  readonly pullTimeExclusions: PullTimeExclusions;
   readonly blobs: BlobRecords;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
@@ -163,13 +211,29 @@ export interface RepositorySettings {
   readonly policyBindings?: PrincipalBindings;
 }
 
+/** How a repository's layers are sealed: by the server's own key, or by one that its users manage. */
+export type Encryption =
+  | { readonly type: "AES256" }
+  | {
+      readonly type: "KMS" | "KMS_DSSE";
+      /** ARN of a KMS key of the same registry's region. */
+      readonly key: Arn;
+      /** Ids of the key's grants that let the registry use it for this repository. */
+      readonly grants: readonly string[];
+    };
+
 export interface Repository extends RepositorySettings {
   /** A re-created repository has another id: old grants and uploads do not open it. */
   readonly id: number;
   readonly registry: Registry;
   readonly name: RepositoryName;
   readonly createdAt: Date;
+  /** Fixed when the repository is made. */
+  readonly encryption: Encryption;
 }
+
+/** A repository as what layers are linked to. */
+export type LinkTarget = Pick<Repository, "id" | "encryption">;
 
 export interface Page<Key> {
   /** The last key of the page before; absent for the first. */
@@ -203,6 +267,8 @@ export interface LayerLink extends StoredBlob {
   readonly mediaType?: string;
   /** Whether an image in this repository refers to the layer. */
   readonly inImage: boolean;
+  /** Whether images do, and none of them is active: nobody may read the layer then. */
+  readonly isArchived: boolean;
   /** Since when the link waits for its removal, because no image needs it. Perhaps one does by now. */
   readonly unreferencedSince?: Date;
   /** Whether the bytes were found damaged: they are not served, and count as missing until they are pushed again. */
@@ -215,15 +281,20 @@ export interface LayerLinks {
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<LayerLink[]>;
   /**
    * Safe to repeat. Where the content is known already, and sound, the known copy stays and `blob` is not needed.
-   * A link that waits for its removal is rescued.
+   * A link that waits for its removal is rescued. Known is what is known in the repository's key scope.
    */
-  link(repositoryId: number, blob: StoredBlob, at: Date): Promise<Linked>;
+  link(repository: LinkTarget, blob: StoredBlob, at: Date): Promise<Linked>;
   /** Lets the links that wait for their removal wait anew from `at` on: somebody relies on them. */
   touch(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
   /** Answers whether there was a link. Fails, and rolls back, when an image refers to the layer: ask `find` before. */
   unlink(repositoryId: number, digest: Digest, at: Date): Promise<boolean>;
-  /** Repositories of the registry that have the blob, at most `limit`, oldest link first. */
-  holders(registry: Registry, digest: Digest, limit: number): Promise<{ repository: Repository; sizeBytes: number }[]>;
+  /** Repositories of the registry that have the blob in this scope, at most `limit`, oldest link first. */
+  holders(
+    registry: Registry,
+    digest: Digest,
+    scope: KeyScope,
+    limit: number,
+  ): Promise<{ repository: Repository; sizeBytes: number }[]>;
 }
 
 export interface Linked {
@@ -320,7 +391,17 @@ export interface Image extends ImageFacts {
   readonly repositoryId: number;
   readonly pushedAt: Date;
   readonly lastPulledAt?: Date;
+  readonly status: ImageStatus;
+  readonly lastArchivedAt?: Date;
+  readonly lastActivatedAt?: Date;
 }
+
+/** Only an active image can be pulled. One that is activating is on its way out of the archive. */
+export type ImageStatus = "ACTIVE" | "ACTIVATING" | "ARCHIVED";
+export type ImageStatusFilter = ImageStatus | "ANY";
+
+/** An image as what changes its status has to know it. */
+export type ImageState = Pick<Image, "id" | "repositoryId" | "digest" | "artifactType" | "subject" | "status">;
 
 export interface NewImage extends ImageFacts {
   readonly repositoryId: number;
@@ -346,30 +427,38 @@ export interface Images {
   find(repositoryId: number, digest: Digest): Promise<Image | undefined>;
   /** Those of `digests` that the repository has, in no order. */
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /** `findMany` inside a transaction: nobody changes their status until it ends. */
+  keepMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /** `find` inside a transaction that may change the image's status: others that would, or that rely on it, wait. */
+  lock(repositoryId: number, digest: Digest): Promise<Image | undefined>;
   /**
-   * What a tag or a digest means now, found with one query. `undefined` without the repository; without the image only
-   * that is missing.
+   * What a tag or a digest means now to somebody who pulls, found with one query: images that are not active are not
+   * found. `undefined` without the repository; without the image only that is missing.
    */
   locate(
     registry: Registry,
     name: RepositoryName,
     reference: { digest: Digest } | { tag: Tag },
-  ): Promise<{ repositoryId: number; image?: LocatedImage } | undefined>;
+  ): Promise<{ repositoryId: number; encryption: Encryption; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
-  /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
-  put(image: NewImage): Promise<{ id: number; created: boolean }>;
+  /**
+   * Adds the image with its references, as an active one. Answers `created: false` and the status of what is there when
+   * the digest is there already; nothing changes then, and nobody else changes its status until the transaction ends.
+   */
+  put(image: NewImage): Promise<{ id: number; created: boolean; status: ImageStatus }>;
   /** Removes image, tags and references. Fails, and rolls back, when an index refers to it: ask `parents` before. */
   delete(image: Pick<Image, "id" | "repositoryId">, at: Date): Promise<void>;
   /** Indexes that list the image, at most `limit`. */
   parents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
-  /** By id, which is the order of the first push. */
-  list(repositoryId: number, filter: TagStatus, page: Page<number>): Promise<Image[]>;
+  /** By id, which is the order of the first push. Without `status`, those of any. */
+  list(repositoryId: number, filter: TagStatus, page: Page<number>, status?: ImageStatusFilter): Promise<Image[]>;
   /** One entry per tag, and one for each untagged image; by image id, then tag. */
   listIds(
     repositoryId: number,
     filter: TagStatus,
     page: Page<{ imageId: number; tag?: Tag }>,
+    status?: ImageStatusFilter,
   ): Promise<{ imageId: number; digest: Digest; tag?: Tag }[]>;
   /** Manifests whose subject is `subject`, by id; only those with one of `artifactTypes`, if given. */
   referrers(
@@ -377,7 +466,24 @@ export interface Images {
     subject: Digest,
     artifactTypes: readonly string[] | undefined,
     page: Page<number>,
+    status?: ImageStatusFilter,
   ): Promise<Image[]>;
+  /** At most `limit` of the images with this status whose subject is one of `subjects`, in no order. */
+  referrersOf(
+    repositoryId: number,
+    subjects: readonly Digest[],
+    status: ImageStatus,
+    limit: number,
+  ): Promise<ImageState[]>;
+  /** At most `limit` of the images with this status that the indexes `imageIds` list, in no order. */
+  childrenOf(imageIds: readonly number[], status: ImageStatus, limit: number): Promise<ImageState[]>;
+  /** Indexes that list the image and are not archived, at most `limit`. */
+  openParents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
+  /**
+   * Gives images another status. `at` is when they came into the archive or out of it. Their tags and layers follow, and
+   * the blobs that may have to go to another store now wait for somebody to look.
+   */
+  setStatus(imageIds: readonly number[], status: ImageStatus, at: Date): Promise<void>;
   count(repositoryId: number): Promise<number>;
   isEmpty(repositoryId: number): Promise<boolean>;
   /** Never moves a pull time back. Images that are gone are passed over. */
@@ -408,9 +514,9 @@ export interface Tags {
   /** The tags of each image, in order of tag; images without tags have no entry. */
   ofImages(imageIds: readonly number[]): Promise<Map<number, Tag[]>>;
   countOfImage(imageId: number): Promise<number>;
-  /** By tag, ascending by byte value. */
+  /** Of active images, by tag, ascending by byte value. */
   list(repositoryId: number, page: Page<Tag | string>): Promise<Tag[]>;
-  /** Creates or moves. */
+  /** Creates or moves. To an active image: whoever tags an image makes it one first. */
   set(repositoryId: number, tag: Tag, image: { id: number; digest: Digest }, at: Date): Promise<void>;
   delete(repositoryId: number, tag: Tag): Promise<void>;
   record(move: TagMove): Promise<void>;
@@ -435,25 +541,42 @@ export interface RegistryPolicies {
   delete(registry: Registry): Promise<boolean>;
 }
 
+/** Whose pulls leave no trace in the images that they pull. By the ARNs of users and roles. */
+export interface PullTimeExclusions {
+  /** By ARN, ascending by byte value. */
+  list(registry: Registry, page: Page<string>): Promise<Arn[]>;
+  count(registry: Registry): Promise<number>;
+  /** Answers whether it was not there. */
+  add(registry: Registry, principal: Arn, at: Date): Promise<boolean>;
+  /** Answers whether it was there. */
+  remove(registry: Registry, principal: Arn): Promise<boolean>;
+}
+
 export interface AccountSettings {
   get(registry: Registry, name: string): Promise<string | undefined>;
   set(registry: Registry, name: string, value: string): Promise<void>;
 }
 
-export interface BlobRecord extends StoredBlob {
+/** Content as it is known under one key. */
+export interface BlobName {
+  readonly digest: Digest;
+  readonly scope: KeyScope;
+}
+
+export interface BlobRecord extends StoredBlob, BlobName {
   /** Since when nobody may read the bytes, because they are damaged. */
   readonly quarantinedAt?: Date;
 }
 
 /** What the metadata knows of blobs, whoever has links to them. */
 export interface BlobRecords {
-  find(digest: Digest): Promise<BlobRecord | undefined>;
-  /** By digest, ascending by byte value. */
-  list(page: Page<Digest>): Promise<BlobRecord[]>;
-  /** By digest. */
-  quarantined(page: Page<Digest>): Promise<BlobRecord[]>;
+  find(name: BlobName): Promise<BlobRecord | undefined>;
+  /** By digest and scope, ascending by byte value. */
+  list(page: Page<BlobName>): Promise<BlobRecord[]>;
+  /** By digest and scope. */
+  quarantined(page: Page<BlobName>): Promise<BlobRecord[]>;
   /** Repositories that have a link, at most `limit`, oldest link first. */
-  holders(digest: Digest, limit: number): Promise<Repository[]>;
+  holders(name: BlobName, limit: number): Promise<Repository[]>;
   /** Keeps everybody from this copy. Answers whether it was the one that counts, and open until now. */
   quarantine(blob: BlobId, at: Date): Promise<boolean>;
   /** Opens it again. Answers whether it was in quarantine. */
@@ -462,10 +585,16 @@ export interface BlobRecords {
    * Puts this copy in the place of one in quarantine, which is noted as to be removed. Answers whether there was one;
    * if not, nobody names the copy.
    */
-  heal(blob: StoredBlob): Promise<boolean>;
+  heal(blob: StoredBlob & BlobName): Promise<boolean>;
   /**
-   * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
-   * that is left of the content.
+   * Puts this copy in the place of `old`, which counts and is sound. The old one is noted as to be removed at
+   * `removeAt`: somebody may just be about to read it. Answers whether it was the one that counts; if not, nobody names
+   * the copy.
+   */
+  replace(old: BlobId, blob: StoredBlob & BlobName, removeAt: Date): Promise<boolean>;
+  /**
+   * Those of `blobs` that nothing names, and that nobody will miss: other copies of what is in quarantine, under
+   * whichever key, may be all that is left of the content. What is noted as to be removed is named by that.
    */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
@@ -503,12 +632,12 @@ export interface Garbage {
    * Answers whether it is forgotten.
    */
   forget(blob: UnlinkedBlob, before: Date): Promise<boolean>;
-  /** Copies whose bytes are to be removed, by digest and generation. */
-  removals(page: Page<BlobId>): Promise<StoredBlob[]>;
+  /** Copies whose bytes are to be removed, by digest and generation; only those that are due by then, if given. */
+  removals(page: Page<BlobId>, dueBy?: Date): Promise<StoredBlob[]>;
   /** Their bytes are gone. */
   removed(blobs: readonly BlobId[]): Promise<void>;
-  /** What a collection with this `before` would free if nothing else happened, by digest. */
-  forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
+  /** What a collection with this `before` would free if nothing else happened, by digest and scope. */
+  forecast(before: Date, page: Page<BlobName>): Promise<(StoredBlob & BlobName)[]>;
   waiting(): Promise<{ links: number; blobs: number; removals: number }>;
 }
 
@@ -552,7 +681,7 @@ export interface Inspection {
   tags(page: Page<{ repositoryId: number; tag: Tag }>): Promise<InspectedTag[]>;
   /** Images that refer to the blob, at most `limit`, and repositories that have it for no image. */
   dependents(
-    digest: Digest,
+    name: BlobName,
     limit: number,
   ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
   /** Counts the tags of an image anew. */

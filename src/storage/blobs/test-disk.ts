@@ -92,7 +92,10 @@ export class ModelDisk implements Disk {
       folder.entries.set(basename(path), empty);
     }
     const node = this.#node(path);
-    return "entries" in node ? openFolder(node) : this.#openFile(node);
+    if ("entries" in node) return openFolder(node);
+    const file = this.#openFile(node);
+    if (flags & constants.O_TRUNC) await file.truncate(0);
+    return file;
   }
   async stat(path: string): Promise<DiskStat> {
     return statOf(this.#file(path));
@@ -192,7 +195,7 @@ function survivingFile({ content, synced, ...times }: FileNode, survivors: Survi
 }
 
 function statOf({ content, mtimeMs, ctimeMs }: FileNode): DiskStat {
-  return { size: content.length, mtimeMs, ctimeMs };
+  return { size: content.length, mtimeMs, ctimeMs, isFile: () => true };
 }
 
 function openFolder(folder: FolderNode): DiskFile {
