@@ -13,6 +13,7 @@ import { machineFacts } from "./machine.ts";
 import { type Options, type Part, readOptions } from "./options.ts";
 import { measureGc } from "./parts/gc.ts";
 import { measureLayers } from "./parts/layers.ts";
+import { measureLifecycle } from "./parts/lifecycle.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measurePages } from "./parts/pages.ts";
 import { measurePolicies } from "./parts/policies.ts";
@@ -104,6 +105,7 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
   if (wants("gc")) await measureGc(bench);
   if (wants("policies")) await measurePolicies(bench);
   if (wants("policy")) await measurePolicy(bench);
+  if (wants("lifecycle")) await measureLifecycle(bench);
 }
 
 function inner(name: string): string {

@@ -11,6 +11,7 @@ export const parts = [
   "gc",
   "policy",
   "policies",
+  "lifecycle",
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -65,6 +66,7 @@ The parts:
   policies    pulls of a manifest and of a small layer by the root user, and by a user and a role's session with policies
               of every kind
   policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
+  lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
   distribution      BENCH_DISTRIBUTION    docker-registry (Debian's package of that name)

@@ -51,6 +51,11 @@ export function targetsOf(figures: readonly Figure[], options: { images: number;
         return { name: `${pull}, CPU, ${who} / root`, value: known(cost(who) / cost("root")), atMost: 1.1 };
       }),
     ),
+    {
+      name: `lifecycle evaluation of ${count(100_000)} images, ms`,
+      value: value("lifecycle evaluation, ms", `berth, ${count(100_000)} images`),
+      atMost: 1000,
+    },
     ...pageRatios(figures, options.images),
   ];
   return promised.flatMap(({ name, value: measured, atMost, atLeast }) => {
