@@ -1,8 +1,17 @@
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
-import type { JobMetadata } from "./domain/jobs/ports.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
 import { schedule } from "./domain/jobs/schedules.ts";
+import { noRetention } from "./domain/lifecycle/ports.ts";
+import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
+import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
+import type { Metadata, Nouns } from "./domain/registry/ports.ts";
+import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
+import { recordLifecycle } from "./jobs/lifecycle-events.ts";
+import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -15,7 +24,12 @@ import type { Metrics } from "./server/metrics.ts";
  */
 
 export interface BackgroundParts {
-  readonly stores: Omit<Stores, "metadata"> & { readonly metadata: JobMetadata & Stores["metadata"] };
+  readonly stores: Omit<Stores, "metadata"> & { readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata };
+  readonly home: Registry;
+  readonly settings: {
+    /** From one evaluation of a lifecycle policy to the next. */
+    readonly lifecycle: { readonly interval: number };
+  };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
   /** Names this process among all that share the database. */
@@ -24,8 +38,17 @@ export interface BackgroundParts {
 
 const hours = 60 * 60_000;
 
-function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
+function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
+  const { metadata, clock } = stores;
+  const lifecycle = { metadata, clock, retention: noRetention, record: recordLifecycle(audit, clock) };
   return [
+    evaluateLifecycleHandler({ ...lifecycle, everyMs: settings.lifecycle.interval }, (evaluated, { account, name }) => {
+      if (evaluated.acted + evaluated.failed > 0) {
+        log.info({ account, repository: name, ...evaluated }, "a lifecycle policy was evaluated");
+      }
+    }),
+    previewLifecycleHandler(lifecycle),
+    forgetPreviewHandler(lifecycle),
     sweepStraysHandler(stores, (swept) => {
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
@@ -40,18 +63,25 @@ const schedules: readonly { readonly kind: JobKind<Record<string, never>>; reado
 
 /** In one of the processes that share a port. Machines that share a database each do it. */
 export async function startBackground(parts: BackgroundParts): Promise<Runner> {
-  const { stores, metrics, log, worker } = parts;
+  const { stores, home, settings, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
     for (const { kind, everyMs } of schedules) await schedule(nouns, kind, {}, { everyMs, now: clock() });
   });
-  return startRunner({
+  await alignEvaluations(metadata, { everyMs: settings.lifecycle.interval, now: clock() });
+  const audit = createTrail({ metadata, home, clock, log });
+  const runner = await startRunner({
     metadata,
     clock,
     log,
     worker,
-    handlers: handlersOf(parts),
+    handlers: handlersOf(parts, audit),
     ended: metrics.jobEnded,
     counted: metrics.jobsCounted,
   });
+  async function stop() {
+    await runner.stop();
+    await audit.close();
+  }
+  return { ...runner, stop };
 }

@@ -49,6 +49,7 @@ test("nothing given: the defaults", () => {
     kms: { masterKey: undefined },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
+    lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
@@ -92,6 +93,8 @@ uploadExpiryHours: 1
 gc:
   grace: 90m
   every: 1s
+lifecycle:
+  interval: 12h
 audit:
   retention: 0
   pulls: false
@@ -131,6 +134,7 @@ audit:
     kms: { masterKey: undefined },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
+    lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",

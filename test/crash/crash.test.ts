@@ -48,7 +48,7 @@ function withoutSync(disk: Disk, part: string): Disk {
 
 const always = new Date(8.64e15);
 
-function withoutSecondLook(nouns: Nouns): Nouns {
+function withoutSecondLook<All extends Nouns>(nouns: All): All {
   const { garbage } = nouns;
   return { ...nouns, garbage: { ...garbage, unlink: (link) => garbage.unlink(link, always) } };
 }

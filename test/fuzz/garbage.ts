@@ -14,11 +14,12 @@ import {
 import { collectGarbage, strayAfterMs, sweepStrays } from "../../src/domain/registry/collection.ts";
 import { createImages } from "../../src/domain/registry/images.ts";
 import { createLayers } from "../../src/domain/registry/layers.ts";
-import type { BlobStore, Content, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Content } from "../../src/domain/registry/ports.ts";
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { createRandom, type Random } from "../support/random.ts";
 
 /**
@@ -27,7 +28,7 @@ import { createRandom, type Random } from "../support/random.ts";
  * of the manifests name, read here by a parser of its own, and what a client was told of within the time of grace.
  */
 export interface GarbageFuzz {
-  readonly metadata: Metadata;
+  readonly metadata: AllMetadata;
   /** Told the time by `clock`, because it dates what comes into the store. */
   openBlobs(clock: () => Date): BlobStore;
   readonly seed: number;

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
+import type { AllMetadata } from "../../storage/metadata/metadata.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
 import { decisionParts, rootAccess } from "../testing.ts";
 import { collectGarbage } from "./collection.ts";
 import { createLayers } from "./layers.ts";
-import type { Metadata } from "./ports.ts";
 import { createRepositories } from "./repositories.ts";
 
 const graceMs = 24 * 3_600_000;
@@ -28,7 +28,7 @@ test("a layer that is collected while somebody asks for it is not there", async 
       await sound.close();
     },
   });
-  const metadata: Metadata = {
+  const metadata: AllMetadata = {
     ...sound,
     async transact(work, options) {
       const before = beforeNext;

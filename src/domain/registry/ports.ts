@@ -1,4 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { LifecycleNouns } from "./lifecycle-ports.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -182,7 +183,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns {
+export interface Nouns extends LifecycleNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;
