@@ -9,9 +9,9 @@ import {
   PutLifecyclePolicyCommand,
   StartLifecyclePolicyPreviewCommand,
 } from "@aws-sdk/client-ecr";
-import { evaluateLifecycle } from "../src/domain/registry/lifecycle-jobs.ts";
-import { account, type InProcess, inProcess } from "./support/berth.ts";
-import { createLifecycleRunner, type LifecycleRunner } from "./support/lifecycle.ts";
+import { evaluateLifecycle } from "../../src/domain/registry/lifecycle-jobs.ts";
+import { account, type InProcess, inProcess } from "../support/berth.ts";
+import { createLifecycleRunner, type LifecycleRunner } from "../support/lifecycle.ts";
 
 const dayMs = 24 * 60 * 60_000;
 const repositoryName = "app";
