@@ -95,7 +95,9 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
       const removed: StoredBlob[] = [];
       await eachOf(page, async (blob) => {
         try {
-          collected.bytes += await blobs.remove(blob);
+          // Not in one line: others add to it meanwhile.
+          const freed = await blobs.remove(blob);
+          collected.bytes += freed;
           removed.push(blob);
         } catch (error) {
           failed?.(blob, error);

@@ -18,7 +18,7 @@ export interface PreviewJob extends RepositoryOfJob {
 }
 
 /** Acts on what the policy of a repository says. Scheduled as long as there is a policy. */
-export const evaluateLifecycle = jobKind<EvaluationJob>("lifecycle.evaluate", { maxAttempts: 5 });
+export const evaluateLifecycle = jobKind<EvaluationJob>("lifecycle.evaluate");
 /** Finds out what a policy would do. */
 export const previewLifecycle = jobKind<PreviewJob>("lifecycle.preview", { maxAttempts: 3 });
 /** Drops the results of a preview, when their time is over. */
