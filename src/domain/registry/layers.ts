@@ -8,15 +8,18 @@ import { createUploads, type UploadParts, type UploadService } from "./uploads.t
 
 /** Layers, configs and other blobs: everything in an image but its manifests. */
 export interface LayerService extends UploadService {
-  /** Those of `digests` that the repository has, and sound. */
+  /** Those of `digests` that the repository has, and sound. Some may be archived. */
   present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<readonly LayerLink[]>;
-  /** A damaged layer counts as missing, so that clients push it again, which mends it. @throws LayerNotFound */
+  /**
+   * A damaged layer counts as missing, so that clients push it again, which mends it; and so does an archived one.
+   * @throws LayerNotFound
+   */
   stat(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
   /** @throws LayerNotFound, LayerDamaged, and LayerInaccessible for a layer that no image refers to */
   downloadable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
   /**
    * @param rangeOf which part of the layer is wanted, by its size; all of it without
-   * @throws LayerNotFound, LayerDamaged
+   * @throws LayerNotFound, LayerDamaged, KeyUnusable
    */
   read(
     granted: Granted,
@@ -33,7 +36,7 @@ export interface LayerService extends UploadService {
 const putOffAfterMs = 60_000;
 
 export function createLayers(parts: UploadParts): LayerService {
-  const { metadata, blobs, clock } = parts;
+  const { metadata, blobs, keys, clock } = parts;
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
 
@@ -43,9 +46,11 @@ export function createLayers(parts: UploadParts): LayerService {
     return link;
   }
 
-  async function readable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink> {
-    const link = await find(granted, await repositoryOf(granted, name), digest);
-    if (link.quarantined) throw refuse("LayerDamaged", { repository: name, registry: granted.registry, digest });
+  async function readable(granted: Granted, repository: Repository, digest: Digest): Promise<LayerLink> {
+    const link = await find(granted, repository, digest);
+    const facts = { repository: repository.name, registry: granted.registry, digest };
+    if (link.isArchived) throw refuse("LayerNotFound", facts);
+    if (link.quarantined) throw refuse("LayerDamaged", facts);
     return link;
   }
 
@@ -78,18 +83,21 @@ export function createLayers(parts: UploadParts): LayerService {
     async stat(granted, name, digest) {
       const repository = await repositoryOf(granted, name);
       const link = await find(granted, repository, digest);
-      if (link.quarantined) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+      const isMissing = link.quarantined || link.isArchived;
+      if (isMissing) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
       const [kept] = await putOff(repository.id, [link]);
       if (!kept) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
       return kept;
     },
     async downloadable(granted, name, digest) {
-      const link = await readable(granted, name, digest);
+      const link = await readable(granted, await repositoryOf(granted, name), digest);
       if (!link.inImage) throw refuse("LayerInaccessible", { repository: name, registry: granted.registry, digest });
       return link;
     },
     async read(granted, name, digest, rangeOf = () => undefined) {
-      const layer = await readable(granted, name, digest);
+      const repository = await repositoryOf(granted, name);
+      const layer = await readable(granted, repository, digest);
+      await keys.mayPull(repository);
       const range = rangeOf(layer.sizeBytes);
       const content = await blobs.read(layer, range);
       if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
@@ -108,7 +116,7 @@ export function createLayers(parts: UploadParts): LayerService {
         await layers.unlink(repository.id, digest, clock());
       });
     },
-    mount: createMounts({ metadata, clock }),
+    mount: createMounts({ metadata, keys, clock }),
     ...createUploads(parts),
   };
 }

@@ -23,8 +23,9 @@ import type {
   UploadProgress,
 } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 
-/** How layers come in: in parts, whole with the last request, or whole in one. */
+/** How layers come in: in parts, whole with the last request, or whole in one. Whatever takes bytes throws KeyUnusable. */
 export interface UploadService {
   /** @throws TooManyUploads when the principal has as many unfinished uploads as one may have */
   begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
@@ -81,6 +82,7 @@ interface Claim {
 export interface UploadParts {
   readonly metadata: Metadata;
   readonly blobs: BlobStore;
+  readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly clock: () => Date;
   /**
    * Unfinished uploads that one principal may have. On PostgreSQL, uploads that begin at the same moment do not see each
@@ -89,12 +91,19 @@ export interface UploadParts {
   readonly maxOpenUploads?: number;
 }
 
-export function createUploads({ metadata, blobs, clock, maxOpenUploads }: UploadParts): UploadService {
+export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: UploadParts): UploadService {
   /** Upload sessions may lose their last moments in a power cut: nobody was told that the content is safe. */
   const session = { durable: false };
 
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
+
+  /** The repository, if its key lets content in. */
+  async function sealing(granted: Granted, name: RepositoryName): Promise<Repository> {
+    const repository = await repositoryOf(granted, name);
+    await keys.mayPush(repository);
+    return repository;
+  }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
   async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
@@ -247,6 +256,16 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     await blobs.abort(upload.staging);
   }
 
+  /**
+   * Of a writer's own copy and the bytes that it copied, what nobody needs any more. While an upload is in the hands of
+   * another writer, that one may still have to copy the bytes that the upload names.
+   */
+  async function dropOther(held: Claim, { id, staging }: Upload, kept: boolean): Promise<void> {
+    const isOwn = staging !== held.upload.staging;
+    if (kept && isOwn) await blobs.abort(held.upload.staging);
+    if (!kept && (isOwn || !(await metadata.read.uploads.find(id)))) await blobs.abort(staging);
+  }
+
   /** Which of the digests the staged bytes have. */
   async function choose({ staging }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
     const [only] = digests;
@@ -263,7 +282,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
   return {
     async begin(granted, name, algorithm = "sha256") {
       const { account, arn, userId: id } = granted.caller.principal;
-      const { encryption } = await repositoryOf(granted, name);
+      const { encryption } = await sealing(granted, name);
       const staging = await blobs.begin(scopeOf(encryption));
       return metadata.transact(async ({ repositories, uploads }) => {
         const repository = await existing(repositories, granted.registry, name);
@@ -293,7 +312,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     },
     status: own,
     async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
-      const scope = scopeOf((await repositoryOf(granted, name)).encryption);
+      const scope = scopeOf((await sealing(granted, name)).encryption);
       const held = await claim(granted, name, id);
       return holding(held, async () => {
         const upload = held.displaced ? await moveAway(held.upload, scope) : held.upload;
@@ -305,18 +324,16 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
           const { account } = granted.registry;
           throw refuse("UploadSizeMismatch", { declaredBytes, receivedBytes, ...position, account });
         }
+        // A client that went before it sent anything leaves no file behind. Later it may be the next writer's.
+        if (appended.sizeBytes === 0) await blobs.abort(upload.staging);
         const progress = progressOf(upload, appended, clock());
         const kept = await release(held, progress);
-        // A client that went before it sent anything leaves no file behind.
-        if (kept && appended.sizeBytes === 0) await blobs.abort(upload.staging);
-        if (upload.staging !== held.upload.staging) await blobs.abort(held.upload.staging);
+        await dropOther(held, upload, kept);
         if (appended.interrupted instanceof Refusal) throw appended.interrupted;
         if (appended.interrupted !== undefined) {
           throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
         }
         if (!kept) {
-          // Gone with its repository, or taken over by a writer that has its own copy of the bytes.
-          await blobs.abort(upload.staging);
           await own(granted, name, id);
           throw refuse("UploadBusy", { upload: id });
         }
@@ -324,7 +341,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       });
     },
     async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const alreadyThere = (digest: Digest) =>
         refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest });
       const [only] = digests;
@@ -346,6 +363,8 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
         const blob = await receive(held, upload, digests, bytes, scope);
         const isNew = await publish(granted, repository, blob, upload);
+        // What this leaves behind when it fails is found as abandoned.
+        await dropOther(held, upload, true).catch(() => {});
         if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
         return blob;
       });
@@ -355,7 +374,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       await holding(held, () => drop(held.upload));
     },
     async push(granted, name, digest, bytes) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const { blob } = await storeWhole(granted, repository, digest, bytes);
       return blob;
     },

@@ -403,6 +403,7 @@ function layersContract(opened: () => Metadata): void {
       ...copyOf(blob, 2 ** 40),
       mediaType: undefined,
       inImage: false,
+      isArchived: false,
       unreferencedSince: at(1),
       quarantined: false,
     });
@@ -754,9 +755,10 @@ function imagesContract(opened: () => Metadata): void {
         ...facts,
       }),
     );
-    expect(put).toEqual({ id: expect.any(Number), created: true });
+    expect(put).toEqual({ id: expect.any(Number), created: true, status: "ACTIVE" });
     const found = await metadata.read.images.find(id, facts.digest);
-    expect(found).toEqual({ id: put.id, repositoryId: id, lastPulledAt: undefined, ...facts });
+    const inStandard = { status: "ACTIVE", lastArchivedAt: undefined, lastActivatedAt: undefined } as const;
+    expect(found).toEqual({ id: put.id, repositoryId: id, lastPulledAt: undefined, ...inStandard, ...facts });
     const plain = await metadata.read.images.find(id, child.digest);
     expect(plain).toMatchObject({ artifactType: undefined, subject: undefined, annotations: undefined });
   });
@@ -806,7 +808,8 @@ function imagesContract(opened: () => Metadata): void {
     await metadata.transact((nouns) => nouns.images.pulled(new Map([[image.id, at(9)]])));
     const before = await metadata.read.images.find(id, image.digest);
     const again = { ...image, annotations: {}, manifest: Uint8Array.of(9), mediaType: "other", pushedAt: at(100) };
-    expect(await metadata.transact((nouns) => nouns.images.put(again))).toEqual({ id: image.id, created: false });
+    const present = { id: image.id, created: false, status: "ACTIVE" } as const;
+    expect(await metadata.transact((nouns) => nouns.images.put(again))).toEqual(present);
     expect(await metadata.read.images.find(id, image.digest)).toEqual(before);
     expect((await metadata.read.images.manifest(id, { digest: image.digest }))?.manifest).toEqual(image.manifest);
   });
@@ -874,15 +877,16 @@ function imagesContract(opened: () => Metadata): void {
     const image = await push(metadata, id);
     await setTag(metadata, id, "v1", image);
     const { locate } = metadata.read.images;
+    const encryption = { type: "AES256" } as const;
     const located = { imageId: image.id, digest: image.digest, mediaType: manifestType };
     for (const reference of [{ tag: tag("v1") }, { digest: image.digest }]) {
-      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, image: located });
-      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id });
+      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, encryption, image: located });
+      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id, encryption });
       expect(await locate(newRegistry(), name, reference)).toBeUndefined();
       expect(await locate(registry, repositoryName("none"), reference)).toBeUndefined();
     }
-    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id });
-    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id });
+    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id, encryption });
+    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id, encryption });
     await metadata.transact((nouns) => nouns.repositories.delete(id));
     expect(await locate(registry, name, { tag: tag("v1") })).toBeUndefined();
   });
@@ -1672,10 +1676,12 @@ function blobRecordsContract(opened: () => Metadata): void {
 
     const healed = await metadata.transact((nouns) => nouns.layers.link(plain(id), copyOf(blob, 11, "sound"), at(6)));
     expect(healed).toEqual({ isNew: true, generation: "sound" as Generation });
-    expect(await strays()).toEqual([copyOf(blob)]);
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: false, sizeBytes: 11 });
     const removals = await metadata.read.garbage.removals({ limit: 1000 });
     expect(removals).toContainEqual(copyOf(blob));
+    expect(await strays()).toEqual([]);
+    await metadata.transact((nouns) => nouns.garbage.removed([copyOf(blob)]));
+    expect(await strays()).toEqual([copyOf(blob)]);
   });
 
   test("another copy takes the place of a damaged one, and of no other", async () => {
