@@ -119,7 +119,8 @@ export interface BlobStore {
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged, or are
+   *   sealed and cannot be opened any more
    */
   append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */

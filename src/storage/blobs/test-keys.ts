@@ -1,25 +1,24 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { BlobDamaged } from "../../domain/registry/encryption.ts";
 import type { BlobKeys, KeyScope } from "../../domain/registry/ports.ts";
 
 export interface TestKeys extends BlobKeys {
   /** Thrown by the verbs while it is set: a key that cannot be used. */
   failure: Error | undefined;
-  /** Forgets the keys of all scopes. */
+  /** From now on the key of every scope is another. */
   lose(): void;
 }
 
-/** Keys of blobs under one AES key for each scope, in memory. Scopes that begin with `KMS_DSSE` have two layers. */
+/**
+ * Keys of blobs under one AES key for each scope, the same in every process. Scopes that begin with `KMS_DSSE` have two
+ * layers.
+ */
 export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
-  const scopes = new Map<KeyScope, Buffer>();
-  const keyOf = (scope: KeyScope) => {
-    const key = scopes.get(scope) ?? randomBytes(32);
-    scopes.set(scope, key);
-    return key;
-  };
+  let losses = 0;
+  const keyOf = (scope: KeyScope) => createHash("sha256").update(`${losses} ${scope}`).digest();
   const keys: TestKeys = {
     failure: undefined,
-    lose: () => scopes.clear(),
+    lose: () => void losses++,
     seals: () => seals,
     async make(scope, staging) {
       if (keys.failure) throw keys.failure;
