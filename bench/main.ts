@@ -114,8 +114,8 @@ function inner(name: string): string {
 
 /** Random bytes: nothing that compresses, and no two megabytes alike. */
 function makeLayer({ options: { sizeMib, rounds }, progress }: Bench): string {
-  // Each of four registries keeps the layer of each round; the file itself and a second writing of it come on top.
-  needDisk(folder, sizeMib * 2 ** 20 * (4 * rounds + 2), `${rounds} rounds of a layer of ${sizeMib} MiB (--size-mib)`);
+  // Each of five registries keeps the layer of each round; the file itself and a second writing of it come on top.
+  needDisk(folder, sizeMib * 2 ** 20 * (5 * rounds + 2), `${rounds} rounds of a layer of ${sizeMib} MiB (--size-mib)`);
   progress(`layers: making ${sizeMib} MiB of random bytes`);
   const path = inner("layer");
   const block = randomBytes(1 << 20);

@@ -55,8 +55,8 @@ bench/results.json. Linux only: times and memory are the kernel's own figures.
 
 The parts:
   start       start time and peak memory: every peer with an empty store, Berth also with a million images
-  layers      processor seconds per GiB and MB/s of pulls and pushes of one large layer; the limit: hashing and
-              writing the same bytes once
+  layers      processor seconds per GiB and MB/s of pulls and pushes of one large layer, by Berth sealed and plain;
+              the limit: hashing and writing the same bytes once
   manifests   GET and HEAD of one manifest by 16 clients, GET also by 1 and by 128
   blobs       pushes of 1 KiB blobs by 32 clients
   images      pushes of small images (two blobs of 1 KiB and a manifest) into one repository by 32 clients
