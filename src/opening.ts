@@ -177,9 +177,9 @@ export async function openDatabase(config: Config): Promise<AllMetadata> {
   }
 }
 
-export async function openBlobs({ blobs: { root } }: Config, _keys?: BlobKeys): Promise<BlobStore> {
+export async function openBlobs({ blobs: { root } }: Config, keys?: BlobKeys): Promise<BlobStore> {
   try {
-    return await openFilesystemBlobs({ root });
+    return await openFilesystemBlobs({ root, keys });
   } catch (cause) {
     throw new CannotStart(`the folder of blobs ${root} cannot be used: ${reasonOf(cause)}`, { cause });
   }

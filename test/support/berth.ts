@@ -127,8 +127,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const masterKeys = [new Uint8Array(32).fill(8)];
   const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
   const { atRest = "sealed" } = options;
-  const { keyring } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
-  const blobs = await openFilesystemBlobs({ root });
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
+  const blobs = await openFilesystemBlobs({ root, keys: blobKeys });
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,

@@ -65,6 +65,7 @@ export interface BlobKeys {
 /** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
   | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
 
 /** Names the bytes of one upload inside a blob store. Never shown to clients. */
@@ -537,8 +538,14 @@ export interface BlobRecords {
    */
   heal(blob: StoredBlob & BlobName): Promise<boolean>;
   /**
-   * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
-   * that is left of the content.
+   * Puts this copy in the place of `old`, which counts and is sound. The old one is noted as to be removed at
+   * `removeAt`: somebody may just be about to read it. Answers whether it was the one that counts; if not, nobody names
+   * the copy.
+   */
+  replace(old: BlobId, blob: StoredBlob & BlobName, removeAt: Date): Promise<boolean>;
+  /**
+   * Those of `blobs` that nothing names, and that nobody will miss: other copies of what is in quarantine, under
+   * whichever key, may be all that is left of the content. What is noted as to be removed is named by that.
    */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
@@ -576,12 +583,12 @@ export interface Garbage {
    * Answers whether it is forgotten.
    */
   forget(blob: UnlinkedBlob, before: Date): Promise<boolean>;
-  /** Copies whose bytes are to be removed, by digest and generation. */
-  removals(page: Page<BlobId>): Promise<StoredBlob[]>;
+  /** Copies whose bytes are to be removed, by digest and generation; only those that are due by then, if given. */
+  removals(page: Page<BlobId>, dueBy?: Date): Promise<StoredBlob[]>;
   /** Their bytes are gone. */
   removed(blobs: readonly BlobId[]): Promise<void>;
-  /** What a collection with this `before` would free if nothing else happened, by digest. */
-  forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
+  /** What a collection with this `before` would free if nothing else happened, by digest and scope. */
+  forecast(before: Date, page: Page<BlobName>): Promise<(StoredBlob & BlobName)[]>;
   waiting(): Promise<{ links: number; blobs: number; removals: number }>;
 }
 
