@@ -1,5 +1,6 @@
 import { Refusal } from "../errors.ts";
 import { type Digest, digestAlgorithm } from "../names.ts";
+import { recordsIn, removalsIn } from "./blob-records.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
@@ -7,10 +8,9 @@ import { createCursor } from "./cursor.ts";
 import { BlobDamaged, isSealed } from "./encryption.ts";
 import { createLockedKeys } from "./locked-keys.ts";
 import { createPace, paced } from "./pace.ts";
-import type { BlobId, BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import type { BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
 import { hashOf } from "./uploads.ts";
 
-const pageSize = 500;
 /** When so many blobs in a row from the first on are missing, the store is more likely a wrong one than damaged. */
 const foreignAfter = 16;
 
@@ -272,22 +272,4 @@ async function hurtBy(metadata: Metadata, name: BlobName): Promise<Hurt[]> {
     repository: name,
     ...(image ? { image: image.digest, tags: tags.get(image.id) ?? [] } : {}),
   }));
-}
-
-async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
-  for (let after: BlobRecord | undefined; ; ) {
-    const page: BlobRecord[] = await read.blobs.list({ after, limit: pageSize });
-    yield* page;
-    after = page.at(-1);
-    if (after === undefined) return;
-  }
-}
-
-async function* removalsIn({ read }: Metadata, dueBy?: Date): AsyncIterable<StoredBlob> {
-  for (let after: BlobId | undefined; ; ) {
-    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize }, dueBy);
-    yield* page;
-    after = page.at(-1);
-    if (after === undefined) return;
-  }
 }

@@ -4,7 +4,7 @@ import type { ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts
 
 /** What every driver makes sure of in the same way. */
 
-const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.sealed)?$/;
 
 /** Tells when the upload began, so that nobody has to ask the disk. */
 export function newStagingId(): StagingId {
