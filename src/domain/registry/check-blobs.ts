@@ -113,7 +113,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
 
   /** Of the first blob of each key. Why it does is for whoever looks closer. */
   async function failsToOpen(record: BlobRecord): Promise<boolean> {
-    if (!isSealed(record) || tried.has(record.scope)) return false;
+    if (!isSealed(record.generation) || tried.has(record.scope)) return false;
     try {
       if (await blobs.read(record)) tried.add(record.scope);
       return false;

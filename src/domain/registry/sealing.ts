@@ -5,7 +5,7 @@ import { copyBlob, damageIn } from "./copy.ts";
 import { eachOf } from "./each.ts";
 import { isSealed } from "./encryption.ts";
 import { createPace } from "./pace.ts";
-import type { BlobId, BlobRecord, KeyScope, StoredBlob } from "./ports.ts";
+import type { BlobRecord, KeyScope, StoredBlob } from "./ports.ts";
 
 /**
  * Seals what is stored as it came, because it is from before there was sealing, or from a time when an encrypted volume
@@ -64,7 +64,7 @@ export async function sealBlobs({ metadata, blobs, clock }: Stores, options: Sea
   return { ...counts, ...(removedFrom ? { removedFrom } : {}) };
 
   async function judge(record: BlobRecord): Promise<void> {
-    if (isSealed(record)) counts.sealedBefore++;
+    if (isSealed(record.generation)) counts.sealedBefore++;
     else if (record.quarantinedAt) counts.damaged++;
     else if (!(await isToBeSealed(record.scope))) counts.leftPlain++;
     else if (dryRun) add(record);
@@ -75,7 +75,7 @@ export async function sealBlobs({ metadata, blobs, clock }: Stores, options: Sea
     let isIt = sealing.get(scope);
     if (isIt === undefined) {
       // Costs nothing, and the name says it.
-      isIt = isSealed({ generation: (await blobs.begin(scope)) as string as BlobId["generation"] });
+      isIt = isSealed(await blobs.begin(scope));
       sealing.set(scope, isIt);
     }
     return isIt;

@@ -1,14 +1,15 @@
 import { refuse } from "../../domain/errors.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf } from "../../domain/names.ts";
+import { sealedEnding } from "../../domain/registry/encryption.ts";
 import type { ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts";
 
 /** What every driver makes sure of in the same way. */
 
 const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.sealed)?$/;
 
-/** Tells when the upload began, so that nobody has to ask the disk. */
-export function newStagingId(): StagingId {
-  return Bun.randomUUIDv7() as StagingId;
+/** Tells when the upload began, and whether its bytes are sealed, so that nobody has to ask the disk. */
+export function newStagingId({ sealed = false }: { sealed?: boolean } = {}): StagingId {
+  return `${Bun.randomUUIDv7()}${sealed ? sealedEnding : ""}` as StagingId;
 }
 
 /** A UUID of version 7 starts with the milliseconds since 1970 (RFC 9562, section 5.7). */

@@ -9,6 +9,7 @@ import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
@@ -57,6 +58,8 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+jobContract("SQLite in a file", openInFile);
+jobContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);
 scopeContract("SQLite in memory", openInMemory);
 migrationContract("SQLite", async () => {
