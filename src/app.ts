@@ -131,6 +131,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     regions: config.regions,
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
+    foreignLayers: config.foreignLayers,
     limits: config.limits,
     audit: config.audit,
     clock,

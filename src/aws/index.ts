@@ -13,9 +13,11 @@ import type { Addresses } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { PolicyService } from "../domain/registry/policies.ts";
+import type { PullTimeExclusionService } from "../domain/registry/pull-time-exclusions.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
@@ -40,6 +42,8 @@ export interface ControlPlaneParts {
   readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
+  readonly storageClasses: StorageClassService;
+  readonly pullTimeExclusions: PullTimeExclusionService;
   readonly settings: SettingsService;
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
@@ -100,8 +104,15 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
   });
 }
 
+export interface NamedOperation {
+  readonly service: string;
+  readonly operation: string;
+  /** Of its input. */
+  readonly members: readonly string[];
+}
+
 /** Every operation of every service, as AWS names it. Loads those that are not. */
-export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
+export async function allOperations(): Promise<readonly NamedOperation[]> {
   const [iam, kms, organizations] = await Promise.all([
     import("./iam/operations.ts"),
     import("./kms/operations.ts"),
@@ -117,7 +128,11 @@ export async function allOperations(): Promise<readonly { readonly service: stri
     berth: berthOperations,
   };
   return Object.entries(services).flatMap(([service, operations]) =>
-    [...operations.keys()].map((operation) => ({ service, operation })),
+    [...operations.values()].map(({ name: operation, schema }) => ({
+      service,
+      operation,
+      members: Object.keys(schema.shape),
+    })),
   );
 }
 
