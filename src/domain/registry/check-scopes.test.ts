@@ -29,6 +29,8 @@ let blobs: BlobStore;
 /** Generations whose bytes were changed, and whether those under the key can be opened. */
 let changed: Set<string>;
 let isLocked: boolean;
+/** How it fails to open then. */
+let failure: Error;
 /** Which scope each copy was made under. */
 let scopes: Map<string, string>;
 let opened: number;
@@ -40,7 +42,7 @@ function sealing(store: BlobStore): BlobStore {
   function unlock({ generation }: BlobId): void {
     opened++;
     if (isLocked && scopes.get(generation)) {
-      throw refuse("KeyUnusable", { kmsError: "DisabledException", reason: "the key is disabled" });
+      throw failure;
     }
   }
   return {
@@ -71,6 +73,7 @@ beforeEach(async () => {
   changed = new Set();
   scopes = new Map();
   [isLocked, opened] = [false, 0];
+  failure = refuse("KeyUnusable", { kmsError: "DisabledException", reason: "the key is disabled" });
   now = new Date();
   common = await newRepository("common", plain);
   secret = await newRepository("secret", keyed);
@@ -165,6 +168,14 @@ test("a key that cannot be used is one problem, and what it seals is left alone"
   isLocked = false;
   expect((await run({ repair: true })).counts.remaining).toBe(0);
   expect((await run({ rehash: true })).told).toEqual([]);
+});
+
+test("a key that fails in a way that nobody foresaw costs no blob either", async () => {
+  const blob = await push("one", secret);
+  isLocked = true;
+  failure = new Error("the master key is elsewhere");
+  expect((await run({ rehash: true, repair: true })).told).toEqual(["KeyUnusable remains"]);
+  expect(await recordOf(blob)).toMatchObject({ ...blob, quarantinedAt: undefined });
 });
 
 test("a key that cannot be used is found without reading every blob", async () => {

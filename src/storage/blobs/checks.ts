@@ -1,7 +1,7 @@
 import { refuse } from "../../domain/errors.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf } from "../../domain/names.ts";
-import { sealedEnding } from "../../domain/registry/encryption.ts";
-import type { ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts";
+import { isSealed, sealedEnding } from "../../domain/registry/encryption.ts";
+import type { BlobId, ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts";
 
 /** What every driver makes sure of in the same way. */
 
@@ -37,6 +37,12 @@ export async function checkDigest(wanted: Digest, known: Digest | undefined, rea
   const isKnown = known !== undefined && digestAlgorithm(known) === algorithm;
   const calculated = isKnown ? known : await hashOf(read(), algorithm);
   if (calculated !== wanted) throw refuse("LayerDigestMismatch");
+}
+
+/** Only a sealed copy says by itself whether it is what it should be. @throws RangeError */
+export function checkSealed(blob: BlobId): BlobId {
+  if (isSealed(blob.generation)) return blob;
+  throw new RangeError(`not a sealed copy: ${blob.digest} ${JSON.stringify(blob.generation)}`);
 }
 
 /** @throws RangeError when the range is not within the content */
