@@ -91,10 +91,17 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 }
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
-async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
+async function openRegistry(
+  config: Config,
+  port: number,
+  opened: AsyncDisposableStack,
+  log: Log,
+  { isWorker = false }: { isWorker?: boolean } = {},
+) {
   const { metadata, blobs } = opened.use(await openStores(config));
   const sealingKey = await openSealingKey(sealingKeyFile(config));
-  const keyWrapper = await openKeyWrapper(config, metadata);
+  // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
+  const keyWrapper = await openKeyWrapper(config, metadata, { prove: !isWorker });
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
@@ -153,7 +160,9 @@ export interface RunningWorker {
 export async function startWorker({ config, port, tls }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log, {
+      isWorker: true,
+    });
     opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
@@ -238,7 +247,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       opened.defer(await listenForMetrics(config, metrics, log));
       const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
-      const keyWrapper = await openKeyWrapper(config, stores.metadata);
+      const keyWrapper = await openKeyWrapper(config, stores.metadata, { prove: true });
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       tls?.watch((renewed) => {

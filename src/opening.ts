@@ -2,16 +2,17 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { KeeperFailed, kindOf, proveKeeper } from "./domain/keys/keepers.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
-import { createKeyWrapper } from "./domain/keys/wrapping.ts";
 import type { BlobStore } from "./domain/registry/ports.ts";
+import { openKeepers } from "./keepers.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
-import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
+import { type MasterKeySource, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { WorkerFailed } from "./workers/workers.ts";
 
@@ -95,21 +96,33 @@ export function masterKeySource({ kms, credentialsDirectory, data }: Config): Ma
   };
 }
 
-/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
-export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+/**
+ * A new master key beside keys that another one has wrapped would hide that theirs is lost.
+ * @param options.prove whether a keeper elsewhere shows first that it does what it is asked for
+ */
+export async function openKeyWrapper(
+  config: Config,
+  { read }: Pick<AllMetadata, "read">,
+  { prove = false }: { prove?: boolean } = {},
+): Promise<KeyWrapper> {
   const source = masterKeySource(config);
   const file = ownMasterKeyFile(source);
-  if (file !== undefined && !existsSync(file)) {
-    const wrapped = await read.keys.allMaterials({ limit: 1 });
+  if (config.kms.keeper === "local" && file !== undefined && !existsSync(file)) {
+    const wrapped = await read.keys.allMaterials({ limit: materialsLookedAt });
     // Another process may have made the first master key and the first key meanwhile.
-    if (wrapped.length > 0 && !existsSync(file)) {
+    if (wrapped.some((material) => kindOf(material.wrapped) === "local") && !existsSync(file)) {
       throw new CannotStart(
         `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
       );
     }
   }
-  return createKeyWrapper(await openMasterKeys(source));
+  const wrapper = await openKeepers(config.kms, source);
+  if (prove && config.kms.keeper !== "local") await proveKeeper(wrapper);
+  return wrapper;
 }
+
+/** Of many keys, the oldest are wrapped as all of them. */
+const materialsLookedAt = 100;
 
 export function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
@@ -166,6 +179,7 @@ export function explained(error: unknown): unknown {
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof KeeperFailed) return new CannotStart(error.message, { cause: error });
   if (error instanceof TlsUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;
