@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Config } from "./config.ts";
-import { joinKeepers, type Keepers } from "./domain/keys/keepers.ts";
+import { joinKeepers, type KeeperKind, type Keepers, notConfigured } from "./domain/keys/keepers.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyWrapper } from "./domain/keys/wrapping.ts";
 import type { AwsCredentials } from "./remotes/aws-credentials.ts";
@@ -11,13 +11,20 @@ const clock = () => new Date();
 /**
  * The configured keeper of the master key, and beside it whatever other is configured, for what that one has wrapped. What
  * is not configured is not loaded.
- * @throws KeyFileUnusable
+ * @param needed those that have wrapped something
+ * @throws KeyFileUnusable, KeeperFailed
  */
-export async function openKeepers(kms: Config["kms"], source: MasterKeySource): Promise<KeyWrapper> {
+export async function openKeepers(
+  kms: Config["kms"],
+  source: MasterKeySource,
+  needed: ReadonlySet<KeeperKind>,
+): Promise<KeyWrapper> {
   const [local, aws, vault] = await Promise.all([openLocal(kms, source), openAws(kms), openVault(kms)]);
   const keepers: Keepers = { local, aws, vault };
   const current = keepers[kms.keeper];
   if (!current) throw new Error(`the keeper ${kms.keeper} is configured without what it needs`);
+  const missing = [...needed].find((kind) => !keepers[kind]);
+  if (missing) throw notConfigured("the database has keys that are", missing);
   return joinKeepers(current, keepers);
 }
 

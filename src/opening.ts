@@ -107,21 +107,21 @@ export async function openKeyWrapper(
 ): Promise<KeyWrapper> {
   const source = masterKeySource(config);
   const file = ownMasterKeyFile(source);
-  if (config.kms.keeper === "local" && file !== undefined && !existsSync(file)) {
-    const wrapped = await read.keys.allMaterials({ limit: materialsLookedAt });
-    // Another process may have made the first master key and the first key meanwhile.
-    if (wrapped.some((material) => kindOf(material.wrapped) === "local") && !existsSync(file)) {
-      throw new CannotStart(
-        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
-      );
-    }
+  const wasThere = file === undefined || existsSync(file);
+  const materials = await read.keys.allMaterials({ limit: materialsLookedAt });
+  const needed = new Set(materials.flatMap(({ wrapped }) => kindOf(wrapped) ?? []));
+  // Another process may have made the first master key and the first key meanwhile.
+  if (!wasThere && needed.has("local") && !existsSync(file)) {
+    throw new CannotStart(
+      `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+    );
   }
-  const wrapper = await openKeepers(config.kms, source);
+  const wrapper = await openKeepers(config.kms, source, needed);
   if (prove && config.kms.keeper !== "local") await proveKeeper(wrapper);
   return wrapper;
 }
 
-/** Of many keys, the oldest are wrapped as all of them. */
+/** Of many keys, the first are wrapped as all of them. */
 const materialsLookedAt = 100;
 
 export function credentialsFile(config: Config): string {

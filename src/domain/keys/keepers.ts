@@ -50,6 +50,12 @@ export function joinKeepers(current: KeyWrapper, keepers: Keepers): KeyWrapper {
   };
 }
 
+/** @param kind absent for one that only a later version knows */
+export function notConfigured(what: string, kind: KeeperKind | undefined): KeeperFailed {
+  const whose = kind ? `${keeperNames[kind]}, which is not configured` : "something that this version does not know";
+  return new KeeperFailed(`${what} wrapped by ${whose}; see docs/kms.md`, false);
+}
+
 export function kindOf(wrapped: Uint8Array): KeeperKind | undefined {
   return (Object.keys(keeperFormats) as KeeperKind[]).find((kind) => keeperFormats[kind] === wrapped[0]);
 }
