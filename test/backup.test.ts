@@ -24,6 +24,7 @@ import {
 import { AssumeRoleCommand, GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { check, type Problem } from "../src/domain/registry/check.ts";
 import { collectGarbage } from "../src/domain/registry/collection.ts";
+import { serverScope } from "../src/domain/registry/encryption.ts";
 import type { BlobStore } from "../src/domain/registry/ports.ts";
 import { type BackedUp, backUp } from "../src/storage/backup/backup.ts";
 import { type BackupFolder, BackupUnusable, openBackupFolder } from "../src/storage/backup/folder.ts";
@@ -485,9 +486,9 @@ describe("a restore", () => {
     expect(await refusal((data) => void mkdirSync(join(data, "keys")))).toContain("keys");
     const full = await refusal(async (data) => {
       const blobs = await openFilesystemBlobs({ root: join(data, "blobs") });
-      const staging = await blobs.begin();
-      const staged = await blobs.append(staging, 0, pass("x"), "sha256");
-      await blobs.commit(staging, digestOf("x") as never, staged);
+      const staging = await blobs.begin(serverScope);
+      const staged = await blobs.append(staging, 0, pass("x"), { scope: serverScope, algorithm: "sha256" });
+      await blobs.commit(staging, digestOf("x") as never, staged, serverScope);
     });
     expect(full).toContain("the blob store has sha256:");
 

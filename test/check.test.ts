@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { join } from "node:path";
 import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
 import { check, type Problem } from "../src/domain/registry/check.ts";
+import { serverScope } from "../src/domain/registry/encryption.ts";
 import { digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
 
 /** What happens to clients when the disk has lost something: damage, check, pull, push, pull. */
@@ -85,12 +86,12 @@ describe.each([
 
   test("is mended by a repair from the copy of a push that lost a race", async () => {
     const good = layerFile();
-    const staging = await berth.stores.blobs.begin();
+    const staging = await berth.stores.blobs.begin(serverScope);
     const bytes = async function* () {
       yield new TextEncoder().encode(content);
     };
-    const staged = await berth.stores.blobs.append(staging, 0, bytes(), "sha256");
-    await berth.stores.blobs.commit(staging, digest as never, staged);
+    const staged = await berth.stores.blobs.append(staging, 0, bytes(), { scope: serverScope, algorithm: "sha256" });
+    await berth.stores.blobs.commit(staging, digest as never, staged, serverScope);
     harm(good);
     expect(await runCheck({ ...options, repair: true })).toEqual([`${kind} repaired v1`]);
     expect(await (await berth.oci("GET", blobUrl)).text()).toBe(content);

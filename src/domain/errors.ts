@@ -56,6 +56,8 @@ const registrySentences = {
     `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is not available because it is not associated with an image. Unassociated image layers may be cleaned up at any time.`,
   LayerDamaged: ({ repository, registry, digest }: In & { digest: Digest }) =>
     `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is damaged and in quarantine. Push it again to mend it.`,
+  /** `kmsError` is what KMS calls the reason, as in `DisabledException`. */
+  KeyUnusable: ({ reason }: { kmsError: string; reason: string }) => reason,
   LayerReferenced: ({ digest }: { digest: Digest }) =>
     `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
   LayerAlreadyExists: ({ repository, registry, digest }: In & { digest: Digest }) =>

@@ -72,6 +72,7 @@ export const wire = {
   LayerNotFound: [404, "BLOB_UNKNOWN"],
   LayerInaccessible: [404, "BLOB_UNKNOWN"],
   LayerDamaged: [404, "BLOB_UNKNOWN"],
+  KeyUnusable: [403, "DENIED"],
   LayerReferenced: [405, "UNSUPPORTED"],
   LayerAlreadyExists: [409, "BLOB_UPLOAD_INVALID"],
   LayerDigestMismatch: [400, "DIGEST_INVALID"],

@@ -72,7 +72,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
   const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
-  const layers = createLayers({ metadata, blobs, clock });
+  const layers = createLayers({ metadata, blobs, ...decisionParts(metadata), clock });
   const images = createImages({
     metadata,
     ...decisionParts(metadata),
@@ -328,6 +328,7 @@ async function bytesOf(content: Content): Promise<Uint8Array> {
     return Bun.file(content.path)
       .slice(content.offset, content.offset + content.sizeBytes)
       .bytes();
+  if (content.kind === "bytes") return content.bytes;
   return Buffer.concat(await Array.fromAsync(content.stream()));
 }
 

@@ -28,6 +28,7 @@ export const errors = {
   LayerNotFound: ["LayersNotFoundException", 400],
   LayerInaccessible: ["LayerInaccessibleException", 400],
   LayerDamaged: ["LayerInaccessibleException", 400],
+  KeyUnusable: ["KmsException", 400],
   LayerReferenced: ["InvalidParameterException", 400],
   LayerAlreadyExists: ["LayerAlreadyExistsException", 400],
   LayerDigestMismatch: ["InvalidLayerException", 400],
@@ -49,8 +50,9 @@ export const errors = {
 
 export type EcrCode = keyof typeof errors;
 
-/** InvalidLayerPartException says where the next part has to begin. */
+/** InvalidLayerPartException says where the next part has to begin, KmsException what KMS said. */
 export function membersOf(refusal: Refusal): WireError["members"] {
+  if (refusal.is("KeyUnusable")) return { kmsError: refusal.facts.kmsError };
   if (!refusal.is("UploadOutOfOrder") && !refusal.is("UploadSizeMismatch")) return undefined;
   const { account, repository, upload, expected } = refusal.facts;
   return { registryId: account, repositoryName: repository, uploadId: upload, lastValidByteReceived: expected - 1 };

@@ -1,10 +1,13 @@
+import { Refusal } from "../errors.ts";
 import { type Digest, digestAlgorithm } from "../names.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
+import { BlobDamaged, isSealed } from "./encryption.ts";
+import { createLockedKeys } from "./locked-keys.ts";
 import { createPace, paced } from "./pace.ts";
-import type { BlobId, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import type { BlobId, BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
 import { hashOf } from "./uploads.ts";
 
 const pageSize = 500;
@@ -24,14 +27,15 @@ export class StoreIsForeign extends Error {
 /** Everything that is known under one digest. */
 interface Group {
   readonly digest: Digest;
-  readonly record?: BlobRecord;
+  /** One for each key that it is sealed under. */
+  readonly records: readonly BlobRecord[];
   readonly copies: readonly ListedBlob[];
   /** Copies that the next collection removes. */
   readonly removals: readonly StoredBlob[];
 }
 
 interface State {
-  readonly kind: "Sound" | "BlobMissing" | "BlobSizeWrong" | "BlobCorrupt" | "BlobUnreadable";
+  readonly kind: "Sound" | "BlobMissing" | "BlobSizeWrong" | "BlobCorrupt" | "BlobUnreadable" | "KeyUnusable";
   readonly what: string;
 }
 
@@ -40,21 +44,25 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   const { metadata, blobs, clock } = run.stores;
   const { counts, rehash, repair, found } = run;
   const pace = createPace(run.bytesPerSecond);
+  const locked = createLockedKeys((record) => hurtBy(metadata, record));
+  /** Of which one blob was opened already, so that a key that cannot be used is found without reading all of them. */
+  const tried = new Set<KeyScope>();
 
   const missing: Group[] = [];
   let isOurs = repair;
   for await (const group of sideBySide()) {
-    const isMissing = group.record !== undefined && !group.record.quarantinedAt && !copyOf(group);
+    const isMissing = group.records.some((record) => !record.quarantinedAt) && !isThere(group);
     if (isMissing && !isOurs) {
       missing.push(group);
       if (missing.length > foreignAfter) throw new StoreIsForeign();
       continue;
     }
-    isOurs ||= copyOf(group) !== undefined;
+    isOurs ||= isThere(group);
     if (isOurs) for (const held of missing.splice(0)) await judge(held);
     await judge(group);
   }
   for (const held of missing) await judge(held);
+  for (const problem of locked.problems()) found(problem);
   if (repair) await removeAwaiting();
 
   /** Three listings, each sorted by digest. */
@@ -67,15 +75,20 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       const digests = heads.flatMap((head) => (head ? [head.digest] : []));
       if (digests.length === 0) return;
       const digest = digests.reduce((least, next) => (next < least ? next : least));
-      const [record] = await records.take(digest);
-      yield { digest, record, copies: await copies.take(digest), removals: await removals.take(digest) };
+      yield {
+        digest,
+        records: await records.take(digest),
+        copies: await copies.take(digest),
+        removals: await removals.take(digest),
+      };
     }
   }
 
   async function judge(group: Group): Promise<void> {
-    if (group.record) await judgeRecord(group.record, group);
+    for (const record of group.records) await judgeRecord(record, group);
     for (const copy of group.copies) {
-      if (copy.generation !== group.record?.generation) await judgeCopy(copy, group.removals);
+      const isNamed = group.records.some(({ generation }) => generation === copy.generation);
+      if (!isNamed) await judgeCopy(copy, group.removals);
     }
     const { rehashedBytes } = counts;
     if (rehash) run.progress?.({ phase: "bytes", done: rehashedBytes, total: totals.blobBytes });
@@ -85,13 +98,29 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   async function judgeRecord(record: BlobRecord, group: Group): Promise<void> {
     counts.blobs++;
     counts.blobBytes += record.sizeBytes;
-    const isHashed = rehash || (repair && record.quarantinedAt !== undefined);
-    const isSized = copyOf(group)?.sizeBytes === record.sizeBytes;
-    if (isSized && !isHashed && !record.quarantinedAt) return;
+    const isHashed = rehash || (repair && record.quarantinedAt !== undefined) || (await failsToOpen(record));
+    const isSized = copyOf(record, group)?.sizeBytes === record.sizeBytes;
+    if (isSized && !isHashed && !record.quarantinedAt) return locked.addIfKnown(record);
     const seen = await verdict(record, isHashed);
     if (!seen) return;
-    if (seen.state.kind !== "Sound") await tellDamaged(seen.record, seen.state, group);
+    const { kind, what } = seen.state;
+    if (kind === "KeyUnusable") {
+      await locked.add(seen.record, what);
+      if (seen.record.quarantinedAt) await tellQuarantined(seen.record, false);
+    } else if (kind !== "Sound") await tellDamaged(seen.record, seen.state, group);
     else if (seen.record.quarantinedAt) await tellQuarantined(seen.record, isHashed);
+  }
+
+  /** Of the first blob of each key. Why it does is for whoever looks closer. */
+  async function failsToOpen(record: BlobRecord): Promise<boolean> {
+    if (!isSealed(record) || tried.has(record.scope)) return false;
+    try {
+      if (await blobs.read(record)) tried.add(record.scope);
+      return false;
+    } catch {
+      tried.add(record.scope);
+      return true;
+    }
   }
 
   /**
@@ -104,7 +133,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   ): Promise<{ record: BlobRecord; state: State } | undefined> {
     for (let record = known; ; ) {
       const state = await look(record, isHashed);
-      const now = await metadata.read.blobs.find(record.digest);
+      const now = await metadata.read.blobs.find(record);
       if (!now) return undefined;
       if (now.generation === record.generation) return { record: now, state };
       record = now;
@@ -121,15 +150,23 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
     if (!isHashed) return { kind: "Sound", what: "" };
     counts.rehashed++;
+    // Twice, since memory and cables err as well.
+    const state = await hash(record);
+    return state.kind === "BlobCorrupt" ? hash(record) : state;
+  }
+
+  async function hash(record: BlobRecord): Promise<State> {
+    const { digest } = record;
     try {
-      // Twice, since memory and cables err as well.
-      for (let attempt = 0; attempt < 2; attempt++) {
-        if ((await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest))) === digest) {
-          return { kind: "Sound", what: "" };
-        }
-      }
+      const found = await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest));
+      if (found === digest) return { kind: "Sound", what: "" };
       return { kind: "BlobCorrupt", what: `the copy of ${digest} has other bytes than its digest says` };
     } catch (error) {
+      // Nothing is known of the bytes then, so nothing may be done to them.
+      if (error instanceof Refusal && error.is("KeyUnusable")) return { kind: "KeyUnusable", what: error.message };
+      if (error instanceof BlobDamaged) {
+        return { kind: "BlobCorrupt", what: `the sealed copy of ${digest} is not as it was stored: ${error.message}` };
+      }
       return { kind: "BlobUnreadable", what: `the copy of ${digest} cannot be read: ${(error as Error).message}` };
     }
   }
@@ -143,7 +180,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   }
 
   async function tellDamaged(record: BlobRecord, { kind, what }: State, group: Group): Promise<void> {
-    const hurts = await hurtBy(metadata, record.digest);
+    const hurts = await hurtBy(metadata, record);
     const tell = (outcome: Problem["outcome"], more = "") =>
       found({ kind: kind as ProblemKind, what: `${what}${more}`, outcome, digest: record.digest, hurts });
     // Who may not read the file, for one, is no reason to keep it from everybody.
@@ -163,7 +200,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
       what: `the copy of ${digest}, in quarantine since ${quarantinedAt?.toISOString()}, ${state}${isOpened ? "" : "; --repair opens it again if it is"}`,
       outcome: isOpened ? "repaired" : "quarantined",
       digest,
-      hurts: isOpened ? undefined : await hurtBy(metadata, digest),
+      hurts: isOpened ? undefined : await hurtBy(metadata, record),
     });
   }
 
@@ -171,17 +208,17 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
    * A new copy from any sound one of the same content. Not the other one itself: a collection may be about to remove
    * that, as nothing names it.
    */
-  async function heal({ digest, generation }: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
+  async function heal(record: BlobRecord, copies: readonly ListedBlob[]): Promise<boolean> {
     for (const copy of copies) {
-      if (copy.generation === generation) continue;
-      const made = await copyBlob(copy, blobs, blobs, pace).catch(() => undefined);
+      if (copy.generation === record.generation) continue;
+      const made = await copyBlob(copy, record.scope, blobs, blobs, pace).catch(() => undefined);
       if (!made) continue;
-      const isHealed = await metadata.transact((nouns) => nouns.blobs.heal(made));
+      const isHealed = await metadata.transact((nouns) => nouns.blobs.heal({ ...made, scope: record.scope }));
       if (isHealed) return true;
       await blobs.remove(made);
     }
     // Somebody may have pushed it meanwhile.
-    return (await metadata.read.blobs.find(digest))?.quarantinedAt === undefined;
+    return (await metadata.read.blobs.find(record))?.quarantinedAt === undefined;
   }
 
   /** One that no record named when the records were read. Beside a damaged one it is no stray, but what may mend it. */
@@ -207,22 +244,28 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
 
   /** What a collection would do next, and what the repairs have noted. */
   async function removeAwaiting(): Promise<void> {
-    for await (const removal of removalsIn(metadata)) {
-      // A row that is wrong must not cost a copy that counts; in a transaction, because what that has seen is durable.
-      const isNeedless = (await metadata.transact((nouns) => nouns.blobs.strays([removal]))).length > 0;
+    for await (const removal of removalsIn(metadata, clock())) {
+      // A note that is wrong must not cost a copy that counts. A crash after it is gone leaves a stray.
+      const isNeedless = await metadata.transact(async ({ garbage, blobs }) => {
+        await garbage.removed([removal]);
+        return (await blobs.strays([removal])).length > 0;
+      });
       if (isNeedless) counts.freedBytes += await blobs.remove(removal);
-      await metadata.transact((nouns) => nouns.garbage.removed([removal]), { durable: false });
     }
   }
 }
 
-function copyOf({ record, copies }: Group): ListedBlob | undefined {
-  return copies.find(({ generation }) => generation === record?.generation);
+function copyOf(record: BlobRecord, { copies }: Group): ListedBlob | undefined {
+  return copies.find(({ generation }) => generation === record.generation);
+}
+
+function isThere(group: Group): boolean {
+  return group.records.some((record) => copyOf(record, group) !== undefined);
 }
 
 /** Whose pulls fail. */
-async function hurtBy(metadata: Metadata, digest: Digest): Promise<Hurt[]> {
-  const dependents = await metadata.read.inspection.dependents(digest, hurtShown);
+async function hurtBy(metadata: Metadata, name: BlobName): Promise<Hurt[]> {
+  const dependents = await metadata.read.inspection.dependents(name, hurtShown);
   const tags = await metadata.read.tags.ofImages(dependents.flatMap(({ image }) => (image ? [image.id] : [])));
   return dependents.map(({ repository: { registry, name }, image }) => ({
     registry,
@@ -232,17 +275,17 @@ async function hurtBy(metadata: Metadata, digest: Digest): Promise<Hurt[]> {
 }
 
 async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
-  for (let after: Digest | undefined; ; ) {
+  for (let after: BlobRecord | undefined; ; ) {
     const page: BlobRecord[] = await read.blobs.list({ after, limit: pageSize });
     yield* page;
-    after = page.at(-1)?.digest;
+    after = page.at(-1);
     if (after === undefined) return;
   }
 }
 
-async function* removalsIn({ read }: Metadata): AsyncIterable<StoredBlob> {
+async function* removalsIn({ read }: Metadata, dueBy?: Date): AsyncIterable<StoredBlob> {
   for (let after: BlobId | undefined; ; ) {
-    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize });
+    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize }, dueBy);
     yield* page;
     after = page.at(-1);
     if (after === undefined) return;

@@ -6,6 +6,7 @@ import type { AccountId, Digest, Region, RepositoryName, Tag } from "../names.ts
 import { type CheckOptions, check, type Problem } from "./check.ts";
 import { StoreIsForeign } from "./check-blobs.ts";
 import { sweepStrays } from "./collection.ts";
+import { serverScope } from "./encryption.ts";
 import { manifestDigest, mediaTypes } from "./manifests.ts";
 import type { BlobStore, Bytes, Metadata, Repository, StagingId, StoredBlob } from "./ports.ts";
 
@@ -64,24 +65,27 @@ afterEach(() => engine.close());
 async function newRepository(name: string): Promise<Repository> {
   const settings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false } as const;
   const made = await metadata.transact(({ repositories }) =>
-    repositories.create({ registry, name: name as RepositoryName, createdAt: now, ...settings }, new Map()),
+    repositories.create(
+      { registry, name: name as RepositoryName, createdAt: now, encryption: { type: "AES256" }, ...settings },
+      new Map(),
+    ),
   );
   if (!made) throw new Error("the name is taken");
   return made;
 }
 
 async function store(content: string): Promise<StoredBlob> {
-  const staging = await sound.begin();
+  const staging = await sound.begin(serverScope);
   const one = async function* (): Bytes {
     yield bytes(content);
   };
-  const staged = await sound.append(staging, 0, one(), "sha256");
-  return sound.commit(staging, manifestDigest(bytes(content)), staged);
+  const staged = await sound.append(staging, 0, one(), { scope: serverScope, algorithm: "sha256" });
+  return sound.commit(staging, manifestDigest(bytes(content)), staged, serverScope);
 }
 
 async function push(content: string, to = repository): Promise<StoredBlob> {
   const blob = await store(content);
-  await metadata.transact(({ layers }) => layers.link(to.id, blob, now));
+  await metadata.transact(({ layers }) => layers.link(to, blob, now));
   return blob;
 }
 
@@ -116,7 +120,8 @@ async function run(options: Partial<CheckOptions> = {}, stores = { metadata, blo
   );
   return { counts, problems, told: problems.map(({ kind, outcome }) => `${kind} ${outcome}`) };
 }
-const isOpen = async ({ digest }: StoredBlob) => !(await metadata.read.blobs.find(digest))?.quarantinedAt;
+const isOpen = async ({ digest }: StoredBlob) =>
+  !(await metadata.read.blobs.find({ digest, scope: serverScope }))?.quarantinedAt;
 const change = (sql: string) =>
   engine.durable.executeQuery({ sql, parameters: [], query: { kind: "RawNode" } } as never);
 
@@ -187,7 +192,7 @@ describe("a damaged blob", () => {
     const { told, counts } = await run({ repair: true });
     expect(told).toEqual(["BlobSizeWrong repaired"]);
     expect(counts.remaining).toBe(0);
-    const record = await metadata.read.blobs.find(blob.digest);
+    const record = await metadata.read.blobs.find({ digest: blob.digest, scope: serverScope });
     expect(record?.quarantinedAt).toBeUndefined();
     expect([blob, corrupt, whole].map(({ generation }) => generation)).not.toContain(record?.generation);
     // The damaged one went as a collection would have it, and the others stay until they are strays.

@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { Granted } from "../access.ts";
 import type { Digest, Registry, RepositoryName } from "../names.ts";
-import type { LayerLink, Metadata } from "./ports.ts";
+import { scopeOf } from "./encryption.ts";
+import type { KeyScope, LayerLink, Metadata } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 
 /**
  * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller may
  * read. Answers `undefined` where that is not possible; the client then pushes the layer. Why it is not possible shows
  * neither in the answer nor in the work: a source that is unknown, one that is forbidden and one without the layer are
  * asked about in the same way.
+ * @throws KeyUnusable
  */
 export type Mount = (
   granted: Granted,
@@ -22,12 +25,18 @@ const candidatesAtMost = 8;
 /** No repository has this id. */
 const nowhere = 0;
 
-export function createMounts({ metadata, clock }: { metadata: Metadata; clock: () => Date }): Mount {
+export interface MountParts {
+  readonly metadata: Metadata;
+  readonly keys: Pick<RepositoryKeys, "mayPush">;
+  readonly clock: () => Date;
+}
+
+export function createMounts({ metadata, keys, clock }: MountParts): Mount {
   const { read } = metadata;
 
   /** Always equally many: the time of a refusal does not tell how many repositories have the layer. */
-  async function holdersOf(registry: Registry, digest: Digest): Promise<RepositoryName[]> {
-    const holders = await read.layers.holders(registry, digest, candidatesAtMost);
+  async function holdersOf(registry: Registry, digest: Digest, scope: KeyScope): Promise<RepositoryName[]> {
+    const holders = await read.layers.holders(registry, digest, scope, candidatesAtMost);
     const nobody = Array.from({ length: candidatesAtMost - holders.length }, () => `nobody/${randomUUID()}`);
     return [...holders.map(({ repository }) => repository.name), ...(nobody as RepositoryName[])];
   }
@@ -36,18 +45,22 @@ export function createMounts({ metadata, clock }: { metadata: Metadata; clock: (
     return metadata.transact(async ({ repositories, layers }) => {
       const target = await existing(repositories, registry, to);
       const source = await repositories.find(registry, from);
-      const found = source && (await layers.find(source.id, digest));
+      // What another key has sealed would stay readable after this repository's key was taken away.
+      const isAlike = source && scopeOf(source.encryption) === scopeOf(target.encryption);
+      const found = isAlike && (await layers.find(source.id, digest));
       if (!found || found.quarantined) return undefined;
-      await layers.link(target.id, found, clock());
+      await layers.link(target, found, clock());
       return found;
     });
   }
 
   return async ({ registry }, name, digest, { from, mayRead }) => {
-    await existing(read.repositories, registry, name);
+    const repository = await existing(read.repositories, registry, name);
+    const { encryption } = repository;
+    await keys.mayPush(repository);
     if ((await read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
     const sources: RepositoryName[] = [];
-    for (const candidate of from ? [from] : await holdersOf(registry, digest)) {
+    for (const candidate of from ? [from] : await holdersOf(registry, digest, scopeOf(encryption))) {
       const isAllowed = await mayRead(candidate);
       const source = await read.repositories.find(registry, candidate);
       const found = await read.layers.find(source?.id ?? nowhere, digest);

@@ -1,4 +1,4 @@
-import type { AccountId, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -32,9 +32,40 @@ export interface StoredBlob extends BlobId {
   readonly sizeBytes: number;
 }
 
+/**
+ * Under which key blobs are sealed. Copies are shared only within one scope. Empty for the server's own key, else what
+ * `scopeOf` (encryption.ts) makes of a repository's encryption.
+ */
+export type KeyScope = string & { readonly keyScope: true };
+
+/** What one blob is sealed with. */
+export interface BlobKey {
+  /** 32 bytes for each layer of encryption. */
+  readonly keys: readonly Uint8Array[];
+  /** What `BlobKeys.open` needs to have them again. It is kept beside the bytes, and of no use to others. */
+  readonly wrapped: Uint8Array;
+}
+
+/** The longest `BlobKey.wrapped`. */
+export const maxWrappedBytes = 384;
+
+/** Makes the keys of single blobs, and opens them again. Asks nobody for permission. */
+export interface BlobKeys {
+  /** Whether what is stored from now on is sealed: not where that is left to an encrypted volume. */
+  seals(scope: KeyScope): boolean;
+  /**
+   * A new key for the copy that comes from `staging`, which is bound to it.
+   * @throws KeyUnusable
+   */
+  make(scope: KeyScope, staging: StagingId): Promise<BlobKey>;
+  /** @throws KeyUnusable; BlobDamaged where `wrapped` was changed, or is of another copy */
+  open(wrapped: Uint8Array, staging: StagingId): Promise<readonly Uint8Array[]>;
+}
+
 /** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
   | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
 
 /** Names the bytes of one upload inside a blob store. Never shown to clients. */
@@ -52,6 +83,17 @@ export interface Appended extends Staged {
   readonly interrupted?: unknown;
 }
 
+export interface AppendOptions {
+  readonly scope: KeyScope;
+  readonly algorithm: DigestAlgorithm;
+  /**
+   * The digest of the first `offset` bytes, as their append answered it. A store that remembers a hash goes on with it
+   * only when it is this one: of bytes that were written and never acknowledged, another process may have put others in
+   * their place. Without it the bytes are hashed again at the commit.
+   */
+  readonly acknowledged?: Digest;
+}
+
 /**
  * Bytes by their digest. Whether somebody may read them is decided elsewhere: a blob in the store is visible only
  * through a link in the metadata, which also says which copy counts.
@@ -59,41 +101,46 @@ export interface Appended extends Staged {
 export interface BlobStore {
   /** Absent is an answer, not an error. */
   stat(blob: BlobId): Promise<StoredBlob | undefined>;
-  /** The whole blob, or a range of it. `undefined` when the store has no such blob. */
+  /**
+   * The whole blob, or a range of it. `undefined` when the store has no such blob.
+   * @throws KeyUnusable, and BlobDamaged for a sealed copy that was changed; where it is changed further on, the stream does
+   */
   read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
-  /** All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none. */
+  /**
+   * All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none, and
+   * as `read` does.
+   */
   bytes(blob: BlobId): Bytes;
-  /** Names a new, empty upload. Costs nothing until bytes are appended. */
-  begin(): Promise<StagingId>;
+  /**
+   * Names a new, empty upload, whose bytes will be sealed under `scope`, as all of its verbs have to be told again. Costs
+   * nothing until bytes are appended. The name tells whether the copy is sealed.
+   */
+  begin(scope: KeyScope): Promise<StagingId>;
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @param acknowledged the digest of the first `offset` bytes, as their append answered it. A store that remembers a
-   *   hash goes on with it only when it is this one: of bytes that were written and never acknowledged, another process
-   *   may have put others in their place. Without it the bytes are hashed again at the commit.
-   * @throws StorageFull when the disk is, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
    */
-  append(
-    staging: StagingId,
-    offset: number,
-    bytes: Bytes,
-    algorithm: DigestAlgorithm,
-    acknowledged?: Digest,
-  ): Promise<Appended>;
+  append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
   staged(staging: StagingId, sizeBytes: number): Bytes;
   /**
    * Publishes the first `staged.sizeBytes` bytes as a new copy under `digest`, all or nothing; durable when it returns.
    * Compares the digest first, from `staged.digest` or by reading the bytes again. Safe to repeat for one upload.
-   * @throws LayerDigestMismatch, and keeps the upload
+   * @throws LayerDigestMismatch, and keeps the upload; KeyUnusable
    */
-  commit(staging: StagingId, digest: Digest, staged: Staged): Promise<StoredBlob>;
+  commit(staging: StagingId, digest: Digest, staged: Staged, scope: KeyScope): Promise<StoredBlob>;
   /**
    * `append` from the beginning and `commit` in one, with less work for the disk: for content that comes whole. When the
    * source ends early there is no `blob`, and what came is staged.
-   * @throws LayerDigestMismatch, and keeps the upload; StorageFull
+   * @throws LayerDigestMismatch, and keeps the upload; StorageFull, KeyUnusable
    */
-  store(staging: StagingId, digest: Digest, bytes: Bytes): Promise<Appended & { readonly blob?: StoredBlob }>;
+  store(
+    staging: StagingId,
+    digest: Digest,
+    bytes: Bytes,
+    scope: KeyScope,
+  ): Promise<Appended & { readonly blob?: StoredBlob }>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
   /**
@@ -120,9 +167,9 @@ export interface ListedBlob extends StoredBlob {
  * The work may run again when the database asks for a retry, so it does no network or blob work and changes nothing
  * but through its argument.
  */
-export interface Metadata {
-  readonly read: Nouns;
-  transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+export interface Metadata<All extends Nouns = Nouns> {
+  readonly read: All;
+  transact<Result>(work: (nouns: All) => Promise<Result>, options?: TransactOptions): Promise<Result>;
   /** Round trip to the database; throws when it is out of reach. */
   ping(): Promise<void>;
   /** What the database finds wrong with its own files, a line each. Reads all of them. */
@@ -163,13 +210,29 @@ export interface RepositorySettings {
   readonly policyBindings?: PrincipalBindings;
 }
 
+/** How a repository's layers are sealed: by the server's own key, or by one that its users manage. */
+export type Encryption =
+  | { readonly type: "AES256" }
+  | {
+      readonly type: "KMS" | "KMS_DSSE";
+      /** ARN of a KMS key of the same registry's region. */
+      readonly key: Arn;
+      /** Ids of the key's grants that let the registry use it for this repository. */
+      readonly grants: readonly string[];
+    };
+
 export interface Repository extends RepositorySettings {
   /** A re-created repository has another id: old grants and uploads do not open it. */
   readonly id: number;
   readonly registry: Registry;
   readonly name: RepositoryName;
   readonly createdAt: Date;
+  /** Fixed when the repository is made. */
+  readonly encryption: Encryption;
 }
+
+/** A repository as what layers are linked to. */
+export type LinkTarget = Pick<Repository, "id" | "encryption">;
 
 export interface Page<Key> {
   /** The last key of the page before; absent for the first. */
@@ -215,15 +278,20 @@ export interface LayerLinks {
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<LayerLink[]>;
   /**
    * Safe to repeat. Where the content is known already, and sound, the known copy stays and `blob` is not needed.
-   * A link that waits for its removal is rescued.
+   * A link that waits for its removal is rescued. Known is what is known in the repository's key scope.
    */
-  link(repositoryId: number, blob: StoredBlob, at: Date): Promise<Linked>;
+  link(repository: LinkTarget, blob: StoredBlob, at: Date): Promise<Linked>;
   /** Lets the links that wait for their removal wait anew from `at` on: somebody relies on them. */
   touch(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
   /** Answers whether there was a link. Fails, and rolls back, when an image refers to the layer: ask `find` before. */
   unlink(repositoryId: number, digest: Digest, at: Date): Promise<boolean>;
-  /** Repositories of the registry that have the blob, at most `limit`, oldest link first. */
-  holders(registry: Registry, digest: Digest, limit: number): Promise<{ repository: Repository; sizeBytes: number }[]>;
+  /** Repositories of the registry that have the blob in this scope, at most `limit`, oldest link first. */
+  holders(
+    registry: Registry,
+    digest: Digest,
+    scope: KeyScope,
+    limit: number,
+  ): Promise<{ repository: Repository; sizeBytes: number }[]>;
 }
 
 export interface Linked {
@@ -354,7 +422,7 @@ export interface Images {
     registry: Registry,
     name: RepositoryName,
     reference: { digest: Digest } | { tag: Tag },
-  ): Promise<{ repositoryId: number; image?: LocatedImage } | undefined>;
+  ): Promise<{ repositoryId: number; encryption: Encryption; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
   /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
@@ -440,20 +508,26 @@ export interface AccountSettings {
   set(registry: Registry, name: string, value: string): Promise<void>;
 }
 
-export interface BlobRecord extends StoredBlob {
+/** Content as it is known under one key. */
+export interface BlobName {
+  readonly digest: Digest;
+  readonly scope: KeyScope;
+}
+
+export interface BlobRecord extends StoredBlob, BlobName {
   /** Since when nobody may read the bytes, because they are damaged. */
   readonly quarantinedAt?: Date;
 }
 
 /** What the metadata knows of blobs, whoever has links to them. */
 export interface BlobRecords {
-  find(digest: Digest): Promise<BlobRecord | undefined>;
-  /** By digest, ascending by byte value. */
-  list(page: Page<Digest>): Promise<BlobRecord[]>;
-  /** By digest. */
-  quarantined(page: Page<Digest>): Promise<BlobRecord[]>;
+  find(name: BlobName): Promise<BlobRecord | undefined>;
+  /** By digest and scope, ascending by byte value. */
+  list(page: Page<BlobName>): Promise<BlobRecord[]>;
+  /** By digest and scope. */
+  quarantined(page: Page<BlobName>): Promise<BlobRecord[]>;
   /** Repositories that have a link, at most `limit`, oldest link first. */
-  holders(digest: Digest, limit: number): Promise<Repository[]>;
+  holders(name: BlobName, limit: number): Promise<Repository[]>;
   /** Keeps everybody from this copy. Answers whether it was the one that counts, and open until now. */
   quarantine(blob: BlobId, at: Date): Promise<boolean>;
   /** Opens it again. Answers whether it was in quarantine. */
@@ -462,10 +536,16 @@ export interface BlobRecords {
    * Puts this copy in the place of one in quarantine, which is noted as to be removed. Answers whether there was one;
    * if not, nobody names the copy.
    */
-  heal(blob: StoredBlob): Promise<boolean>;
+  heal(blob: StoredBlob & BlobName): Promise<boolean>;
   /**
-   * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
-   * that is left of the content.
+   * Puts this copy in the place of `old`, which counts and is sound. The old one is noted as to be removed at
+   * `removeAt`: somebody may just be about to read it. Answers whether it was the one that counts; if not, nobody names
+   * the copy.
+   */
+  replace(old: BlobId, blob: StoredBlob & BlobName, removeAt: Date): Promise<boolean>;
+  /**
+   * Those of `blobs` that nothing names, and that nobody will miss: other copies of what is in quarantine, under
+   * whichever key, may be all that is left of the content. What is noted as to be removed is named by that.
    */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
@@ -503,12 +583,12 @@ export interface Garbage {
    * Answers whether it is forgotten.
    */
   forget(blob: UnlinkedBlob, before: Date): Promise<boolean>;
-  /** Copies whose bytes are to be removed, by digest and generation. */
-  removals(page: Page<BlobId>): Promise<StoredBlob[]>;
+  /** Copies whose bytes are to be removed, by digest and generation; only those that are due by then, if given. */
+  removals(page: Page<BlobId>, dueBy?: Date): Promise<StoredBlob[]>;
   /** Their bytes are gone. */
   removed(blobs: readonly BlobId[]): Promise<void>;
-  /** What a collection with this `before` would free if nothing else happened, by digest. */
-  forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
+  /** What a collection with this `before` would free if nothing else happened, by digest and scope. */
+  forecast(before: Date, page: Page<BlobName>): Promise<(StoredBlob & BlobName)[]>;
   waiting(): Promise<{ links: number; blobs: number; removals: number }>;
 }
 
@@ -552,7 +632,7 @@ export interface Inspection {
   tags(page: Page<{ repositoryId: number; tag: Tag }>): Promise<InspectedTag[]>;
   /** Images that refer to the blob, at most `limit`, and repositories that have it for no image. */
   dependents(
-    digest: Digest,
+    name: BlobName,
     limit: number,
   ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
   /** Counts the tags of an image anew. */

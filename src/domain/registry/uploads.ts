@@ -9,10 +9,12 @@ import {
   type RepositoryName,
   type UploadId,
 } from "../names.ts";
+import { scopeOf } from "./encryption.ts";
 import type {
   Appended,
   BlobStore,
   Bytes,
+  KeyScope,
   Metadata,
   Repository,
   Staged,
@@ -21,8 +23,9 @@ import type {
   UploadProgress,
 } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 
-/** How layers come in: in parts, whole with the last request, or whole in one. */
+/** How layers come in: in parts, whole with the last request, or whole in one. Whatever takes bytes throws KeyUnusable. */
 export interface UploadService {
   /** @throws TooManyUploads when the principal has as many unfinished uploads as one may have */
   begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
@@ -79,6 +82,7 @@ interface Claim {
 export interface UploadParts {
   readonly metadata: Metadata;
   readonly blobs: BlobStore;
+  readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly clock: () => Date;
   /**
    * Unfinished uploads that one principal may have. On PostgreSQL, uploads that begin at the same moment do not see each
@@ -87,12 +91,19 @@ export interface UploadParts {
   readonly maxOpenUploads?: number;
 }
 
-export function createUploads({ metadata, blobs, clock, maxOpenUploads }: UploadParts): UploadService {
+export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: UploadParts): UploadService {
   /** Upload sessions may lose their last moments in a power cut: nobody was told that the content is safe. */
   const session = { durable: false };
 
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
+
+  /** The repository, if its key lets content in. */
+  async function sealing(granted: Granted, name: RepositoryName): Promise<Repository> {
+    const repository = await repositoryOf(granted, name);
+    await keys.mayPush(repository);
+    return repository;
+  }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
   async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
@@ -122,11 +133,12 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
    * The writer before us never let go. If it lives, it may still write to its staged bytes, even after we compared the
    * digest; so we go on with a copy of what it had acknowledged.
    */
-  async function moveAway(upload: Upload): Promise<Upload> {
+  async function moveAway(upload: Upload, scope: KeyScope): Promise<Upload> {
     const { sizeBytes } = upload.staged;
-    const staging = await blobs.begin();
+    const staging = await blobs.begin(scope);
     if (sizeBytes === 0) return { ...upload, staging, staged: { sizeBytes } };
-    const staged = await blobs.append(staging, 0, blobs.staged(upload.staging, sizeBytes), upload.algorithm);
+    const { algorithm } = upload;
+    const staged = await blobs.append(staging, 0, blobs.staged(upload.staging, sizeBytes), { scope, algorithm });
     if (staged.interrupted !== undefined) throw staged.interrupted;
     return { ...upload, staging, staged: { sizeBytes, digest: staged.digest } };
   }
@@ -157,10 +169,10 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     throw refuse("UploadOutOfOrder", { given: offset, expected, upload: upload.id, repository: name, account });
   }
 
-  async function write(upload: Upload, bytes: Bytes): Promise<Appended> {
+  async function write(upload: Upload, bytes: Bytes, scope: KeyScope): Promise<Appended> {
     const { staging, staged, algorithm } = upload;
     const allowed = limited(bytes, maxLayerBytes - staged.sizeBytes);
-    return blobs.append(staging, staged.sizeBytes, allowed, algorithm, staged.digest);
+    return blobs.append(staging, staged.sizeBytes, allowed, { scope, algorithm, acknowledged: staged.digest });
   }
 
   /** The rest of the bytes, and the upload's content under whichever of the digests it has. */
@@ -169,10 +181,11 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     upload: Upload,
     digests: readonly Digest[],
     bytes: Bytes | undefined,
+    scope: KeyScope,
   ): Promise<StoredBlob> {
     let staged = upload.staged;
     if (bytes) {
-      const appended = await write(upload, bytes);
+      const appended = await write(upload, bytes, scope);
       staged = appended;
       if (appended.interrupted instanceof Refusal) throw appended.interrupted;
       if (appended.interrupted !== undefined) {
@@ -181,7 +194,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       }
     }
     try {
-      return await blobs.commit(upload.staging, await choose(upload, staged, digests), staged);
+      return await blobs.commit(upload.staging, await choose(upload, staged, digests), staged, scope);
     } catch (error) {
       if (error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
       throw error;
@@ -204,7 +217,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       if (upload && !(await uploads.delete(upload.id))) {
         throw refuse("UploadNotFound", { upload: upload.id, repository: repository.name });
       }
-      const linked = await layers.link(repository.id, blob, clock());
+      const linked = await layers.link(repository, blob, clock());
       if (performance.now() - committed > publishWithinMs) throw new Error("the commit of the blob took too long");
       return linked;
     });
@@ -224,9 +237,10 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     bytes: Bytes,
     upload?: Upload,
   ): Promise<{ blob: StoredBlob; isNew: boolean }> {
-    const staging = await blobs.begin();
+    const scope = scopeOf(repository.encryption);
+    const staging = await blobs.begin(scope);
     try {
-      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes));
+      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes), scope);
       if (interrupted instanceof Refusal) throw interrupted;
       if (!blob) throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: interrupted });
       return { blob, isNew: await publish(granted, repository, blob, upload) };
@@ -258,7 +272,8 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
   return {
     async begin(granted, name, algorithm = "sha256") {
       const { account, arn, userId: id } = granted.caller.principal;
-      const staging = await blobs.begin();
+      const { encryption } = await sealing(granted, name);
+      const staging = await blobs.begin(scopeOf(encryption));
       return metadata.transact(async ({ repositories, uploads }) => {
         const repository = await existing(repositories, granted.registry, name);
         if (
@@ -287,11 +302,12 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     },
     status: own,
     async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
+      const scope = scopeOf((await sealing(granted, name)).encryption);
       const held = await claim(granted, name, id);
       return holding(held, async () => {
-        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
+        const upload = held.displaced ? await moveAway(held.upload, scope) : held.upload;
         checkOffset(granted, name, upload, offset);
-        const appended = await write(upload, bytes);
+        const appended = await write(upload, bytes, scope);
         const receivedBytes = appended.sizeBytes - upload.staged.sizeBytes;
         if (declaredBytes !== undefined && appended.interrupted === undefined && receivedBytes !== declaredBytes) {
           const position = { given: offset ?? 0, expected: upload.staged.sizeBytes, upload: id, repository: name };
@@ -317,7 +333,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       });
     },
     async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const alreadyThere = (digest: Digest) =>
         refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest });
       const [only] = digests;
@@ -332,11 +348,12 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
         }
       }
       const held = await claim(granted, name, id);
+      const scope = scopeOf(repository.encryption);
       return holding(held, async () => {
-        const upload = held.displaced ? await moveAway(held.upload) : held.upload;
+        const upload = held.displaced ? await moveAway(held.upload, scope) : held.upload;
         checkOffset(granted, name, upload, offset);
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
-        const blob = await receive(held, upload, digests, bytes);
+        const blob = await receive(held, upload, digests, bytes, scope);
         const isNew = await publish(granted, repository, blob, upload);
         if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
         return blob;
@@ -347,7 +364,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       await holding(held, () => drop(held.upload));
     },
     async push(granted, name, digest, bytes) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const { blob } = await storeWhole(granted, repository, digest, bytes);
       return blob;
     },

@@ -4,7 +4,7 @@ import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
 import { eachOf } from "../../domain/registry/each.ts";
 import { createPace } from "../../domain/registry/pace.ts";
-import type { BlobId, BlobStore, ListedBlob, Metadata, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobId, BlobName, BlobStore, ListedBlob, Metadata, StoredBlob } from "../../domain/registry/ports.ts";
 import { openSnapshot, type SnapshotBlobs, takeSnapshot } from "../metadata/snapshot.ts";
 import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, nameOfSnapshot } from "./folder.ts";
 
@@ -109,18 +109,18 @@ async function copyBlobs(
   });
   return { missing, collected };
 
-  async function copy(named: StoredBlob): Promise<void> {
+  async function copy(named: StoredBlob & BlobName): Promise<void> {
     const { digest, sizeBytes } = named;
     for (let blob: BlobId = named; ; ) {
       try {
-        const made = await copyBlob(blob, blobs, folder.blobs, pace);
+        const made = await copyBlob(blob, named.scope, blobs, folder.blobs, pace);
         counted.copied++;
         counted.copiedBytes += made.sizeBytes;
         return;
       } catch (error) {
         const because = damageIn(error);
         if (because === undefined) throw error;
-        const now = await metadata.read.blobs.find(digest);
+        const now = await metadata.read.blobs.find(named);
         if (!now) {
           collected++;
           return;
@@ -140,10 +140,12 @@ async function copyBlobs(
 async function* notIn(
   backup: BlobStore,
   snapshot: SnapshotBlobs,
-): AsyncIterable<{ blob: StoredBlob; isCopied: boolean }> {
+): AsyncIterable<{ blob: StoredBlob & BlobName; isCopied: boolean }> {
   const copies = createCursor(backup.list());
+  let [digest, found]: [Digest | undefined, ListedBlob[]] = [undefined, []];
   for (const blob of snapshot.list()) {
-    const found = await copies.takeAt(blob.digest);
+    if (blob.digest !== digest) found = await copies.takeAt(blob.digest);
+    digest = blob.digest;
     yield { blob, isCopied: found.some(({ sizeBytes }) => sizeBytes === blob.sizeBytes) };
   }
 }

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Digest } from "../../domain/names.ts";
 import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
 import { eachOf } from "../../domain/registry/each.ts";
@@ -129,9 +130,14 @@ async function restoreBlobs(
 
   async function* pairs(): AsyncIterable<{ record: BlobRecord; copies: ListedBlob[] }> {
     const cursor = createCursor(backup.list());
+    let [digest, copies]: [Digest | undefined, ListedBlob[]] = [undefined, []];
     for (let last: BlobRecord | undefined; ; ) {
-      const page: BlobRecord[] = await read.blobs.list({ after: last?.digest, limit: pageSize });
-      for (const record of page) yield { record, copies: await cursor.takeAt(record.digest) };
+      const page: BlobRecord[] = await read.blobs.list({ after: last, limit: pageSize });
+      for (const record of page) {
+        if (record.digest !== digest) copies = await cursor.takeAt(record.digest);
+        digest = record.digest;
+        yield { record, copies };
+      }
       last = page.at(-1);
       if (!last) return;
     }
@@ -144,7 +150,7 @@ async function restoreBlobs(
     let because = "the backup does not have it";
     for (const copy of copies) {
       try {
-        const made = await copyBlob(copy, backup, blobs, pace);
+        const made = await copyBlob(copy, record.scope, backup, blobs, pace);
         await note({ generation: made.generation, size_bytes: made.sizeBytes, quarantined_at: null });
         copied++;
         copiedBytes += made.sizeBytes;
@@ -163,7 +169,12 @@ async function restoreBlobs(
       size_bytes?: number;
       quarantined_at: number | null;
     }) {
-      await engine.relaxed.updateTable("blob").set(change).where("digest", "=", digest).execute();
+      await engine.relaxed
+        .updateTable("blob")
+        .set(change)
+        .where("digest", "=", digest)
+        .where("key_scope", "=", record.scope)
+        .execute();
     }
   }
 }

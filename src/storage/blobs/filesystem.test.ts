@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { Refusal } from "../../domain/errors.ts";
 import { type Digest, digestHex } from "../../domain/names.ts";
-import type { Appended, BlobId, BlobStore, Generation, StagingId } from "../../domain/registry/ports.ts";
+import { serverScope } from "../../domain/registry/encryption.ts";
+import type { Appended, BlobId, BlobStore, Generation, KeyScope, StagingId } from "../../domain/registry/ports.ts";
 import { all, blobContract, chunked, digestFor, expectRefusal, from, noGeneration, sample } from "./contract.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { openFilesystemBlobs } from "./filesystem.ts";
+import { fileBytesOf } from "./sealed-format.ts";
 import { type DiskCall, failure, ModelDisk, type Survivors, tapped } from "./test-disk.ts";
+import { testKeys } from "./test-keys.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "berth-blobs-"));
 afterAll(() => rmSync(temporary, { recursive: true }));
@@ -24,6 +27,32 @@ blobContract("the blob store on disk", async () => {
   };
 });
 
+blobContract(
+  "the blob store on disk, sealed,",
+  async () => {
+    const options = { root: newRoot(), keys: testKeys() };
+    return {
+      blobs: await openFilesystemBlobs(options),
+      reopen: () => openFilesystemBlobs(options),
+      async dispose() {},
+    };
+  },
+  { storedBytes: fileBytesOf },
+);
+
+blobContract(
+  "the blob store on disk, sealed twice,",
+  async () => {
+    const options = { root: newRoot(), keys: testKeys() };
+    return {
+      blobs: await openFilesystemBlobs(options),
+      reopen: () => openFilesystemBlobs(options),
+      async dispose() {},
+    };
+  },
+  { scope: "KMS_DSSE:key" as KeyScope, storedBytes: fileBytesOf },
+);
+
 const mebibyte = 1024 * 1024;
 
 function pathOf(root: string, { digest, generation }: BlobId): string {
@@ -36,8 +65,11 @@ const files = (root: string) =>
     .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 
 async function begun(blobs: BlobStore, content: Uint8Array) {
-  const staging = await blobs.begin();
-  const staged = await blobs.append(staging, 0, chunked(content, [65_536]), "sha256");
+  const staging = await blobs.begin(serverScope);
+  const staged = await blobs.append(staging, 0, chunked(content, [65_536]), {
+    scope: serverScope,
+    algorithm: "sha256",
+  });
   const digest = digestFor(content);
   return { staging, staged, digest, blob: { digest, generation: staging as string as Generation } };
 }
@@ -60,7 +92,7 @@ describe("the order of a commit", () => {
     const folder = `sha256/${digestHex(digest).slice(0, 2)}`;
 
     calls.length = 0;
-    await blobs.commit(staging, digest, staged);
+    await blobs.commit(staging, digest, staged, serverScope);
     expect(calls).toEqual([
       `sync staging/${staging}`,
       "mkdir sha256",
@@ -74,7 +106,7 @@ describe("the order of a commit", () => {
     calls.length = 0;
     const again = await begun(blobs, content);
     calls.length = 0;
-    await blobs.commit(again.staging, digest, { sizeBytes: again.staged.sizeBytes });
+    await blobs.commit(again.staging, digest, { sizeBytes: again.staged.sizeBytes }, serverScope);
     expect(calls).toEqual([
       `read staging/${again.staging}`,
       `sync staging/${again.staging}`,
@@ -99,9 +131,9 @@ describe("the order of a commit", () => {
     const digest = digestFor(content);
     const folder = `sha256/${digestHex(digest).slice(0, 2)}`;
     const store = async () => {
-      const staging = await blobs.begin();
+      const staging = await blobs.begin(serverScope);
       calls.length = 0;
-      await blobs.store(staging, digest, from(content));
+      await blobs.store(staging, digest, from(content), serverScope);
       return staging;
     };
     await store();
@@ -122,7 +154,7 @@ describe("the order of a commit", () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
     const { staging, staged } = await begun(blobs, sample(100));
-    await expectRefusal(blobs.commit(staging, digestFor(sample(100)), staged), "LayerDigestMismatch");
+    await expectRefusal(blobs.commit(staging, digestFor(sample(100)), staged, serverScope), "LayerDigestMismatch");
     expect(readdirSync(root)).toEqual(["staging"]);
     expect(files(root)).toEqual([`staging/${staging}`]);
   });
@@ -134,7 +166,7 @@ describe("the order of a commit", () => {
     await disk.mkdir("/blobs/sha256");
     await disk.mkdir(`/blobs/sha256/${digestHex(digestFor(content)).slice(0, 2)}`);
     const { staging, staged, digest, blob } = await begun(first, content);
-    await first.commit(staging, digest, staged);
+    await first.commit(staging, digest, staged, serverScope);
     expect(disk.after("synced").content(pathOf("/blobs", blob))).toEqual(content);
   });
 });
@@ -151,17 +183,24 @@ describe("a crash", () => {
 
   async function push(disk: Disk, progress: Progress, isWhole = false): Promise<void> {
     const blobs = await openFilesystemBlobs({ root, disk });
-    progress.staging = await blobs.begin();
+    progress.staging = await blobs.begin(serverScope);
     if (isWhole) {
-      progress.staged = await blobs.store(progress.staging, digest, chunked(content, [70_000]));
+      progress.staged = await blobs.store(progress.staging, digest, chunked(content, [70_000]), serverScope);
       progress.isCommitted = true;
       return;
     }
-    const first = await blobs.append(progress.staging, 0, from(content.subarray(0, 70_000)), "sha256");
+    const first = await blobs.append(progress.staging, 0, from(content.subarray(0, 70_000)), {
+      scope: serverScope,
+      algorithm: "sha256",
+    });
     progress.staged = first;
     const rest = from(content.subarray(70_000));
-    progress.staged = await blobs.append(progress.staging, first.sizeBytes, rest, "sha256", first.digest);
-    await blobs.commit(progress.staging, digest, progress.staged);
+    progress.staged = await blobs.append(progress.staging, first.sizeBytes, rest, {
+      scope: serverScope,
+      algorithm: "sha256",
+      acknowledged: first.digest,
+    });
+    await blobs.commit(progress.staging, digest, progress.staged, serverScope);
     progress.isCommitted = true;
   }
 
@@ -208,7 +247,7 @@ describe("a crash", () => {
         const { staging, staged } = progress;
         if (staging && staged?.sizeBytes === content.length) {
           const blobs = await openFilesystemBlobs({ root, disk: next });
-          const answer = await blobs.commit(staging, digest, staged).catch((error: unknown) => error);
+          const answer = await blobs.commit(staging, digest, staged, serverScope).catch((error: unknown) => error);
           if (!(answer instanceof RangeError) && !(answer instanceof Refusal)) {
             expect(answer).toEqual({ digest, generation: staging, sizeBytes: content.length });
             expect(await expectWhole(next.after("synced"))).toEqual([digest]);
@@ -233,8 +272,8 @@ describe("a crash", () => {
     const blobs = await openFilesystemBlobs({ root, disk: next });
     expect(next.content(`${root}/staging/${staging}`).length).toBe(content.length);
     // Bytes that come later do not make the earlier ones better.
-    await blobs.append(staging, content.length, from(sample(1)), "sha256");
-    await expectRefusal(blobs.commit(staging, digest, staged), "LayerDigestMismatch");
+    await blobs.append(staging, content.length, from(sample(1)), { scope: serverScope, algorithm: "sha256" });
+    await expectRefusal(blobs.commit(staging, digest, staged, serverScope), "LayerDigestMismatch");
     expect(await expectWhole(next)).toEqual([]);
   });
 });
@@ -260,19 +299,28 @@ describe("a disk that fails", () => {
       const content = sample(4 * mebibyte + 99);
       const rest = () => chunked(content.subarray(99), [65_536]);
       for (let failingWrite = 0; failingWrite < 4; failingWrite++) {
-        const staging = await blobs.begin();
-        const first = await blobs.append(staging, 0, from(content.subarray(0, 99)), "sha256");
+        const staging = await blobs.begin(serverScope);
+        const first = await blobs.append(staging, 0, from(content.subarray(0, 99)), {
+          scope: serverScope,
+          algorithm: "sha256",
+        });
         let writes = 0;
         state.fails = ({ verb }) => (verb === "write" && writes++ === failingWrite ? code : undefined);
-        await expectRefusal(blobs.append(staging, first.sizeBytes, rest(), "sha256"), "StorageFull");
+        await expectRefusal(
+          blobs.append(staging, first.sizeBytes, rest(), { scope: serverScope, algorithm: "sha256" }),
+          "StorageFull",
+        );
         expect(statSync(join(root, "staging", staging)).size).toBe(99);
         expect(await all(blobs.list())).toEqual([]);
 
         state.fails = () => undefined;
-        const staged = await blobs.append(staging, first.sizeBytes, rest(), "sha256");
+        const staged = await blobs.append(staging, first.sizeBytes, rest(), {
+          scope: serverScope,
+          algorithm: "sha256",
+        });
         // The hash had seen bytes that are not in the file, so it was dropped.
         expect(staged.digest).toBeUndefined();
-        await blobs.remove(await blobs.commit(staging, digestFor(content), staged));
+        await blobs.remove(await blobs.commit(staging, digestFor(content), staged, serverScope));
       }
       expect(files(root)).toEqual([]);
     },
@@ -281,15 +329,24 @@ describe("a disk that fails", () => {
   test("what did not fit gives its room back", async () => {
     const disk = new ModelDisk();
     const blobs = await openFilesystemBlobs({ root: "/blobs", disk });
-    const staging = await blobs.begin();
-    await blobs.append(staging, 0, from(sample(1_000)), "sha256");
+    const staging = await blobs.begin(serverScope);
+    await blobs.append(staging, 0, from(sample(1_000)), { scope: serverScope, algorithm: "sha256" });
     disk.freeBytes = 1.5 * mebibyte;
-    await expectRefusal(blobs.append(staging, 1_000, from(sample(2 * mebibyte)), "sha256"), "StorageFull");
+    await expectRefusal(
+      blobs.append(staging, 1_000, from(sample(2 * mebibyte)), { scope: serverScope, algorithm: "sha256" }),
+      "StorageFull",
+    );
     expect(disk.freeBytes).toBe(1.5 * mebibyte);
-    const staged = await blobs.append(staging, 1_000, from(sample(1.5 * mebibyte)), "sha256");
+    const staged = await blobs.append(staging, 1_000, from(sample(1.5 * mebibyte)), {
+      scope: serverScope,
+      algorithm: "sha256",
+    });
     expect(staged.sizeBytes).toBe(1_000 + 1.5 * mebibyte);
     expect(disk.freeBytes).toBe(0);
-    await expectRefusal(blobs.append(await blobs.begin(), 0, from(sample(1)), "sha256"), "StorageFull");
+    await expectRefusal(
+      blobs.append(await blobs.begin(serverScope), 0, from(sample(1)), { scope: serverScope, algorithm: "sha256" }),
+      "StorageFull",
+    );
   });
 
   test("no room for the folder of a blob is a refusal, and the commit can be repeated", async () => {
@@ -297,10 +354,10 @@ describe("a disk that fails", () => {
     const blobs = await openFilesystemBlobs({ root: newRoot(), disk });
     const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     state.fails = ({ verb }) => (verb === "mkdir" ? "ENOSPC" : undefined);
-    await expectRefusal(blobs.commit(staging, digest, staged), "StorageFull");
+    await expectRefusal(blobs.commit(staging, digest, staged, serverScope), "StorageFull");
     expect(await blobs.stat(blob)).toBeUndefined();
     state.fails = () => undefined;
-    await blobs.commit(staging, digest, staged);
+    await blobs.commit(staging, digest, staged, serverScope);
     expect(await blobs.stat(blob)).toEqual({ ...blob, sizeBytes: 100 });
   });
 
@@ -308,7 +365,9 @@ describe("a disk that fails", () => {
     const { state, disk } = failingDisk();
     const blobs = await openFilesystemBlobs({ root: newRoot(), disk });
     state.fails = ({ verb }) => (verb === "write" ? "EIO" : undefined);
-    await expect(blobs.append(await blobs.begin(), 0, from(sample(1)), "sha256")).rejects.toThrow("EIO");
+    await expect(
+      blobs.append(await blobs.begin(serverScope), 0, from(sample(1)), { scope: serverScope, algorithm: "sha256" }),
+    ).rejects.toThrow("EIO");
     state.fails = ({ verb }) => (verb === "stat" ? "EACCES" : undefined);
     await expect(blobs.stat({ digest: digestFor(sample(1)), generation: noGeneration })).rejects.toThrow("EACCES");
   });
@@ -319,10 +378,12 @@ describe("a disk that fails", () => {
     const blobs = await openFilesystemBlobs({ root, disk });
     const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     state.fails = ({ verb }) => (verb === "sync" ? "EIO" : undefined);
-    await expect(blobs.commit(staging, digest, staged)).rejects.toThrow("EIO");
+    await expect(blobs.commit(staging, digest, staged, serverScope)).rejects.toThrow("EIO");
     state.fails = () => undefined;
-    await expect(blobs.commit(staging, digest, staged)).rejects.toThrow(RangeError);
-    await expect(blobs.append(staging, 100, from(sample(1)), "sha256")).rejects.toThrow(RangeError);
+    await expect(blobs.commit(staging, digest, staged, serverScope)).rejects.toThrow(RangeError);
+    await expect(
+      blobs.append(staging, 100, from(sample(1)), { scope: serverScope, algorithm: "sha256" }),
+    ).rejects.toThrow(RangeError);
     expect(await blobs.stat(blob)).toBeUndefined();
     expect(files(root)).toEqual([]);
   });
@@ -338,10 +399,10 @@ describe("a disk that fails", () => {
       isNamed ||= verb === "rename";
       return isNamed && verb === "sync" ? "EIO" : undefined;
     };
-    await expect(blobs.commit(staging, digest, staged)).rejects.toThrow("EIO");
+    await expect(blobs.commit(staging, digest, staged, serverScope)).rejects.toThrow("EIO");
     expect(() => model.after("synced").content(pathOf("/blobs", blob))).toThrow("ENOENT");
     state.fails = () => undefined;
-    await blobs.commit(staging, digest, staged);
+    await blobs.commit(staging, digest, staged, serverScope);
     expect(model.after("synced").content(pathOf("/blobs", blob))).toEqual(content);
   });
 
@@ -355,15 +416,17 @@ describe("a disk that fails", () => {
     });
     const blobs = await openFilesystemBlobs({ root: newRoot(), disk });
     const { staging, staged, digest } = await begun(blobs, sample(100));
-    await expect(blobs.append(staging, 200, from(), "sha256")).rejects.toThrow(RangeError);
+    await expect(blobs.append(staging, 200, from(), { scope: serverScope, algorithm: "sha256" })).rejects.toThrow(
+      RangeError,
+    );
     for await (const _ of blobs.staged(staging, 100)) break;
     await expect(all(blobs.staged(staging, 101))).rejects.toThrow(RangeError);
-    await expectRefusal(blobs.commit(staging, digestFor(sample(1)), staged), "LayerDigestMismatch");
+    await expectRefusal(blobs.commit(staging, digestFor(sample(1)), staged, serverScope), "LayerDigestMismatch");
     for (const verb of ["write", "truncate", "sync", "rename"]) {
       state.fails = (call) => (call.verb === verb ? "EIO" : undefined);
-      await blobs.append(staging, 50, from(sample(50)), "sha256").catch(() => {});
-      await blobs.commit(staging, digest, staged).catch(() => {});
-      await blobs.store(staging, digest, from(sample(50))).catch(() => {});
+      await blobs.append(staging, 50, from(sample(50)), { scope: serverScope, algorithm: "sha256" }).catch(() => {});
+      await blobs.commit(staging, digest, staged, serverScope).catch(() => {});
+      await blobs.store(staging, digest, from(sample(50)), serverScope).catch(() => {});
       expect(opened).toBe(0);
     }
   });
@@ -376,7 +439,7 @@ describe("the folder", () => {
     const { staging, staged, digest, blob } = await begun(blobs, sample(100));
     const modeOf = (path: string) => statSync(path).mode & 0o777;
     expect(modeOf(join(root, "staging", staging))).toBe(0o600);
-    await blobs.commit(staging, digest, staged);
+    await blobs.commit(staging, digest, staged, serverScope);
     expect(modeOf(pathOf(root, blob))).toBe(0o600);
     for (const path of [root, join(root, "staging"), join(root, "sha256")]) expect(modeOf(path)).toBe(0o700);
   });
@@ -388,7 +451,7 @@ describe("the folder", () => {
       const { staging } = await begun(blobs, content);
       await blobs.abort(staging);
     }
-    await blobs.begin();
+    await blobs.begin(serverScope);
     expect(files(root)).toEqual([]);
   });
 
@@ -396,7 +459,7 @@ describe("the folder", () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
     const { staging } = await begun(blobs, sample(1_000));
-    await blobs.append(staging, 100, from(sample(50)), "sha256");
+    await blobs.append(staging, 100, from(sample(50)), { scope: serverScope, algorithm: "sha256" });
     expect(statSync(join(root, "staging", staging)).size).toBe(150);
   });
 
@@ -410,7 +473,7 @@ describe("the folder", () => {
     const blobs = await openFilesystemBlobs({ root: "/blobs", disk: counting });
     for (let index = 0; index < 20; index++) {
       const { staging, staged, digest } = await begun(blobs, sample(10));
-      await blobs.commit(staging, digest, staged);
+      await blobs.commit(staging, digest, staged, serverScope);
     }
     for await (const _ of blobs.list()) break;
     expect(read.length).toBe(2);
@@ -424,7 +487,7 @@ describe("the folder", () => {
     const root = newRoot();
     const blobs = await openFilesystemBlobs({ root });
     const { staging, staged, digest, blob } = await begun(blobs, sample(100));
-    await blobs.commit(staging, digest, staged);
+    await blobs.commit(staging, digest, staged, serverScope);
     const hex = digestHex(digest);
     for (const path of [
       "readme",
@@ -449,7 +512,7 @@ describe("the folder", () => {
     utimesSync(join(root, "staging", old), 1_000, 1_000);
     utimesSync(join(root, "staging", young), 3_000, 3_000);
     expect(await all(blobs.stale(new Date(2_000_000)))).toEqual([old]);
-    await blobs.append(old, 10, from(sample(1)), "sha256");
+    await blobs.append(old, 10, from(sample(1)), { scope: serverScope, algorithm: "sha256" });
     expect(await all(blobs.stale(new Date(4_000_000)))).toEqual([young]);
   });
 
@@ -461,9 +524,9 @@ describe("the folder", () => {
       const staging = text as StagingId;
       const digest = digestFor(sample(1));
       const verbs = [
-        () => blobs.append(staging, 0, from(sample(1)), "sha256"),
-        () => blobs.commit(staging, digest, { sizeBytes: 0 }),
-        () => blobs.commit(staging, digest, { sizeBytes: 1, digest }),
+        () => blobs.append(staging, 0, from(sample(1)), { scope: serverScope, algorithm: "sha256" }),
+        () => blobs.commit(staging, digest, { sizeBytes: 0 }, serverScope),
+        () => blobs.commit(staging, digest, { sizeBytes: 1, digest }, serverScope),
         () => all(blobs.staged(staging, 1)),
         () => blobs.abort(staging),
       ];
@@ -492,7 +555,7 @@ describe("the folder", () => {
     writeFileSync(join(root, "sha256", hex.slice(0, 2), hex), content);
     expect(await blobs.stat(blob)).toEqual({ ...blob, sizeBytes: 100 });
     const { staging, staged } = await begun(blobs, content);
-    const copy = await blobs.commit(staging, blob.digest, staged);
+    const copy = await blobs.commit(staging, blob.digest, staged, serverScope);
     expect((await all(blobs.list())).map(({ generation }) => generation)).toEqual([blob.generation, copy.generation]);
     expect(await all(blobs.list(blob))).toMatchObject([copy]);
     expect(await blobs.remove(blob)).toBe(100);
@@ -510,7 +573,7 @@ describe("the folder", () => {
         () => blobs.stat({ digest, generation: noGeneration }),
         () => blobs.read({ digest, generation: noGeneration }),
         () => blobs.remove({ digest, generation: noGeneration }),
-        () => blobs.commit(staging, digest, { ...staged, digest }),
+        () => blobs.commit(staging, digest, { ...staged, digest }, serverScope),
       ];
       for (const verb of verbs) await expect(verb()).rejects.toThrow(/^not a digest/);
       expect(files(root)).toEqual([`staging/${staging}`]);

@@ -41,7 +41,7 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
     async begin() {
       return newStagingId();
     },
-    async append(staging, offset, bytes, algorithm) {
+    async append(staging, offset, bytes, { algorithm }) {
       const before = stagedIn(staging);
       checkStagedBytes(before.length, offset);
       const chunks = [before.subarray(0, offset)];
@@ -74,10 +74,10 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       uploads.delete(staging);
       return { ...id, sizeBytes };
     },
-    async store(staging, digest, bytes) {
-      const appended = await store.append(staging, 0, bytes, digestAlgorithm(digest));
+    async store(staging, digest, bytes, scope) {
+      const appended = await store.append(staging, 0, bytes, { scope, algorithm: digestAlgorithm(digest) });
       if (appended.interrupted !== undefined) return appended;
-      return { ...appended, blob: await store.commit(staging, digest, appended) };
+      return { ...appended, blob: await store.commit(staging, digest, appended, scope) };
     },
     async abort(staging) {
       uploads.delete(checkedStagingId(staging));

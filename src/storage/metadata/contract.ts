@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { AccountId, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import { serverScope } from "../../domain/registry/encryption.ts";
 import type {
   BlobId,
+  BlobName,
   Generation,
+  LinkTarget,
   Metadata,
   NewImage,
   Nouns,
@@ -53,7 +56,10 @@ async function create(
   name: string,
   tags: ReadonlyMap<string, string> = new Map(),
 ): Promise<Repository | undefined> {
-  return nouns.repositories.create({ registry, name: repositoryName(name), createdAt: at(0), ...mutable }, tags);
+  return nouns.repositories.create(
+    { registry, name: repositoryName(name), createdAt: at(0), encryption: { type: "AES256" }, ...mutable },
+    tags,
+  );
 }
 
 async function newRepository(metadata: Metadata, registry = newRegistry(), name = "app"): Promise<Repository> {
@@ -118,8 +124,11 @@ const claimed = (upload: Upload): Upload => ({ ...upload, isClaimed: true });
 const claim = (metadata: Metadata, id: UploadId, writer: string, now: Date, until: Date) =>
   metadata.transact((nouns) => nouns.uploads.claim(id, writer, now, until), { durable: false });
 
+const plain = (id: number): LinkTarget => ({ id, encryption: { type: "AES256" } });
+const named = (digest: Digest): BlobName => ({ digest, scope: serverScope });
+
 async function link(metadata: Metadata, repositoryId: number, blob: Digest, seconds = 0, sizeBytes = 10) {
-  return metadata.transact((nouns) => nouns.layers.link(repositoryId, copyOf(blob, sizeBytes), at(seconds)));
+  return metadata.transact((nouns) => nouns.layers.link(plain(repositoryId), copyOf(blob, sizeBytes), at(seconds)));
 }
 
 /** The first copy of a content. */
@@ -220,7 +229,13 @@ function repositoriesContract(opened: () => Metadata): void {
     };
     const made = await metadata.transact((nouns) =>
       nouns.repositories.create(
-        { registry, name: repositoryName("team/app"), createdAt: new Date(start + 123), ...settings },
+        {
+          registry,
+          name: repositoryName("team/app"),
+          createdAt: new Date(start + 123),
+          encryption: { type: "AES256" },
+          ...settings,
+        },
         new Map(),
       ),
     );
@@ -229,6 +244,7 @@ function repositoriesContract(opened: () => Metadata): void {
       registry,
       name: repositoryName("team/app"),
       createdAt: new Date(start + 123),
+      encryption: { type: "AES256" },
       ...settings,
     });
     expect(await metadata.read.repositories.find(registry, repositoryName("team/app"))).toEqual(made);
@@ -399,7 +415,7 @@ function layersContract(opened: () => Metadata): void {
     const { id } = await newRepository(metadata);
     const present = Array.from({ length: 30 }, newDigest);
     await metadata.transact(async ({ layers }) => {
-      for (const blob of present) await layers.link(id, copyOf(blob, 1), at(0));
+      for (const blob of present) await layers.link(plain(id), copyOf(blob, 1), at(0));
     });
     const absent = Array.from({ length: 3000 }, newDigest);
     const found = await metadata.read.layers.findMany(id, [...absent, ...present]);
@@ -471,10 +487,10 @@ function layersContract(opened: () => Metadata): void {
     ] as const) {
       await link(metadata, repository.id, blob, seconds, 77);
     }
-    const holders = (limit: number) => metadata.read.layers.holders(registry, blob, limit);
+    const holders = (limit: number) => metadata.read.layers.holders(registry, blob, serverScope, limit);
     expect(await holders(10)).toEqual([b, c, a].map((repository) => ({ repository, sizeBytes: 77 })));
     expect(await holders(2)).toEqual([b, c].map((repository) => ({ repository, sizeBytes: 77 })));
-    expect(await metadata.read.layers.holders(registry, newDigest(), 10)).toEqual([]);
+    expect(await metadata.read.layers.holders(registry, newDigest(), serverScope, 10)).toEqual([]);
   });
 
   test("an image cannot refer to a layer that is not linked", async () => {
@@ -811,7 +827,7 @@ function imagesContract(opened: () => Metadata): void {
     const { id } = await newRepository(metadata);
     const blobs = Array.from({ length: 1201 }, newDigest);
     const children = await metadata.transact(async ({ layers, images }) => {
-      for (const blob of blobs) await layers.link(id, copyOf(blob, 1), at(0));
+      for (const blob of blobs) await layers.link(plain(id), copyOf(blob, 1), at(0));
       const made: Digest[] = [];
       for (let child = 0; child < 501; child++) {
         const image = newImage(id);
@@ -858,15 +874,16 @@ function imagesContract(opened: () => Metadata): void {
     const image = await push(metadata, id);
     await setTag(metadata, id, "v1", image);
     const { locate } = metadata.read.images;
+    const encryption = { type: "AES256" } as const;
     const located = { imageId: image.id, digest: image.digest, mediaType: manifestType };
     for (const reference of [{ tag: tag("v1") }, { digest: image.digest }]) {
-      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, image: located });
-      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id });
+      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, encryption, image: located });
+      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id, encryption });
       expect(await locate(newRegistry(), name, reference)).toBeUndefined();
       expect(await locate(registry, repositoryName("none"), reference)).toBeUndefined();
     }
-    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id });
-    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id });
+    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id, encryption });
+    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id, encryption });
     await metadata.transact((nouns) => nouns.repositories.delete(id));
     expect(await locate(registry, name, { tag: tag("v1") })).toBeUndefined();
   });
@@ -1379,7 +1396,7 @@ function transactionsContract(opened: () => Metadata, readsTakeTurns: boolean): 
       () => create(read, registry, "other"),
       () => read.repositories.update(id, { ...mutable, scanOnPush: true }),
       () => read.repositories.delete(id),
-      () => read.layers.link(id, copyOf(newDigest(), 1), at(0)),
+      () => read.layers.link(plain(id), copyOf(newDigest(), 1), at(0)),
       () => read.uploads.create(newUpload(id)),
       () => read.images.put(newImage(id)),
       () => read.images.delete(image, at(0)),
@@ -1490,7 +1507,9 @@ function deleteRepositoryContract(opened: () => Metadata): void {
     const before = await everythingIn(metadata, kept);
     await metadata.transact((nouns) => nouns.repositories.delete(gone.id));
     expect(await metadata.read.repositories.list(registry, { limit: 9 })).toEqual([kept.repository]);
-    expect(await metadata.read.layers.holders(registry, blob, 9)).toMatchObject([{ repository: { id: kept.id } }]);
+    expect(await metadata.read.layers.holders(registry, blob, serverScope, 9)).toMatchObject([
+      { repository: { id: kept.id } },
+    ]);
     expect(await metadata.read.garbage.deleted(1000)).toContain(gone.id);
     await remove(metadata, gone.id);
     expect(await metadata.read.garbage.deleted(1000)).not.toContain(gone.id);
@@ -1506,7 +1525,9 @@ function deleteRepositoryContract(opened: () => Metadata): void {
     });
     expect(await metadata.read.repositories.list(registry, { limit: 9 })).toEqual([kept.repository]);
     expect(await metadata.read.layers.find(gone.id, blob)).toBeUndefined();
-    expect(await metadata.read.layers.holders(registry, blob, 9)).toMatchObject([{ repository: { id: kept.id } }]);
+    expect(await metadata.read.layers.holders(registry, blob, serverScope, 9)).toMatchObject([
+      { repository: { id: kept.id } },
+    ]);
     expect(await everythingIn(metadata, kept)).toEqual(before);
     await remove(metadata, gone.id);
   });
@@ -1559,7 +1580,7 @@ function deleteRepositoryContract(opened: () => Metadata): void {
       metadata.transact(async (nouns) => {
         if ((await nouns.repositories.find(registry, repositoryName("app"))) === undefined) return "gone";
         const layer = newDigest();
-        await nouns.layers.link(id, copyOf(layer, 1), at(0));
+        await nouns.layers.link(plain(id), copyOf(layer, 1), at(0));
         await nouns.images.put(newImage(id, { layers: [{ digest: layer, mediaType: layerType }] }));
         return "pushed";
       }),
@@ -1579,7 +1600,7 @@ function blobRecordsContract(opened: () => Metadata): void {
     const other = await newRepository(metadata);
     const blob = newDigest();
     const linkCopy = (repositoryId: number, generation: string) =>
-      metadata.transact((nouns) => nouns.layers.link(repositoryId, copyOf(blob, 10, generation), at(0)));
+      metadata.transact((nouns) => nouns.layers.link(plain(repositoryId), copyOf(blob, 10, generation), at(0)));
     expect(await linkCopy(id, "a")).toEqual({ isNew: true, generation: "a" as Generation });
     expect(await linkCopy(other.id, "b")).toEqual({ isNew: true, generation: "a" as Generation });
     expect(await linkCopy(other.id, "c")).toEqual({ isNew: false, generation: "a" as Generation });
@@ -1599,7 +1620,7 @@ function blobRecordsContract(opened: () => Metadata): void {
     const repositories = await Promise.all(Array.from({ length: 12 }, () => newRepository(metadata)));
     const linked = await Promise.all(
       repositories.map(({ id }, index) =>
-        metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 10, `copy-${index}`), at(0))),
+        metadata.transact((nouns) => nouns.layers.link(plain(id), copyOf(blob, 10, `copy-${index}`), at(0))),
       ),
     );
     expect(new Set(linked.map(({ generation }) => generation)).size).toBe(1);
@@ -1617,14 +1638,14 @@ function blobRecordsContract(opened: () => Metadata): void {
     const second = newDigest();
     for (const blob of [first, second]) await link(metadata, id, blob);
     await link(metadata, other.id, second);
-    const page = await metadata.read.blobs.list({ after: digest(Number(`0x${first.slice(-8)}`) - 1), limit: 2 });
+    const page = await metadata.read.blobs.list({ after: named(digest(Number(`0x${first.slice(-8)}`) - 1)), limit: 2 });
     expect(page).toEqual([
-      { ...copyOf(first), quarantinedAt: undefined },
-      { ...copyOf(second), quarantinedAt: undefined },
+      { ...copyOf(first), scope: serverScope, quarantinedAt: undefined },
+      { ...copyOf(second), scope: serverScope, quarantinedAt: undefined },
     ]);
-    const holders = await metadata.read.blobs.holders(second, 9);
+    const holders = await metadata.read.blobs.holders(named(second), 9);
     expect(holders.map((repository) => repository.id)).toEqual([id, other.id]);
-    expect(await metadata.read.blobs.holders(second, 1)).toHaveLength(1);
+    expect(await metadata.read.blobs.holders(named(second), 1)).toHaveLength(1);
   });
 
   test("a damaged copy is kept from everybody until another takes its place", async () => {
@@ -1638,10 +1659,10 @@ function blobRecordsContract(opened: () => Metadata): void {
     expect(await quarantine(copyOf(blob))).toBe(true);
     expect(await quarantine(copyOf(blob))).toBe(false);
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: true });
-    expect(await metadata.read.layers.holders(registry, blob, 9)).toEqual([]);
-    const after = digest(Number(`0x${blob.slice(-8)}`) - 1);
+    expect(await metadata.read.layers.holders(registry, blob, serverScope, 9)).toEqual([]);
+    const after = named(digest(Number(`0x${blob.slice(-8)}`) - 1));
     expect(await metadata.read.blobs.quarantined({ after, limit: 1 })).toEqual([
-      { ...copyOf(blob), quarantinedAt: at(5) },
+      { ...copyOf(blob), scope: serverScope, quarantinedAt: at(5) },
     ]);
     // What may take its place is no stray.
     const strays = () => metadata.read.blobs.strays([copyOf(blob), copyOf(blob, 11, "sound")]);
@@ -1650,12 +1671,14 @@ function blobRecordsContract(opened: () => Metadata): void {
     expect(await link(metadata, id, blob)).toMatchObject({ isNew: false });
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: true });
 
-    const healed = await metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 11, "sound"), at(6)));
+    const healed = await metadata.transact((nouns) => nouns.layers.link(plain(id), copyOf(blob, 11, "sound"), at(6)));
     expect(healed).toEqual({ isNew: true, generation: "sound" as Generation });
-    expect(await strays()).toEqual([copyOf(blob)]);
     expect(await metadata.read.layers.find(id, blob)).toMatchObject({ quarantined: false, sizeBytes: 11 });
     const removals = await metadata.read.garbage.removals({ limit: 1000 });
     expect(removals).toContainEqual(copyOf(blob));
+    expect(await strays()).toEqual([]);
+    await metadata.transact((nouns) => nouns.garbage.removed([copyOf(blob)]));
+    expect(await strays()).toEqual([copyOf(blob)]);
   });
 
   test("another copy takes the place of a damaged one, and of no other", async () => {
@@ -1664,16 +1687,28 @@ function blobRecordsContract(opened: () => Metadata): void {
     const blob = newDigest();
     await link(metadata, id, blob);
     const other = copyOf(blob, 11, "other");
-    const heal = (copy = other) => metadata.transact((nouns) => nouns.blobs.heal(copy));
+    const heal = (copy = other) => metadata.transact((nouns) => nouns.blobs.heal({ ...copy, scope: serverScope }));
     expect(await heal()).toBe(false);
-    expect(await metadata.read.blobs.find(blob)).toEqual({ ...copyOf(blob), quarantinedAt: undefined });
+    expect(await metadata.read.blobs.find(named(blob))).toEqual({
+      ...copyOf(blob),
+      scope: serverScope,
+      quarantinedAt: undefined,
+    });
     await metadata.transact((nouns) => nouns.blobs.quarantine(copyOf(blob), at(5)));
-    expect(await metadata.read.blobs.find(blob)).toEqual({ ...copyOf(blob), quarantinedAt: at(5) });
+    expect(await metadata.read.blobs.find(named(blob))).toEqual({
+      ...copyOf(blob),
+      scope: serverScope,
+      quarantinedAt: at(5),
+    });
     expect(await heal(copyOf(blob))).toBe(false);
     expect(await heal(copyOf(newDigest()))).toBe(false);
     expect(await heal()).toBe(true);
-    expect(await metadata.read.blobs.find(blob)).toEqual({ ...other, quarantinedAt: undefined });
-    expect(await metadata.read.blobs.find(newDigest())).toBeUndefined();
+    expect(await metadata.read.blobs.find(named(blob))).toEqual({
+      ...other,
+      scope: serverScope,
+      quarantinedAt: undefined,
+    });
+    expect(await metadata.read.blobs.find(named(newDigest()))).toBeUndefined();
     const removals = (await metadata.read.garbage.removals({ limit: 1000 })).filter(({ digest }) => digest === blob);
     expect(removals).toEqual([copyOf(blob)]);
   });
@@ -1685,10 +1720,12 @@ function blobRecordsContract(opened: () => Metadata): void {
     await link(metadata, id, blob);
     await metadata.transact((nouns) => nouns.blobs.quarantine(copyOf(blob), at(5)));
     const copies = Array.from({ length: 8 }, (_, index) => copyOf(blob, 10, `healer-${index}`));
-    const healed = await Promise.all(copies.map((copy) => metadata.transact((nouns) => nouns.blobs.heal(copy))));
+    const healed = await Promise.all(
+      copies.map((copy) => metadata.transact((nouns) => nouns.blobs.heal({ ...copy, scope: serverScope }))),
+    );
     expect(healed.filter(Boolean)).toHaveLength(1);
     const winner = copies[healed.indexOf(true)];
-    expect((await metadata.read.blobs.find(blob))?.generation).toBe(winner?.generation);
+    expect((await metadata.read.blobs.find(named(blob)))?.generation).toBe(winner?.generation);
   });
 
   test("a copy that turned out to be sound is opened again", async () => {
@@ -1816,7 +1853,7 @@ function garbageContract(opened: () => Metadata): void {
     const blob = newDigest();
     await link(metadata, id, blob, 0);
     await collect(metadata, at(10));
-    const again = await metadata.transact((nouns) => nouns.layers.link(id, copyOf(blob, 10, "second"), at(20)));
+    const again = await metadata.transact((nouns) => nouns.layers.link(plain(id), copyOf(blob, 10, "second"), at(20)));
     expect(again).toEqual({ isNew: true, generation: "second" as Generation });
     const removals = async () =>
       (await metadata.read.garbage.removals({ limit: 1000 })).filter((copy) => copy.digest === blob);
@@ -1854,7 +1891,7 @@ function garbageContract(opened: () => Metadata): void {
         const repositoryId = index % 2 ? id : other.id;
         const image = newImage(repositoryId, { layers: layersOf(blob) });
         const put = await metadata.transact(async (nouns) => {
-          await nouns.layers.link(repositoryId, copyOf(blob, 10, `${round}`), at(round));
+          await nouns.layers.link(plain(repositoryId), copyOf(blob, 10, `${round}`), at(round));
           return nouns.images.put(image);
         });
         if ((index + round) % 3 === 0) {
@@ -1947,12 +1984,12 @@ function inspectionContract(opened: () => Metadata): void {
     for (const { id } of [first, second]) await link(metadata, id, blob);
     const images = [];
     for (let count = 0; count < 2; count++) images.push(await push(metadata, first.id, { layers: layersOf(blob) }));
-    const found = await metadata.read.inspection.dependents(blob, 9);
+    const found = await metadata.read.inspection.dependents(named(blob), 9);
     const names = found.map(({ repository, image }) => `${repository.id} ${image?.id} ${image?.digest}`);
     const expected = images.map((image) => `${first.id} ${image.id} ${image.digest}`);
     expect(names.sort()).toEqual([...expected, `${second.id} undefined undefined`].sort());
-    expect(await metadata.read.inspection.dependents(blob, 2)).toHaveLength(2);
-    expect(await metadata.read.inspection.dependents(newDigest(), 2)).toEqual([]);
+    expect(await metadata.read.inspection.dependents(named(blob), 2)).toHaveLength(2);
+    expect(await metadata.read.inspection.dependents(named(newDigest()), 2)).toEqual([]);
   });
 
   test("deleted repositories are passed over, and everything is counted", async () => {
@@ -1974,6 +2011,6 @@ function inspectionContract(opened: () => Metadata): void {
     expect(images.map((other) => other.id)).not.toContain(image.id);
     const tags = await metadata.read.inspection.tags({ limit: 1000 });
     expect(tags.map(({ repository }) => repository.id)).not.toContain(id);
-    expect(await metadata.read.inspection.dependents(blob, 9)).toEqual([]);
+    expect(await metadata.read.inspection.dependents(named(blob), 9)).toEqual([]);
   });
 }

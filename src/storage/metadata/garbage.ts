@@ -1,6 +1,6 @@
 import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Digest } from "../../domain/names.ts";
-import type { BlobId, Garbage, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobId, BlobName, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { deletedAccount } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -17,10 +17,15 @@ const toStoredBlob = ({ digest, generation, size_bytes }: BlobRow): StoredBlob =
 });
 
 /** The bytes of this copy are to be removed. In the transaction that ends the last row that names it. */
-export const noteRemoval = statement((db, value: StoredBlob) =>
+export const noteRemoval = statement((db, value: StoredBlob & { readonly dueAt: number }) =>
   db
     .insertInto("blob_removal")
-    .values({ digest: value.digest, generation: value.generation, size_bytes: value.sizeBytes })
+    .values({
+      digest: value.digest,
+      generation: value.generation,
+      size_bytes: value.sizeBytes,
+      due_at: value.dueAt,
+    })
     .onConflict((conflict) => conflict.columns(["digest", "generation"]).doNothing()),
 );
 
@@ -31,7 +36,10 @@ const imageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["selectFro
     .whereRef("image_layer.digest", "=", "layer_link.digest");
 
 const linkThatHas = (from: ExpressionBuilder<Schema, "blob">["selectFrom"]) =>
-  from("layer_link").select("layer_link.repository_id").whereRef("layer_link.digest", "=", "blob.digest");
+  from("layer_link")
+    .select("layer_link.repository_id")
+    .whereRef("layer_link.digest", "=", "blob.digest")
+    .whereRef("layer_link.key_scope", "=", "blob.key_scope");
 
 const removeUnreferencedLink = statement((db, value: { repositoryId: number; digest: Digest; before: number }) =>
   db
@@ -40,7 +48,7 @@ const removeUnreferencedLink = statement((db, value: { repositoryId: number; dig
     .where("digest", "=", value.digest)
     .where("unreferenced_since", "<", value.before)
     .where(({ not, exists, selectFrom }) => not(exists(imageThatNeeds(selectFrom))))
-    .returning("digest"),
+    .returning(["digest", "key_scope"]),
 );
 
 /** For a link that an image refers to. Looks again itself: one that came into the queue anew meanwhile stays there. */
@@ -54,12 +62,16 @@ const clearLink = statement((db, value: { repositoryId: number; digest: Digest; 
     .where(({ exists, selectFrom }) => exists(imageThatNeeds(selectFrom))),
 );
 
+/** For `noteRemoval`: nobody was told to read the copy for so long, or it cannot be read. */
+export const atOnce = { dueAt: 0 };
+
 /** Its time of grace was the link's. Where another link ended later, that one's counts. */
-const inheritGrace = statement((db, value: { digest: Digest; since: number }) =>
+const inheritGrace = statement((db, value: { digest: Digest; scope: KeyScope; since: number }) =>
   db
     .updateTable("blob")
     .set({ unlinked_since: value.since })
     .where("digest", "=", value.digest)
+    .where("key_scope", "=", value.scope)
     .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", value.since)])),
 );
 
@@ -82,6 +94,11 @@ const clearBlob = statement((db, value: BlobId & { since: number }) =>
     .where("unlinked_since", "=", value.since)
     .where(({ exists, selectFrom }) => exists(linkThatHas(selectFrom))),
 );
+
+/** Of rows of `blob`, in the order of digests and then scopes. */
+export function behind(after: Partial<BlobName> = {}) {
+  return sql<SqlBool>`(digest, key_scope) > (${after.digest ?? ""}, ${after.scope ?? ""})`;
+}
 
 export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
   const among = flavour.among;
@@ -118,19 +135,25 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
     async (repositoryId, limit, at) => {
       const rows = await db
         .selectFrom("layer_link")
-        .select("digest")
+        .select(["digest", "key_scope"])
         .where("repository_id", "=", repositoryId)
         .orderBy("digest")
         .limit(limit)
         .execute();
       const digests = rows.map(({ digest }) => digest);
-      if (digests.length === 0) return 0;
+      const scope = rows[0]?.key_scope;
+      if (scope === undefined) return 0;
       await db
         .deleteFrom("layer_link")
         .where("repository_id", "=", repositoryId)
         .where(among("digest", digests))
         .execute();
-      await db.updateTable("blob").set({ unlinked_since: at }).where(among("digest", digests)).execute();
+      await db
+        .updateTable("blob")
+        .set({ unlinked_since: at })
+        .where(among("digest", digests))
+        .where("key_scope", "=", scope)
+        .execute();
       return digests.length;
     },
     async (repositoryId, limit) => {
@@ -198,10 +221,10 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
 
     async unlink({ repositoryId, digest, since }, before) {
       const link = { repositoryId, digest, before: before.getTime(), since: since.getTime() };
-      const removed = await removeUnreferencedLink(db, flavour, link);
-      if (removed.length > 0) await inheritGrace(db, flavour, link);
+      const [removed] = await removeUnreferencedLink(db, flavour, link);
+      if (removed) await inheritGrace(db, flavour, { ...link, scope: removed.key_scope });
       else await clearLink(db, flavour, link);
-      return removed.length > 0;
+      return removed !== undefined;
     },
 
     async blobs(before, limit) {
@@ -219,12 +242,12 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
     async forget({ digest, generation, since }, before) {
       const blob = { digest, generation, before: before.getTime(), since: since.getTime() };
       const [removed] = await removeUnlinkedBlob(db, flavour, blob);
-      if (removed) await noteRemoval(db, flavour, toStoredBlob(removed));
+      if (removed) await noteRemoval(db, flavour, { ...toStoredBlob(removed), ...atOnce });
       else await clearBlob(db, flavour, blob);
       return removed !== undefined;
     },
 
-    async removals({ after, limit }) {
+    async removals({ after, limit }, dueBy) {
       let query = db
         .selectFrom("blob_removal")
         .select(["digest", "generation", "size_bytes"])
@@ -232,6 +255,7 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
         .orderBy("generation")
         .limit(limit);
       if (after) query = query.where(sql<SqlBool>`(digest, generation) > (${after.digest}, ${after.generation})`);
+      if (dueBy) query = query.where("due_at", "<=", dueBy.getTime());
       return (await query.execute()).map(toStoredBlob);
     },
 
@@ -241,11 +265,11 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       }
     },
 
-    async forecast(before, { after = "" as Digest, limit }) {
+    async forecast(before, { after, limit }) {
       const due = before.getTime();
       const isWanted = sql<SqlBool>`exists (
         select 1 from layer_link
-        where layer_link.digest = blob.digest and (
+        where layer_link.digest = blob.digest and layer_link.key_scope = blob.key_scope and (
           layer_link.unreferenced_since is null or layer_link.unreferenced_since >= ${due} or exists (
             select 1 from image_layer
             where image_layer.repository_id = layer_link.repository_id and image_layer.digest = layer_link.digest
@@ -254,14 +278,15 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       )`;
       const rows = await db
         .selectFrom("blob")
-        .select(["digest", "generation", "size_bytes"])
-        .where("digest", ">", after)
+        .select(["digest", "key_scope", "generation", "size_bytes"])
+        .where(behind(after))
         .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", due)]))
         .where(({ not }) => not(isWanted))
         .orderBy("digest")
+        .orderBy("key_scope")
         .limit(limit)
         .execute();
-      return rows.map(toStoredBlob);
+      return rows.map((row) => ({ ...toStoredBlob(row), scope: row.key_scope }));
     },
 
     async waiting() {

@@ -29,7 +29,9 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
           .onRef("layer_link.repository_id", "=", "image_layer.repository_id")
           .onRef("layer_link.digest", "=", "image_layer.digest"),
       )
-      .leftJoin("blob", "blob.digest", "layer_link.digest")
+      .leftJoin("blob", (blob) =>
+        blob.onRef("blob.digest", "=", "layer_link.digest").onRef("blob.key_scope", "=", "layer_link.key_scope"),
+      )
       .select(["image_layer.image_id", "image_layer.digest", "blob.digest as there"])
       .where(among("image_layer.image_id", imageIds))
       .execute();
@@ -122,7 +124,7 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
       return rows.map((row) => ({ repository: toName(row), tag: row.tag, hasImage: row.image !== null }));
     },
 
-    async dependents(digest, limit) {
+    async dependents({ digest, scope }, limit) {
       const rows = await db
         .selectFrom("layer_link")
         .innerJoin("repository", "repository.id", "layer_link.repository_id")
@@ -135,6 +137,7 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         .select(repositoryColumns)
         .select(["image.id as image_id", "image.digest as image_digest"])
         .where("layer_link.digest", "=", digest)
+        .where("layer_link.key_scope", "=", scope)
         .where("repository.account", "!=", deletedAccount)
         .limit(limit)
         .execute();

@@ -1,8 +1,9 @@
-import type { ExpressionBuilder, Kysely } from "kysely";
+import type { ExpressionBuilder, JoinBuilder, Kysely } from "kysely";
 import type { Digest, Registry } from "../../domain/names.ts";
-import type { Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
+import { scopeOf } from "../../domain/registry/encryption.ts";
+import type { BlobName, Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour, List } from "./flavour.ts";
-import { noteRemoval } from "./garbage.ts";
+import { atOnce, noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -41,10 +42,14 @@ function newestMediaType(layers: ExpressionBuilder<Schema, "layer_link">) {
     .as("media_type");
 }
 
+function blobOfLink(blob: JoinBuilder<Schema, "layer_link" | "blob">) {
+  return blob.onRef("blob.digest", "=", "layer_link.digest").onRef("blob.key_scope", "=", "layer_link.key_scope");
+}
+
 function selectLayers(db: Kysely<Schema>, repositoryId: number) {
   return db
     .selectFrom("layer_link")
-    .innerJoin("blob", "blob.digest", "layer_link.digest")
+    .innerJoin("blob", blobOfLink)
     .select(["layer_link.digest", "layer_link.unreferenced_since"])
     .select(["blob.generation", "blob.size_bytes", "blob.quarantined_at"])
     .select(newestMediaType)
@@ -59,42 +64,56 @@ const findLayers = statement((db, value: { repositoryId: number; digests: List }
   selectLayers(db, value.repositoryId).where(flavour.amongList("layer_link.digest", value.digests)),
 );
 
-const addBlob = statement((db, value: StoredBlob) =>
+type ScopedBlob = StoredBlob & BlobName;
+
+const addBlob = statement((db, value: ScopedBlob) =>
   db
     .insertInto("blob")
-    .values({ digest: value.digest, generation: value.generation, size_bytes: value.sizeBytes })
-    .onConflict((conflict) => conflict.column("digest").doNothing())
+    .values({
+      digest: value.digest,
+      key_scope: value.scope,
+      generation: value.generation,
+      size_bytes: value.sizeBytes,
+    })
+    .onConflict((conflict) => conflict.columns(["digest", "key_scope"]).doNothing())
     .returning("digest"),
 );
 
 /** Locked, so that the row is still there when the link is added. */
-const findBlob = statement((db, value: { digest: Digest }, flavour) =>
+const findBlob = statement((db, value: BlobName, flavour) =>
   flavour.forKeyShare(
     db
       .selectFrom("blob")
       .select(["digest", "generation", "size_bytes", "quarantined_at", "unlinked_since"])
-      .where("digest", "=", value.digest),
+      .where("digest", "=", value.digest)
+      .where("key_scope", "=", value.scope),
   ),
 );
 
-const replaceDamaged = statement((db, value: StoredBlob) =>
+const replaceDamaged = statement((db, value: ScopedBlob) =>
   db
     .updateTable("blob")
     .set({ generation: value.generation, size_bytes: value.sizeBytes })
     .set({ quarantined_at: null, unlinked_since: null })
-    .where("digest", "=", value.digest),
+    .where("digest", "=", value.digest)
+    .where("key_scope", "=", value.scope),
 );
 
-const rescueBlob = statement((db, value: { digest: Digest }) =>
-  db.updateTable("blob").set({ unlinked_since: null }).where("digest", "=", value.digest),
+const rescueBlob = statement((db, value: BlobName) =>
+  db
+    .updateTable("blob")
+    .set({ unlinked_since: null })
+    .where("digest", "=", value.digest)
+    .where("key_scope", "=", value.scope),
 );
 
-const addLink = statement((db, value: { repositoryId: number; digest: Digest; at: number }) =>
+const addLink = statement((db, value: BlobName & { repositoryId: number; at: number }) =>
   db
     .insertInto("layer_link")
     .values({
       repository_id: value.repositoryId,
       digest: value.digest,
+      key_scope: value.scope,
       linked_at: value.at,
       unreferenced_since: value.at,
     })
@@ -116,26 +135,28 @@ const removeLink = statement((db, value: { repositoryId: number; digest: Digest 
     .deleteFrom("layer_link")
     .where("repository_id", "=", value.repositoryId)
     .where("digest", "=", value.digest)
-    .returning("digest"),
+    .returning(["digest", "key_scope"]),
 );
 
 /** Others may have links too: whoever collects looks. Of two ends, the later one counts. */
-const queueBlob = statement((db, value: { digest: Digest; at: number }) =>
+const queueBlob = statement((db, value: BlobName & { at: number }) =>
   db
     .updateTable("blob")
     .set({ unlinked_since: value.at })
     .where("digest", "=", value.digest)
+    .where("key_scope", "=", value.scope)
     .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", value.at)])),
 );
 
-const findHolders = statement((db, value: Registry & { digest: Digest; limit: number }) =>
+const findHolders = statement((db, value: Registry & BlobName & { limit: number }) =>
   db
     .selectFrom("layer_link")
     .innerJoin("repository", "repository.id", "layer_link.repository_id")
-    .innerJoin("blob", "blob.digest", "layer_link.digest")
+    .innerJoin("blob", blobOfLink)
     .select(repositoryColumns)
     .select("blob.size_bytes")
     .where("layer_link.digest", "=", value.digest)
+    .where("layer_link.key_scope", "=", value.scope)
     .where("blob.quarantined_at", "is", null)
     .where("repository.account", "=", value.account)
     .where("repository.region", "=", value.region)
@@ -146,19 +167,20 @@ const findHolders = statement((db, value: Registry & { digest: Digest; limit: nu
 
 export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
   /** The blob's row, made or found. Which copy counts from now on, and whether it took the place of a damaged one. */
-  async function keep(blob: StoredBlob): Promise<{ generation: Generation; isHealed: boolean }> {
-    const { digest, generation } = blob;
+  async function keep(blob: ScopedBlob): Promise<{ generation: Generation; isHealed: boolean }> {
+    const { digest, scope, generation } = blob;
     const added = await addBlob(db, flavour, blob);
     if (added.length > 0) return { generation, isHealed: false };
-    const [known] = await findBlob(db, flavour, { digest });
+    const [known] = await findBlob(db, flavour, { digest, scope });
     // Collected by somebody else between the two statements: now there is nothing in the way.
     if (!known) return keep(blob);
     if (known.quarantined_at !== null && known.generation !== generation) {
-      await noteRemoval(db, flavour, { digest, generation: known.generation, sizeBytes: known.size_bytes });
+      const damaged = { digest, generation: known.generation, sizeBytes: known.size_bytes };
+      await noteRemoval(db, flavour, { ...damaged, ...atOnce });
       await replaceDamaged(db, flavour, blob);
       return { generation, isHealed: true };
     }
-    if (known.unlinked_since !== null) await rescueBlob(db, flavour, { digest });
+    if (known.unlinked_since !== null) await rescueBlob(db, flavour, { digest, scope });
     return { generation: known.generation, isHealed: false };
   }
 
@@ -174,10 +196,11 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
       return rows.map(toLayerLink);
     },
 
-    async link(repositoryId, blob, at) {
+    async link({ id: repositoryId, encryption }, blob, at) {
       const { digest } = blob;
-      const { generation, isHealed } = await keep(blob);
-      const added = await addLink(db, flavour, { repositoryId, digest, at: at.getTime() });
+      const scope = scopeOf(encryption);
+      const { generation, isHealed } = await keep({ ...blob, scope });
+      const added = await addLink(db, flavour, { repositoryId, digest, scope, at: at.getTime() });
       if (added.length === 0) await touchLink(db, flavour, { repositoryId, digest, at: at.getTime() });
       return { isNew: added.length > 0 || isHealed, generation };
     },
@@ -187,13 +210,13 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
     },
 
     async unlink(repositoryId, digest, at) {
-      const removed = await removeLink(db, flavour, { repositoryId, digest });
-      if (removed.length > 0) await queueBlob(db, flavour, { digest, at: at.getTime() });
-      return removed.length > 0;
+      const [removed] = await removeLink(db, flavour, { repositoryId, digest });
+      if (removed) await queueBlob(db, flavour, { digest, scope: removed.key_scope, at: at.getTime() });
+      return removed !== undefined;
     },
 
-    async holders(registry, digest, limit) {
-      const rows = await findHolders(db, flavour, { ...registry, digest, limit });
+    async holders(registry, digest, scope, limit) {
+      const rows = await findHolders(db, flavour, { ...registry, digest, scope, limit });
       return rows.map((row) => ({ repository: toRepository(row), sizeBytes: row.size_bytes }));
     },
   };

@@ -2,7 +2,8 @@ import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
-import { createKeys } from "./key-tables.ts";
+import { createJobs } from "./job-tables.ts";
+import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
@@ -19,8 +20,9 @@ export class DatabaseTooNew extends Error {
  * Brings the database up to date. Processes may start together: on PostgreSQL Kysely's migrator holds an advisory lock
  * meanwhile, on SQLite the transaction locks the file. There is no way down, since no program that lacks a migration
  * knows how to undo it.
+ * @param upTo the last one to run; all of them without
  */
-export async function migrate(db: Kysely<Schema>, flavour: Flavour): Promise<void> {
+export async function migrate(db: Kysely<Schema>, flavour: Flavour, upTo?: string): Promise<void> {
   const known = migrations(flavour);
   const unknown = (await migrationsIn(db)).filter((name) => !(name in known));
   if (unknown.length > 0) throw new DatabaseTooNew(unknown);
@@ -30,7 +32,7 @@ export async function migrate(db: Kysely<Schema>, flavour: Flavour): Promise<voi
     // The default compares by the rules of whatever language the machine speaks.
     nameComparator: (a, b) => (a < b ? -1 : a > b ? 1 : 0),
   });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = upTo === undefined ? await migrator.migrateToLatest() : await migrator.migrateTo(upTo);
   if (error !== undefined) throw error;
 }
 
@@ -50,6 +52,9 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0004_identity": { up: (db) => createIdentity(db, flavour) },
     "0005_audit": { up: (db) => createAudit(db, flavour) },
     "0006_keys": { up: (db) => createKeys(db, flavour) },
+    "0007_encryption": { up: (db) => addEncryption(db, flavour) },
+    "0008_jobs": { up: (db) => createJobs(db, flavour) },
+    "0009_grants_by_context": { up: indexGrantsByContext },
   };
 }
 
@@ -229,6 +234,70 @@ async function addGarbage(db: Kysely<unknown>, { types }: Flavour): Promise<void
 /** Each upload that begins counts those that its principal has not finished. */
 async function indexUploadsByOwner(db: Kysely<unknown>): Promise<void> {
   await sql`create index upload_by_owner on upload (owner_arn, owner_account)`.execute(db);
+}
+
+/**
+ * Repositories with keys of their own. Blobs of different keys share no copies, so a blob is known by its digest and the
+ * key it is sealed under; no database changes a primary key in place.
+ */
+async function addEncryption(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
+  const { integer, text, orderedTable } = types;
+  const statements = [
+    sql`alter table repository add column encryption_type ${text} not null default 'AES256'`,
+    sql`alter table repository add column kms_key ${text}`,
+    sql`alter table repository add column kms_grants ${text}`,
+
+    sql`create table scoped_blob (
+      digest ${text} not null,
+      key_scope ${text} not null,
+      size_bytes ${integer} not null,
+      generation ${text} not null default '',
+      quarantined_at ${integer},
+      unlinked_since ${integer},
+      primary key (digest, key_scope)
+    ) ${orderedTable}`,
+    sql`create table scoped_layer_link (
+      repository_id ${integer} not null references repository (id) on delete restrict,
+      digest ${text} not null,
+      key_scope ${text} not null,
+      linked_at ${integer} not null,
+      unreferenced_since ${integer},
+      primary key (repository_id, digest),
+      foreign key (digest, key_scope) references scoped_blob (digest, key_scope) on delete restrict
+    ) ${orderedTable}`,
+    sql`create table scoped_image_layer (
+      image_id ${integer} not null references image (id) on delete restrict,
+      repository_id ${integer} not null,
+      digest ${text} not null,
+      media_type ${text} not null,
+      primary key (repository_id, digest, image_id),
+      foreign key (repository_id, digest) references scoped_layer_link (repository_id, digest) on delete restrict
+    ) ${orderedTable}`,
+
+    sql`insert into scoped_blob (digest, key_scope, size_bytes, generation, quarantined_at, unlinked_since)
+      select digest, '', size_bytes, generation, quarantined_at, unlinked_since from blob`,
+    sql`insert into scoped_layer_link (repository_id, digest, key_scope, linked_at, unreferenced_since)
+      select repository_id, digest, '', linked_at, unreferenced_since from layer_link`,
+    sql`insert into scoped_image_layer (image_id, repository_id, digest, media_type)
+      select image_id, repository_id, digest, media_type from image_layer`,
+
+    sql`drop table image_layer`,
+    sql`drop table layer_link`,
+    sql`drop table blob`,
+    sql`alter table scoped_blob rename to blob`,
+    sql`alter table scoped_layer_link rename to layer_link`,
+    sql`alter table scoped_image_layer rename to image_layer`,
+
+    sql`create index blob_unlinked on blob (unlinked_since, digest) where unlinked_since is not null`,
+    sql`create index blob_quarantined on blob (digest, key_scope) where quarantined_at is not null`,
+    sql`create index layer_link_by_digest on layer_link (digest, key_scope, linked_at, repository_id)`,
+    sql`create index layer_link_unreferenced on layer_link (unreferenced_since, repository_id, digest)
+      where unreferenced_since is not null`,
+    sql`create index image_layer_by_image on image_layer (image_id)`,
+
+    sql`alter table blob_removal add column due_at ${integer} not null default 0`,
+  ];
+  for (const statement of statements) await statement.execute(db);
 }
 
 /** Accounts, users, groups, roles and what they may do; repository and registry policies with whom they mean. */

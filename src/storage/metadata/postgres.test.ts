@@ -3,19 +3,24 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Kysely, sql } from "kysely";
+import { Kysely, sql } from "kysely";
 import pg from "pg";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
+import { jobRaces } from "./job-races.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
+import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import type { AllNouns } from "./nouns.ts";
-import { openPostgres, openPostgresEngine } from "./postgres.ts";
+import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./postgres.ts";
+import { postgresDialect } from "./postgres-driver.ts";
 import type { Schema } from "./schema.ts";
+import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
@@ -48,6 +53,14 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  jobContract("PostgreSQL", open);
+  jobRaces("PostgreSQL", open);
+  scopeContract("PostgreSQL", open);
+  migrationContract("PostgreSQL", async () => {
+    const pool = openPool({ connectionString: await server.createDatabase(), max: 1 });
+    const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });
+    return { db, flavour: postgresFlavour, close: () => pool.end() };
+  });
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {
@@ -122,7 +135,14 @@ function postgresTests(server: TestPostgres): void {
     async function fill(engine: Engine): Promise<void> {
       await createMetadata(engine).transact(async (nouns) => {
         const create = async (name: string) => {
-          const created = { registry, name: name as RepositoryName, createdAt: at, policy: "{}", ...settings };
+          const created = {
+            registry,
+            name: name as RepositoryName,
+            createdAt: at,
+            encryption: { type: "AES256" } as const,
+            policy: "{}",
+            ...settings,
+          };
           const made = await nouns.repositories.create(created, new Map([["owner", "core ☃"]]));
           if (!made) throw new Error("the name is taken");
           return made.id;
@@ -135,7 +155,7 @@ function postgresTests(server: TestPostgres): void {
             generation: `g${number}` as Generation,
             sizeBytes: 2 ** 40 + number,
           };
-          await nouns.layers.link(id, blob, at);
+          await nouns.layers.link({ id: id, encryption: { type: "AES256" } }, blob, at);
         }
         await nouns.blobs.quarantine({ digest: digestOf(1), generation: "g1" as Generation }, at);
         for (let number = 1; number <= 20; number++) {
@@ -157,6 +177,9 @@ function postgresTests(server: TestPostgres): void {
         await nouns.settings.set(registry, "a", "b");
         await fillIdentity(nouns);
         // The newest id was given already, so it must not be given again.
+        const job = { kind: "k", key: "☃", payload: "{}", runAt: at, maxAttempts: 3 };
+        await nouns.jobs.enqueue(job, at);
+        await nouns.schedules.put({ ...job, everyMs: 1, nextAt: at, setAt: at });
         const newest = await create("newest");
         for (const deleted of [gone, newest]) {
           await nouns.repositories.delete(deleted);
@@ -166,7 +189,13 @@ function postgresTests(server: TestPostgres): void {
     }
 
     async function nextId(engine: Engine): Promise<number | undefined> {
-      const created = { registry, name: "next" as RepositoryName, createdAt: at, ...settings };
+      const created = {
+        registry,
+        name: "next" as RepositoryName,
+        createdAt: at,
+        encryption: { type: "AES256" } as const,
+        ...settings,
+      };
       return createMetadata(engine)
         .transact((nouns) => nouns.repositories.create(created, new Map()))
         .then((made) => made?.id);
@@ -252,7 +281,7 @@ function postgresTests(server: TestPostgres): void {
           for (let number = 5000; !isDone; number++) {
             await metadata.transact(async ({ layers, images }) => {
               const blob = { digest: digestOf(number), generation: "g" as Generation, sizeBytes: 1 };
-              await layers.link(repository?.id ?? 0, blob, at);
+              await layers.link({ id: repository?.id ?? 0, encryption: { type: "AES256" } }, blob, at);
               await images.put({
                 repositoryId: repository?.id ?? 0,
                 digest: digestOf(100_000 + number),

@@ -20,7 +20,7 @@ const keepAliveDelayMs = 10_000;
  */
 const retriedStates = new Set(["40001", "40P01", "23503", "23001", "23505"]);
 
-const postgresFlavour: Flavour = {
+export const postgresFlavour: Flavour = {
   types: {
     id: sql`bigint generated always as identity primary key`,
     integer: sql`bigint`,
@@ -33,6 +33,7 @@ const postgresFlavour: Flavour = {
   amongList: (column, list) => sql`${sql.ref(column)} = any(${list})`,
   list: (values) => values as unknown as List,
   forUpdate: (query) => query.forUpdate() as typeof query,
+  skippingLocked: (query) => query.forUpdate().skipLocked() as typeof query,
   forKeyShare: (query) => query.forKeyShare() as typeof query,
   async lockTag(db, repositoryId, tag) {
     const key = `${repositoryId}/${tag}`;
@@ -123,7 +124,7 @@ export async function withPostgres<Result>(
   }
 }
 
-function openPool(config: pg.PoolConfig): pg.Pool {
+export function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     application_name: "berth",
     connectionTimeoutMillis: connectionTimeoutMs,

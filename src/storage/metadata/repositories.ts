@@ -1,6 +1,12 @@
 import { type Kysely, sql } from "kysely";
-import type { AccountId, Region, Registry, RepositoryName } from "../../domain/names.ts";
-import type { Repositories, Repository, RepositorySettings, TagMutability } from "../../domain/registry/ports.ts";
+import type { AccountId, Arn, Region, Registry, RepositoryName } from "../../domain/names.ts";
+import type {
+  Encryption,
+  Repositories,
+  Repository,
+  RepositorySettings,
+  TagMutability,
+} from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -20,6 +26,9 @@ export const repositoryColumns = [
   "repository.scan_on_push",
   "repository.policy",
   "repository.policy_bindings",
+  "repository.encryption_type",
+  "repository.kms_key",
+  "repository.kms_grants",
   "repository.created_at",
 ] as const;
 
@@ -33,6 +42,9 @@ interface RepositoryRow {
   readonly scan_on_push: number;
   readonly policy: string | null;
   readonly policy_bindings: string | null;
+  readonly encryption_type: Encryption["type"];
+  readonly kms_key: Arn | null;
+  readonly kms_grants: string | null;
   readonly created_at: number;
 }
 
@@ -47,7 +59,22 @@ export function toRepository(row: RepositoryRow): Repository {
     policy: row.policy ?? undefined,
     policyBindings: row.policy_bindings === null ? undefined : toMap(row.policy_bindings),
     createdAt: new Date(row.created_at),
+    encryption: toEncryption(row),
   };
+}
+
+type EncryptionRow = Pick<RepositoryRow, "encryption_type" | "kms_key" | "kms_grants">;
+
+export function toEncryption({ encryption_type: type, kms_key: key, kms_grants: grants }: EncryptionRow): Encryption {
+  if (type === "AES256") return { type };
+  if (key === null) throw new Error("a repository whose type of encryption needs a key has none");
+  return { type, key, grants: JSON.parse(grants ?? "[]") as string[] };
+}
+
+function toEncryptionRow(encryption: Encryption) {
+  if (encryption.type === "AES256") return { encryption_type: encryption.type };
+  const { type, key, grants } = encryption;
+  return { encryption_type: type, kms_key: key, kms_grants: JSON.stringify(grants) };
 }
 
 function toSettingsRow(settings: RepositorySettings) {
@@ -116,6 +143,7 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
           region: repository.registry.region,
           name: repository.name,
           ...toSettingsRow(repository),
+          ...toEncryptionRow(repository.encryption),
           created_at: repository.createdAt.getTime(),
         })
         .onConflict((conflict) => conflict.columns(["account", "region", "name"]).doNothing())

@@ -10,7 +10,8 @@ import type {
   Tag,
   UploadId,
 } from "../../domain/names.ts";
-import type { Generation, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 
 /**
@@ -54,6 +55,9 @@ export interface Schema {
 
   audit_pack: AuditPackTable;
   audit_head: AuditHeadTable;
+
+  job: JobTable;
+  job_schedule: JobScheduleTable;
 }
 
 interface RepositoryTable {
@@ -69,6 +73,11 @@ interface RepositoryTable {
   policy: string | null;
   /** JSON object: ARNs in the policy, and the unique ids of the users and roles that they meant. */
   policy_bindings: string | null;
+  encryption_type: Generated<Encryption["type"]>;
+  /** ARN; there unless the type is AES256. */
+  kms_key: Arn | null;
+  /** JSON array of grant ids; there when the key is. */
+  kms_grants: string | null;
   created_at: number;
 }
 
@@ -80,6 +89,7 @@ interface ResourceTagTable {
 
 interface BlobTable {
   digest: Digest;
+  key_scope: KeyScope;
   size_bytes: number;
   /** Which copy in the store is meant. */
   generation: Generated<Generation>;
@@ -92,6 +102,8 @@ interface BlobTable {
 interface LayerLinkTable {
   repository_id: number;
   digest: Digest;
+  /** The repository's, which never changes. */
+  key_scope: KeyScope;
   linked_at: number;
   /** Since when the link waits for its removal: when an image that referred to it ended. There may be others. */
   unreferenced_since: number | null;
@@ -102,6 +114,8 @@ interface BlobRemovalTable {
   digest: Digest;
   generation: Generation;
   size_bytes: number;
+  /** When the bytes may go at the earliest. */
+  due_at: number;
 }
 
 interface UploadTable {

@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type pg from "pg";
 import type { Digest } from "../../domain/names.ts";
-import type { StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobName, StoredBlob } from "../../domain/registry/ports.ts";
 import { closing, openFile, realDisk, syncFolder } from "../blobs/disk.ts";
 import { isPostgres, sqlitePath } from "./index.ts";
 import { openPostgresEngine, withPostgres } from "./postgres.ts";
@@ -78,8 +78,8 @@ export async function occupant(databaseUrl: string): Promise<string | undefined>
 /** Blobs that a snapshot names. */
 export interface SnapshotBlobs {
   readonly totals: { readonly blobs: number; readonly blobBytes: number };
-  /** By digest, ascending by byte value. */
-  list(): Iterable<StoredBlob & { readonly isQuarantined: boolean }>;
+  /** By digest and scope, ascending by byte value. */
+  list(): Iterable<StoredBlob & BlobName & { readonly isQuarantined: boolean }>;
   /** Those of `digests` that it names. */
   among(digests: readonly Digest[]): Digest[];
   close(): void;
@@ -88,8 +88,10 @@ export interface SnapshotBlobs {
 /** Reads the file and leaves it as it is, also one of an earlier version. */
 export function openSnapshot(path: string): SnapshotBlobs {
   const database = new Database(path, { readonly: true });
+  const scope = hasColumn(database, "blob", "key_scope") ? "key_scope" : "''";
   const page = database.prepare(
-    "select digest, generation, size_bytes, quarantined_at from blob where digest > ? order by digest limit ?",
+    `select digest, ${scope} as scope, generation, size_bytes, quarantined_at from blob
+      where (digest, ${scope}) > (?, ?) order by digest, scope limit ?`,
   );
   const named = database.prepare("select digest from blob where digest in (select value from json_each(?))");
   const [totals] = database
@@ -98,11 +100,12 @@ export function openSnapshot(path: string): SnapshotBlobs {
   return {
     totals: totals as SnapshotBlobs["totals"],
     *list() {
-      for (let after = ""; ; ) {
-        const rows = page.all(after, rowsAtOnce) as (Row & { digest: Digest })[];
-        for (const { digest, generation, size_bytes, quarantined_at } of rows) {
+      for (let after = { digest: "", scope: "" }; ; ) {
+        const rows = page.all(after.digest, after.scope, rowsAtOnce) as (Row & BlobName)[];
+        for (const { digest, scope, generation, size_bytes, quarantined_at } of rows) {
           yield {
             digest,
+            scope,
             generation: generation as StoredBlob["generation"],
             sizeBytes: size_bytes as number,
             isQuarantined: quarantined_at !== null,
@@ -110,7 +113,7 @@ export function openSnapshot(path: string): SnapshotBlobs {
         }
         const last = rows.at(-1);
         if (!last) return;
-        after = last.digest;
+        after = last;
       }
     },
     among: (digests) => (named.all(JSON.stringify(digests)) as { digest: Digest }[]).map(({ digest }) => digest),
@@ -120,6 +123,10 @@ export function openSnapshot(path: string): SnapshotBlobs {
       database.close();
     },
   };
+}
+
+function hasColumn(database: Database, table: string, column: string): boolean {
+  return database.prepare("select 1 from pragma_table_info(?) where name = ?").get(table, column) !== null;
 }
 
 /** SQLite reads one state of the file, page by page, and writes it without gaps (SQLite documentation, "VACUUM INTO"). */

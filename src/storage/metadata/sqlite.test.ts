@@ -9,10 +9,13 @@ import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
+import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
+import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
 
@@ -55,6 +58,15 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+jobContract("SQLite in a file", openInFile);
+jobContract("SQLite in memory", openInMemory);
+scopeContract("SQLite in a file", openInFile);
+scopeContract("SQLite in memory", openInMemory);
+migrationContract("SQLite", async () => {
+  const connection = await SqliteConnection.open(":memory:");
+  const db = new Kysely<Schema>({ dialect: sqliteDialect({ connection, synchronous: "NORMAL", reads: false }) });
+  return { db, flavour: sqliteFlavour, close: async () => connection.close() };
+});
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
@@ -182,7 +194,10 @@ describe("a file", () => {
       const metadata = await openSqlite({ path });
       const expected = new Map<string, string>();
       await metadata.transact(async ({ repositories }) => {
-        await repositories.create({ registry, name, createdAt: now, ...settings }, new Map());
+        await repositories.create(
+          { registry, name, createdAt: now, encryption: { type: "AES256" }, ...settings },
+          new Map(),
+        );
         // Each number of tags is a statement of its own.
         for (let count = 1; count <= 300; count++) {
           expected.set(`key ${count}`, "value");
