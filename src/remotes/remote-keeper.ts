@@ -25,6 +25,8 @@ export interface RemoteKeeperParts {
 /** How long the mark of today is believed. Its key may be rotated at any time, and whoever rewraps wants to know soon. */
 const markMs = 10_000;
 const headerBytes = 3;
+/** For what is encrypted only to see how. */
+const nobody = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000" as Arn;
 
 /** A keeper over a service. A wrapped text is a byte for the kind, the mark with its length, and what the service made. */
 export function createRemoteKeeper({ kind, key, clock }: RemoteKeeperParts): KeyWrapper {
@@ -45,22 +47,25 @@ export function createRemoteKeeper({ kind, key, clock }: RemoteKeeperParts): Key
       return Buffer.concat([header, Buffer.from(mark), ciphertext]);
     },
     async unwrap(wrapped, name, version) {
-      const material = await key.decrypt(parse(wrapped, name), name, version);
+      const encrypted = parse(wrapped);
+      if (!encrypted) throw new KeeperFailed(`the wrapped material of ${name} is cut off`, false);
+      const material = await key.decrypt(encrypted, name, version);
       if (material.length === materialBytes) return material;
       throw new KeeperFailed(`the material of ${name} is not what it was when it was wrapped`, false);
     },
     async isCurrent(wrapped) {
-      const name = "arn:aws:kms:us-east-1:000000000000:key/none" as Arn;
       // Only what it encrypts says which key it takes today: to be told otherwise needs one more permission.
-      if (!today || today.at + markMs < clock().getTime()) await encrypt(new Uint8Array(materialBytes), name, 0);
-      return parse(wrapped, name).mark === today?.mark;
+      if (!today || today.at + markMs < clock().getTime()) await encrypt(new Uint8Array(materialBytes), nobody, 0);
+      return parse(wrapped)?.mark === today?.mark;
     },
   };
 }
 
-function parse(wrapped: Uint8Array, name: Arn): Encrypted {
+/** `undefined` for what is cut off. */
+function parse(wrapped: Uint8Array): Encrypted | undefined {
   const bytes = Buffer.from(wrapped);
-  const end = headerBytes + (bytes.length < headerBytes ? 0 : bytes.readUInt16BE(1));
-  if (bytes.length <= end) throw new KeeperFailed(`the wrapped material of ${name} is cut off`, false);
+  if (bytes.length < headerBytes) return undefined;
+  const end = headerBytes + bytes.readUInt16BE(1);
+  if (bytes.length <= end) return undefined;
   return { mark: bytes.toString("utf8", headerBytes, end), ciphertext: bytes.subarray(end) };
 }

@@ -66,7 +66,7 @@ export function kindOf(wrapped: Uint8Array): KeeperKind | undefined {
  * @throws KeeperFailed
  */
 export async function proveKeeper(keeper: KeyWrapper): Promise<void> {
-  const name = `arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000` as Arn;
+  const name = "arn:aws:kms:us-east-1:000000000000:key/00000000-0000-0000-0000-000000000000" as Arn;
   const material = randomBytes(32);
   const wrapped = await keeper.wrap(material, name, 1);
   if (!Buffer.from(await keeper.unwrap(wrapped, name, 1)).equals(material)) {
