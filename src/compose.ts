@@ -18,7 +18,7 @@ import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
-import { createImages } from "./domain/registry/images.ts";
+import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
@@ -45,6 +45,8 @@ export interface Parts {
   readonly createOnPush: boolean;
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
+  /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
+  readonly foreignLayers?: ForeignLayers;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -129,7 +131,7 @@ export function composeDomain(parts: DomainParts) {
     repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock }),
+    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
     settings: createSettings({ metadata, resources }),
   };
 

@@ -58,6 +58,9 @@ export function schemaFor(cwd: string) {
       publicAccess: text("true or false", boolean)
         .prefault("false")
         .describe("whether repository policies can let in whoever has not signed in"),
+      foreignLayers: oneOf("allow", ["allow", "refuse"]).describe(
+        "images whose layers are kept elsewhere, by urls in the manifest: allow, as ECR does, or refuse",
+      ),
       trustedProxies: list("a list of addresses and networks, such as 10.0.0.0/8", network)
         .optional()
         .describe("proxies whose X-Forwarded-For and X-Forwarded-Proto are believed (none)"),

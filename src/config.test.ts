@@ -33,6 +33,7 @@ test("nothing given: the defaults", () => {
     workers: 1,
     createOnPush: false,
     publicAccess: false,
+    foreignLayers: "allow",
     tls: undefined,
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
@@ -72,6 +73,7 @@ blobsUrl: file:///mnt/blobs
 workers: 1
 createOnPush: true
 publicAccess: true
+foreignLayers: refuse
 trustedProxies: [10.0.0.0/8, "2001:db8::7"]
 log:
   level: debug
@@ -106,6 +108,7 @@ audit:
     workers: 1,
     createOnPush: true,
     publicAccess: true,
+    foreignLayers: "refuse",
     trustedProxies: ["10.0.0.0/8", "2001:db8::7"],
     log: { level: "debug", format: "json" },
     shutdownGraceSeconds: 0,
@@ -261,6 +264,7 @@ test.each<[variable: string, value: string, message: string]>([
   ["BERTH_WORKERS", "0", 'workers (BERTH_WORKERS): given "0"; allowed: a whole number from 1 to 64'],
   ["BERTH_WORKERS", "65", 'workers (BERTH_WORKERS): given "65"; allowed: a whole number from 1 to 64'],
   ["BERTH_WORKERS", "auto", 'workers (BERTH_WORKERS): given "auto"; allowed: a whole number from 1 to 64'],
+  ["BERTH_FOREIGN_LAYERS", "no", 'foreignLayers (BERTH_FOREIGN_LAYERS): given "no"; allowed: one of allow, refuse'],
   ["BERTH_CREATE_ON_PUSH", "yes", 'createOnPush (BERTH_CREATE_ON_PUSH): given "yes"; allowed: true or false'],
   [
     "BERTH_LOG_LEVEL",

@@ -16,6 +16,7 @@ import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
+import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
@@ -47,22 +48,16 @@ const unlimited: Limits = {
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
 export type AuditRecord = Record<string, any>;
 
+export type Body = string | Uint8Array | ReadableStream<Uint8Array>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
   readonly logged: unknown[];
   /** Any request, as it would arrive at the listener. */
-  send(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** The same to the data plane, signed in as root. */
-  oci(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** Whoever else can sign in. */
   readonly crowd: Crowd;
   /** The same as `oci`, as somebody else. */
@@ -70,7 +65,7 @@ export interface InProcess {
     person: Person,
     method: string,
     path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+    init?: { headers?: Record<string, string>; body?: Body },
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
@@ -106,9 +101,12 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 export interface InProcessOptions {
   readonly createOnPush?: boolean;
   readonly publicAccess?: boolean;
+  readonly foreignLayers?: "allow" | "refuse";
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
+  /** Where the blobs are. */
+  readonly disk?: Disk;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -118,7 +116,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const blobs = await openFilesystemBlobs({ root });
+  const blobs = await openFilesystemBlobs({ root, disk: options.disk });
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
@@ -140,6 +138,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       log: { warn: () => {} },
     }),
     publicAccess: options.publicAccess,
+    foreignLayers: options.foreignLayers,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

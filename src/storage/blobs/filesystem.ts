@@ -31,7 +31,17 @@ import {
   newStagingId,
   tooFewBytes,
 } from "./checks.ts";
-import { closing, codeOf, createFolders, type Disk, type DiskStat, ifExists, realDisk, syncFolder } from "./disk.ts";
+import {
+  closing,
+  codeOf,
+  createFolders,
+  type Disk,
+  type DiskStat,
+  fileStat,
+  ifExists,
+  realDisk,
+  syncFolder,
+} from "./disk.ts";
 import { plainFiles } from "./plain-files.ts";
 import { createRunningHashes } from "./running-hashes.ts";
 import { sealedFiles } from "./sealed-files.ts";
@@ -73,7 +83,7 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     sizeBytes === 0 ? begin(staging, scope) : resume(staging);
 
   async function fileOf(blob: BlobId): Promise<(DiskStat & { readonly contentBytes: number }) | undefined> {
-    const found = await ifExists(disk.stat(blobPath(blob)));
+    const found = await fileStat(disk, blobPath(blob));
     return found && { ...found, contentBytes: filesOf(blob.generation).contentBytes(found.size) };
   }
 

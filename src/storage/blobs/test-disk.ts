@@ -195,7 +195,7 @@ function survivingFile({ content, synced, ...times }: FileNode, survivors: Survi
 }
 
 function statOf({ content, mtimeMs, ctimeMs }: FileNode): DiskStat {
-  return { size: content.length, mtimeMs, ctimeMs };
+  return { size: content.length, mtimeMs, ctimeMs, isFile: () => true };
 }
 
 function openFolder(folder: FolderNode): DiskFile {
