@@ -50,6 +50,23 @@ test("standard variables stand in for what nobody has said, a pair of keys befor
   expect(kmsOf({ ...aws, ...pair, ...ownRole })).toEqual({ ...plain, ...role });
 });
 
+test("a platform's own place for credentials comes last", () => {
+  const ecs = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "/v2/credentials/1" };
+  const eks = {
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.170.23/v1/credentials",
+    AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "/token",
+  };
+  const plain = { keeper: "aws", awsKey: [key] } as const;
+  expect(kmsOf({ ...aws, ...ecs })).toEqual({ ...plain, awsCredentialsUrl: "http://169.254.170.2/v2/credentials/1" });
+  expect(kmsOf({ ...aws, ...eks })).toEqual({
+    ...plain,
+    awsCredentialsUrl: eks.AWS_CONTAINER_CREDENTIALS_FULL_URI,
+    awsCredentialsTokenFile: "/token",
+  });
+  expect(kmsOf({ ...aws, ...eks, ...workload }).awsCredentialsUrl).toBeUndefined();
+  expect(kmsOf({ ...aws, ...ecs, ...pair }).awsCredentialsUrl).toBeUndefined();
+});
+
 test("a file may name several keys as a list", () => {
   const folder = mkdtempSync(join(tmpdir(), "berth-config-"));
   try {
@@ -75,13 +92,21 @@ test.each([
 });
 
 const urls = "allowed: https://HOST with nothing behind the host; http:// on this machine only";
-const choice = "kms.awsAccessKeyId and kms.awsSecretAccessKey and kms.awsRoleArn and kms.awsWebIdentityTokenFile";
+const choice = "kms.awsAccessKeyId and kms.awsRoleArn and kms.awsCredentialsUrl";
 
 test.each<[env: Env, message: string]>([
   [{ BERTH_KMS_KEEPER: "gcp" }, 'kms.keeper (BERTH_KMS_KEEPER): given "gcp"; allowed: one of local, aws, vault'],
   [{ BERTH_KMS_KEEPER: "aws" }, "kms.keeper and kms.awsKey (BERTH_KMS_KEEPER): aws needs kms.awsKey, the key of KMS"],
   [{ BERTH_KMS_KEEPER: "vault" }, "kms.keeper and kms.vaultUrl (BERTH_KMS_KEEPER): vault needs kms.vaultUrl"],
-  [aws, `${choice}: kms.awsKey needs credentials: an access key with its secret, or a role with the file of a token`],
+  [aws, `${choice}: kms.awsKey needs one of them, for its credentials`],
+  [
+    { ...aws, AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://169.254.169.254/x" },
+    'kms.awsCredentialsUrl (AWS_CONTAINER_CREDENTIALS_FULL_URI): given "http://169.254.169.254/x"; allowed: https://…; http:// on this machine and at the addresses of ECS and EKS only',
+  ],
+  [
+    { ...aws, AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: "@elsewhere/x" },
+    'kms.awsCredentialsUrl (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI): given "http:…"; allowed: https://…; http:// on this machine and at the addresses of ECS and EKS only',
+  ],
   [
     { ...aws, AWS_ACCESS_KEY_ID: "AKIA" },
     "kms.awsAccessKeyId and kms.awsSecretAccessKey (AWS_ACCESS_KEY_ID): they belong together; give both or neither",

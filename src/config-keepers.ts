@@ -1,15 +1,28 @@
 /** What may be said of a keeper of the master key that is elsewhere: AWS KMS or Vault. */
 
+const isOwnMachine = (host: string) => host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+/** Of ECS, and of EKS Pod Identity: addresses that lead no further than the machine, and have no TLS. */
+const platformHosts = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
+
+/** Keys and tokens go there. */
+function isSafe({ protocol, hostname, username, password, hash }: URL, plainHosts: readonly string[] = []): boolean {
+  const mayBePlain = isOwnMachine(hostname) || plainHosts.includes(hostname);
+  return (protocol === "https:" || (protocol === "http:" && mayBePlain)) && username + password + hash === "";
+}
+
 export const httpsUrl = Object.assign(
   (given: string): string | undefined => {
     if (!URL.canParse(given)) return undefined;
-    const { protocol, hostname, pathname, search, hash, username, password, origin } = new URL(given);
-    const isPlain = pathname === "/" && search + hash + username + password === "";
-    // Keys and tokens go there.
-    const isOwnMachine = hostname === "localhost" || hostname === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-    return isPlain && (protocol === "https:" || (protocol === "http:" && isOwnMachine)) ? origin : undefined;
+    const url = new URL(given);
+    return isSafe(url) && url.pathname === "/" && url.search === "" ? url.origin : undefined;
   },
   { allowed: "https://HOST with nothing behind the host; http:// on this machine only" },
+);
+
+export const credentialsUrl = Object.assign(
+  (given: string): string | undefined =>
+    URL.canParse(given) && isSafe(new URL(given), platformHosts) ? new URL(given).href : undefined,
+  { allowed: "https://…; http:// on this machine and at the addresses of ECS and EKS only" },
 );
 
 export function kmsKey(given: string): string | undefined {
@@ -51,12 +64,9 @@ export function keeperProblems(kms: Readonly<Record<string, unknown>>): [keys: s
   if (apart("awsRoleArn", "awsWebIdentityTokenFile"))
     problems.push([["awsRoleArn", "awsWebIdentityTokenFile"], together]);
   if (!has("awsKey")) return problems;
-  if (!has("awsAccessKeyId") && !has("awsRoleArn")) {
-    const choice = ["awsAccessKeyId", "awsSecretAccessKey", "awsRoleArn", "awsWebIdentityTokenFile"];
-    problems.push([
-      choice,
-      "kms.awsKey needs credentials: an access key with its secret, or a role with the file of a token",
-    ]);
+  if (!has("awsAccessKeyId") && !has("awsRoleArn") && !has("awsCredentialsUrl")) {
+    const choice = ["awsAccessKeyId", "awsRoleArn", "awsCredentialsUrl"];
+    problems.push([choice, "kms.awsKey needs one of them, for its credentials"]);
   }
   const isRegional = (key: string) => key.startsWith("arn:");
   if (!has("awsRegion") && !(kms.awsKey as string[]).every(isRegional)) {

@@ -1,7 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
-import { httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
+import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
 import { parseAccountId, parseRegion } from "./domain/names.ts";
 
 export interface ListenAddress {
@@ -171,6 +171,12 @@ export function schemaFor(cwd: string) {
             awsWebIdentityTokenFile: text("a file", path(cwd))
               .optional()
               .describe("the token of that web identity (AWS_WEB_IDENTITY_TOKEN_FILE)"),
+            awsCredentialsUrl: text(credentialsUrl.allowed, credentialsUrl)
+              .optional()
+              .describe("where the platform gives credentials (AWS_CONTAINER_CREDENTIALS_FULL_URI, …_RELATIVE_URI)"),
+            awsCredentialsTokenFile: text("a file", path(cwd))
+              .optional()
+              .describe("the token to show there (AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)"),
             vaultUrl: text(httpsUrl.allowed, httpsUrl)
               .optional()
               .describe("where Vault or OpenBao is, such as https://vault:8200"),

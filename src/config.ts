@@ -196,12 +196,20 @@ const standardVariables: readonly StandardVariables[] = [
       awsSecretAccessKey: ["AWS_SECRET_ACCESS_KEY"],
       awsSessionToken: ["AWS_SESSION_TOKEN"],
     },
-    unless: ["awsRoleArn", "awsWebIdentityTokenFile"],
+    unless: ["awsRoleArn", "awsWebIdentityTokenFile", "awsCredentialsUrl"],
   },
   {
     of: "awsKey",
     group: { awsRoleArn: ["AWS_ROLE_ARN"], awsWebIdentityTokenFile: ["AWS_WEB_IDENTITY_TOKEN_FILE"] },
-    unless: ["awsAccessKeyId", "awsSecretAccessKey"],
+    unless: ["awsAccessKeyId", "awsSecretAccessKey", "awsCredentialsUrl"],
+  },
+  {
+    of: "awsKey",
+    group: {
+      awsCredentialsUrl: ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+      awsCredentialsTokenFile: ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
+    },
+    unless: ["awsAccessKeyId", "awsSecretAccessKey", "awsRoleArn", "awsWebIdentityTokenFile"],
   },
   { of: "vaultUrl", group: { vaultToken: ["VAULT_TOKEN"] }, unless: ["vaultTokenFile"] },
 ];
@@ -220,7 +228,9 @@ function readStandardVariables(
     for (const [key, variables] of Object.entries(group)) {
       const variable = variables.find((name) => env[name]);
       if (variable === undefined) continue;
-      known[key] = env[variable];
+      // On ECS it is a path.
+      const isPath = variable === "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+      known[key] = isPath ? `http://169.254.170.2${env[variable]}` : env[variable];
       origins.set(`kms.${key}`, variable);
     }
   }

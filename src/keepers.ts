@@ -47,7 +47,9 @@ function awsCredentials(kms: Config["kms"]): AwsCredentials | undefined {
   const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = kms;
   const { awsRoleArn: roleArn, awsWebIdentityTokenFile: tokenFile } = kms;
   if (accessKeyId !== undefined && secretAccessKey !== undefined) return { accessKeyId, secretAccessKey, sessionToken };
-  return roleArn !== undefined && tokenFile !== undefined ? { roleArn, tokenFile } : undefined;
+  if (roleArn !== undefined && tokenFile !== undefined) return { roleArn, tokenFile };
+  const { awsCredentialsUrl: url, awsCredentialsTokenFile } = kms;
+  return url === undefined ? undefined : { url, tokenFile: awsCredentialsTokenFile };
 }
 
 async function openVault(kms: Config["kms"]): Promise<KeyWrapper | undefined> {

@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { KeeperFailed } from "../domain/keys/keepers.ts";
 import type { AwsKeys } from "./aws-signing.ts";
 import type { Answer } from "./exchange.ts";
-import { createKeeperCalls, type KeeperCallsParts, type Refusal } from "./keeper-calls.ts";
+import { createKeeperCalls, type KeeperCallsParts, objectIn, type Refusal } from "./keeper-calls.ts";
 
 export type AwsCredentials =
   | AwsKeys
   /** What a workload has of its platform, as EKS gives it, in exchange for a role (STS, AssumeRoleWithWebIdentity). */
-  | { readonly roleArn: string; readonly tokenFile: string };
+  | { readonly roleArn: string; readonly tokenFile: string }
+  /** Where a platform gives its workloads credentials, as ECS and EKS Pod Identity do, and what shows who asks. */
+  | { readonly url: string; readonly tokenFile?: string };
 
 export interface AwsSigners {
   /** @throws KeeperFailed */
@@ -27,14 +29,33 @@ export interface AwsCredentialsParts extends Pick<KeeperCallsParts, "authority" 
 const earlyMs = 5 * 60_000;
 
 export function createAwsCredentials(parts: AwsCredentialsParts): AwsSigners {
-  const { credentials, region, stsEndpoint, clock } = parts;
+  const { credentials, clock } = parts;
   if ("accessKeyId" in credentials) return { current: async () => credentials, renew: () => false };
-  const { roleArn, tokenFile } = credentials;
-  const url = new URL(stsEndpoint ?? awsEndpoint("sts", region));
-  const calls = createKeeperCalls({ ...parts, keeper: "AWS STS" });
+  const fetchNew = "roleArn" in credentials ? assumingRole(parts, credentials) : askingPlatform(parts, credentials);
   let known: Promise<Temporary> | undefined;
 
-  async function assume(): Promise<Temporary> {
+  return {
+    async current() {
+      const before = known;
+      const found = await before?.catch(() => undefined);
+      if (found && found.expiresAt - earlyMs > clock().getTime()) return found.keys;
+      // Whoever waited for the same answer finds what the first of them has begun.
+      if (known === before) known = fetchNew();
+      return (await (known as Promise<Temporary>)).keys;
+    },
+    renew() {
+      known = undefined;
+      return true;
+    },
+  };
+}
+
+function assumingRole(
+  { region, stsEndpoint, ...parts }: AwsCredentialsParts,
+  { roleArn, tokenFile }: { readonly roleArn: string; readonly tokenFile: string },
+): () => Promise<Temporary> {
+  const calls = createKeeperCalls({ ...parts, keeper: "AWS STS" });
+  return async () => {
     const input = {
       Action: "AssumeRoleWithWebIdentity",
       Version: "2011-06-15",
@@ -43,29 +64,39 @@ export function createAwsCredentials(parts: AwsCredentialsParts): AwsSigners {
       WebIdentityToken: await tokenIn(tokenFile),
     };
     return await calls.ask({
-      url,
+      url: new URL(stsEndpoint ?? awsEndpoint("sts", region)),
       operation: "AssumeRoleWithWebIdentity",
       body: new URLSearchParams(input).toString(),
       headers: async () => ({ "content-type": "application/x-www-form-urlencoded; charset=utf-8" }),
-      read: temporaryIn,
-      refusal: refusalIn,
+      read: (document) => temporaryOf((name) => elementIn(document, name), "SessionToken"),
+      refusal: refusalOfSts,
     });
-  }
-
-  return {
-    async current() {
-      const before = known;
-      const found = await before?.catch(() => undefined);
-      if (found && found.expiresAt - earlyMs > clock().getTime()) return found.keys;
-      // Whoever waited for the same answer finds what the first of them has begun.
-      if (known === before) known = assume();
-      return (await (known as Promise<Temporary>)).keys;
-    },
-    renew() {
-      known = undefined;
-      return true;
-    },
   };
+}
+
+function askingPlatform(
+  { limits }: AwsCredentialsParts,
+  { url, tokenFile }: { readonly url: string; readonly tokenFile?: string },
+): () => Promise<Temporary> {
+  const calls = createKeeperCalls({ limits, keeper: "the credentials service" });
+  return () =>
+    calls.ask({
+      url: new URL(url),
+      operation: "the request for credentials",
+      headers: async () => ({
+        accept: "application/json",
+        ...(tokenFile !== undefined && { authorization: await tokenIn(tokenFile) }),
+      }),
+      read(answer) {
+        const members = objectIn(answer);
+        const textIn = (name: string) => (typeof members[name] === "string" ? members[name] : undefined);
+        return temporaryOf(textIn, "Token");
+      },
+      refusal({ body }) {
+        const { code, message } = objectIn(body.toString("utf8"));
+        return typeof code === "string" ? { code, text: `${code}: ${message ?? ""}` } : undefined;
+      },
+    });
 }
 
 export function awsEndpoint(service: "kms" | "sts", region: string): string {
@@ -77,16 +108,15 @@ interface Temporary {
   readonly expiresAt: number;
 }
 
-function temporaryIn(document: string): Temporary | undefined {
-  const [accessKeyId, secretAccessKey, sessionToken] = ["AccessKeyId", "SecretAccessKey", "SessionToken"].map((name) =>
-    elementIn(document, name),
-  );
-  const expiresAt = Date.parse(elementIn(document, "Expiration") ?? "");
+/** @param token what the answer calls the session token */
+function temporaryOf(textIn: (name: string) => string | undefined, token: string): Temporary | undefined {
+  const [accessKeyId, secretAccessKey, sessionToken] = ["AccessKeyId", "SecretAccessKey", token].map(textIn);
+  const expiresAt = Date.parse(textIn("Expiration") ?? "");
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) return undefined;
   return { keys: { accessKeyId, secretAccessKey, sessionToken }, expiresAt };
 }
 
-function refusalIn({ body }: Answer): Refusal | undefined {
+function refusalOfSts({ body }: Answer): Refusal | undefined {
   const document = body.toString("utf8");
   const code = elementIn(document, "Code");
   if (code === undefined) return undefined;
@@ -105,12 +135,10 @@ const maxTokenBytes = 64 * 1024;
 async function tokenIn(file: string): Promise<string> {
   try {
     const text = (await readFile(file, "utf8")).trim();
-    if (text !== "" && text.length <= maxTokenBytes) return text;
+    // Anything else could not be sent as a header.
+    if (/^[\x20-\x7e]+$/.test(text) && text.length <= maxTokenBytes) return text;
   } catch (error) {
-    throw new KeeperFailed(
-      `the web identity token ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      false,
-    );
+    throw new KeeperFailed(`the token ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`, false);
   }
-  throw new KeeperFailed(`${file} does not have a web identity token in it`, false);
+  throw new KeeperFailed(`${file} does not have a token in it`, false);
 }

@@ -16,7 +16,8 @@ export interface KeeperQuestion<Asked> {
   readonly url: URL;
   /** What errors call it: `Encrypt`. */
   readonly operation: string;
-  readonly body: string;
+  /** Makes it a POST. */
+  readonly body?: string;
   /** Made anew for each try: signatures and tokens age. */
   headers(): Promise<Record<string, string>>;
   /** What a successful answer says; `undefined` when that is not what was asked for. */

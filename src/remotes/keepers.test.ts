@@ -365,6 +365,21 @@ describe("AWS KMS", () => {
   });
 });
 
+test("AWS KMS with credentials that the platform gives, for as long as they last", async () => {
+  const tokenFile = join(folder, "token");
+  writeFileSync(tokenFile, "token-of-workload\n");
+  const open = () => aws({ credentials: { url: `${kms.url}/credentials`, tokenFile } });
+  const keeper = open();
+  await proveKeeper(keeper);
+  pass(3600 - 299);
+  await proveKeeper(keeper);
+  expect(kms.asked.filter(({ operation }) => operation === "/credentials").length).toBe(2);
+  writeFileSync(tokenFile, "token-of-somebody");
+  const { message } = await failure(open().wrap(material, name, 1));
+  expect(message).toContain("the credentials service at http");
+  expect(message).toContain("refused the request for credentials: AccessDeniedException: … is not known (status 403)");
+});
+
 describe("Vault", () => {
   test("is asked with associated data that names what is wrapped", async () => {
     await transit().wrap(material, name, 3);

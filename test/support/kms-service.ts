@@ -2,7 +2,8 @@ import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes }
 
 /**
  * A small AWS KMS of our own: `Encrypt` and `Decrypt` over JSON 1.1, with signatures verified from the specification
- * (Signature Version 4) and nothing of ours or of the SDK, and STS's AssumeRoleWithWebIdentity.
+ * (Signature Version 4) and nothing of ours or of the SDK, STS's AssumeRoleWithWebIdentity, and the place where a platform
+ * gives credentials (`GET /credentials`).
  */
 export interface KmsService extends AsyncDisposable {
   readonly url: string;
@@ -70,6 +71,7 @@ export function startKms({ clock = () => new Date(), region = "eu-west-1", port 
     async fetch(request) {
       const body = await request.text();
       const honest = async () => {
+        if (request.method === "GET") return give(request);
         const isQuery = request.headers.get("content-type")?.startsWith("application/x-www-form-urlencoded");
         return isQuery ? assume(new URLSearchParams(body)) : answer(request, body);
       };
@@ -181,10 +183,7 @@ export function startKms({ clock = () => new Date(), region = "eu-west-1", port 
         headers: { "content-type": "text/xml" },
       });
     if (input.get("WebIdentityToken") !== "token-of-workload") return error("InvalidIdentityToken", "It is not known");
-    const id = `ASIA${randomBytes(8).toString("hex")}`;
-    const [secret, token] = [randomBytes(20).toString("hex"), randomBytes(40).toString("base64")];
-    kms.users.set(id, { secret, token });
-    const expiration = new Date(clock().getTime() + kms.lifetimeSeconds * 1000).toISOString();
+    const { id, secret, token, expiration } = newCredentials();
     return new Response(
       `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>
         <AccessKeyId>${id}</AccessKeyId><SecretAccessKey>${secret}</SecretAccessKey>
@@ -192,6 +191,21 @@ export function startKms({ clock = () => new Date(), region = "eu-west-1", port 
       </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`,
       { headers: { "content-type": "text/xml" } },
     );
+  }
+
+  function give({ url, headers }: Request): Response {
+    kms.asked.push({ operation: new URL(url).pathname, input: {} });
+    const refusal = { code: "AccessDeniedException", message: `${headers.get("authorization")} is not known` };
+    if (headers.get("authorization") !== "token-of-workload") return Response.json(refusal, { status: 403 });
+    const { id, secret, token, expiration } = newCredentials();
+    return Response.json({ AccessKeyId: id, SecretAccessKey: secret, Token: token, Expiration: expiration });
+  }
+
+  function newCredentials() {
+    const id = `ASIA${randomBytes(8).toString("hex")}`;
+    const [secret, token] = [randomBytes(20).toString("hex"), randomBytes(40).toString("base64")];
+    kms.users.set(id, { secret, token });
+    return { id, secret, token, expiration: new Date(clock().getTime() + kms.lifetimeSeconds * 1000).toISOString() };
   }
 
   const stop = async () => server.stop(true);
