@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, open, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -21,6 +22,8 @@ import { freePort, startServer } from "./server.ts";
  */
 export const name = "key-keepers";
 export const installedByCi = true;
+// Each service sees a dozen starts of Berth.
+export const timeoutMs = 300_000;
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -247,14 +250,26 @@ path "transit/decrypt/berth" { capabilities = ["update"] }
 
 async function startVault(program: "bao" | "vault", world: World, folder: string): Promise<Keeper> {
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = `https://127.0.0.1:${port}`;
+  const authority = join(folder, "vault-ca.pem");
   const token = "root-of-the-tests";
   const flags = ["-dev", `-dev-root-token-id=${token}`, `-dev-listen-address=127.0.0.1:${port}`];
-  await startProgram(world, folder, [program, "server", ...flags, "-dev-no-store-token"]);
-  const env = { [program === "bao" ? "BAO_ADDR" : "VAULT_ADDR"]: url };
-  const tokenVariable = program === "bao" ? "BAO_TOKEN" : "VAULT_TOKEN";
-  const ask = (...args: string[]) => world.run([program, ...args], { env: { ...env, [tokenVariable]: token } });
-  await untilAnswers(`${url}/v1/sys/health`);
+  const tls = ["-dev-tls", `-dev-tls-cert-dir=${folder}`];
+  await startProgram(world, folder, [program, "server", ...flags, ...tls, "-dev-no-store-token"]);
+  await untilAnswers(`${url}/v1/sys/health`, authority);
+  const prefix = program === "bao" ? "BAO" : "VAULT";
+  const env: Record<string, string> = {
+    [`${prefix}_ADDR`]: url,
+    [`${prefix}_TOKEN`]: token,
+    [`${prefix}_CACERT`]: authority,
+  };
+  const ask = (...args: string[]) => world.run([program, ...args], { env });
+  // Vault has them in its Enterprise edition only.
+  const namespace = program === "bao" ? "team-a" : undefined;
+  if (namespace) {
+    await ask("namespace", "create", namespace);
+    env[`${prefix}_NAMESPACE`] = namespace;
+  }
   await ask("secrets", "enable", "transit");
   await ask("write", "-f", "transit/keys/berth");
   const policyFile = join(folder, "policy.hcl");
@@ -272,6 +287,8 @@ async function startVault(program: "bao" | "vault", world: World, folder: string
       BERTH_KMS_VAULT_URL: url,
       BERTH_KMS_VAULT_KEY: "transit/berth",
       BERTH_KMS_VAULT_TOKEN_FILE: tokenFile,
+      BERTH_KMS_VAULT_AUTHORITY: authority,
+      ...(namespace && { BERTH_KMS_VAULT_NAMESPACE: namespace }),
     },
     rotate: async () => void (await ask("write", "-f", "transit/keys/berth/rotate")),
     disabling: {
@@ -299,10 +316,12 @@ async function startProgram(world: World, folder: string, command: string[], env
   });
 }
 
-async function untilAnswers(url: string): Promise<void> {
+/** @param authority a file that may not be there yet */
+async function untilAnswers(url: string, authority?: string): Promise<void> {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    const tls = authority && existsSync(authority) ? { tls: { ca: Bun.file(authority) } } : {};
+    const answer = await fetch(url, { signal: AbortSignal.timeout(2_000), ...tls }).catch(() => undefined);
     if (answer && answer.status < 500) return;
     if (Date.now() > deadline) throw new Error(`${url} does not answer`);
     await Bun.sleep(100);
