@@ -1,6 +1,10 @@
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { allOperations } from "./aws/index.ts";
+import { startBackground } from "./background.ts";
 import { compose } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
+import { nudging } from "./domain/jobs/nudges.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
 import {
@@ -69,9 +73,17 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, notes, ...surfaces } = await openRegistry(config, server.port, opened, log);
+      const { rootKey, publicUrl, stores, notes, nudge, ...surfaces } = await openRegistry(
+        config,
+        server.port,
+        opened,
+        log,
+      );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
+      const background = await startBackground({ stores, metrics, log, worker: workerName() });
+      opened.defer(() => background.stop());
+      nudge.to(background.nudge);
       server.serve(surfaces);
       serving = stores.metadata;
       return { url: server.url, publicUrl, rootKey, reload: tls?.look, stop };
@@ -92,7 +104,9 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
 async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
-  const { metadata, blobs } = opened.use(await openStores(config));
+  const { metadata: plain, blobs } = opened.use(await openStores(config));
+  const nudge = createNudge();
+  const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
   const keyWrapper = await openKeyWrapper(config, metadata);
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
@@ -128,7 +142,23 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
+  return { registry, api, busy, notes, nudge, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
+}
+
+/** What puts jobs into the queue is there before what does them, and in a worker without it: another process looks by itself. */
+function createNudge() {
+  let nudge = () => {};
+  return {
+    give: () => nudge(),
+    to(listener: () => void) {
+      nudge = listener;
+    },
+  };
+}
+
+/** For people who ask who has a job, and unlike any other, also of a container that starts again under the same name. */
+function workerName(): string {
+  return `${hostname().slice(0, 64)}:${process.pid}:${randomBytes(4).toString("hex")}`;
 }
 
 /** What a supervisor asks of each worker. */
@@ -248,6 +278,8 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       });
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, { ...stores, keyWrapper }, own, log), log));
+      const background = await startBackground({ stores, metrics: own, log, worker: workerName() });
+      opened.defer(() => background.stop());
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };
     } catch (error) {
       await stop();

@@ -3,13 +3,13 @@ import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { expireRecords } from "./domain/audit/retention.ts";
 import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
 import { tendKeys } from "./domain/keys/upkeep.ts";
-import { type Collected, collectGarbage, type Stores, sweepStrays } from "./domain/registry/collection.ts";
+import { type Collected, collectGarbage, type Stores } from "./domain/registry/collection.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { every } from "./jobs/schedule.ts";
 import type { Log } from "./server/log.ts";
 import type { Metrics } from "./server/metrics.ts";
 
-/** What a registry does by the way. */
+/** What a registry does by the way, from memory of this process alone: see `background.ts` for what is to be remembered. */
 export interface RoutineWork {
   readonly name: string;
   readonly everyMs: number;
@@ -62,11 +62,6 @@ export function routinesDoneOnce(
     const { repositories, links, blobs } = collected;
     if (repositories + links + blobs > 0) log.info({ ...collected }, "garbage was collected");
   }
-  async function sweep(signal: AbortSignal) {
-    const swept = await sweepStrays(stores, { signal });
-    metrics.collected(swept);
-    if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
-  }
   async function expireAudit(signal: AbortSignal) {
     const { newest } = await stores.metadata.read.audit.ends();
     // Whoever rewrites the whole chain does not rewrite the log.
@@ -93,8 +88,6 @@ export function routinesDoneOnce(
     },
     { name: "encryption keys", everyMs: 5 * minutes, firstAfterMs: 20 * seconds, run: tend },
     { name: "audit retention", everyMs: hours, firstAfterMs: minutes, run: expireAudit },
-    // Not at the start: a walk of the store is not what somebody who starts a registry waits for.
-    { name: "strays", everyMs: 24 * hours, firstAfterMs: hours, run: sweep },
   ];
 }
 

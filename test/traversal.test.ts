@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
 import { allOperations } from "../src/aws/index.ts";
 import { parseRepositoryName, parseTag } from "../src/domain/names.ts";
+import { serverScope } from "../src/domain/registry/encryption.ts";
 import { permissions } from "../src/oci/permissions.ts";
 import { startServer } from "../src/server/listener.ts";
 import { exchange, recordingLog } from "../src/server/testing.ts";
@@ -310,10 +311,10 @@ describe("the store", () => {
       // No generation at all is a blob of before there were any, and an id is an id.
       if (way === "" || way === uuid) continue;
       const uses: Record<string, () => Promise<unknown>> = {
-        append: () => blobs.append(way, 0, bytes(), "sha256"),
+        append: () => blobs.append(way, 0, bytes(), { scope: serverScope, algorithm: "sha256" }),
         staged: () => whole(blobs.staged(way, 1)),
-        commit: () => blobs.commit(way, digest as never, staged as never),
-        store: () => blobs.store(way, digest as never, bytes()),
+        commit: () => blobs.commit(way, digest as never, staged as never, serverScope),
+        store: () => blobs.store(way, digest as never, bytes(), serverScope),
         abort: () => blobs.abort(way),
       };
       for (const id of [

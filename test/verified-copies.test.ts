@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
 import { check, type Problem } from "../src/domain/registry/check.ts";
+import { serverScope } from "../src/domain/registry/encryption.ts";
 import { backUp } from "../src/storage/backup/backup.ts";
 import { openBackupFolder } from "../src/storage/backup/folder.ts";
 import { restore } from "../src/storage/backup/restore.ts";
@@ -113,12 +114,12 @@ describe("a repair", () => {
     berth = await withImage(newFolder("data"));
     const { blobs, root: store } = berth.stores;
     [served = ""] = copiesIn(store);
-    const staging = await blobs.begin();
+    const staging = await blobs.begin(serverScope);
     const bytes = async function* () {
       yield new TextEncoder().encode(right);
     };
-    const staged = await blobs.append(staging, 0, bytes(), "sha256");
-    await blobs.commit(staging, digest as never, staged);
+    const staged = await blobs.append(staging, 0, bytes(), { scope: serverScope, algorithm: "sha256" });
+    await blobs.commit(staging, digest as never, staged, serverScope);
     spare = copiesIn(store).find((file) => file !== served) ?? "";
     // What is served is damaged, and known to be.
     writeFileSync(served, right.toUpperCase());

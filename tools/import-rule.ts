@@ -20,9 +20,18 @@ interface Room {
 
 const computation = ["node:crypto"];
 /** Where the areas of the domain meet. */
-const meetingPlaces = ["names", "errors", "access", "bindings", "fresh", "turns"].map(
-  (name) => `src/domain/${name}.ts`,
-);
+const meetingPlaces = [
+  "names",
+  "errors",
+  "access",
+  "bindings",
+  "fresh",
+  "turns",
+  // Whoever changes something puts what follows from it into the queue.
+  "jobs/ports",
+  "jobs/kinds",
+  "jobs/schedules",
+].map((name) => `src/domain/${name}.ts`);
 
 export const rooms: readonly Room[] = [
   {
@@ -60,6 +69,11 @@ export const rooms: readonly Room[] = [
     room: "src/routines.ts",
     ours: ["src/config.ts", "src/domain/**", "src/jobs/**", "src/server/log.ts", "src/server/metrics.ts"],
     because: "it says what the registry does by the way, and how often, over stores that others have opened",
+  },
+  {
+    room: "src/background.ts",
+    ours: ["src/domain/**", "src/jobs/**", "src/server/log.ts", "src/server/metrics.ts"],
+    because: "it says which jobs there are, over stores that others have opened",
   },
   {
     room: "src/config-schema.ts",
@@ -106,6 +120,7 @@ export const rooms: readonly Room[] = [
       "src/config.ts",
       "src/config-schema.ts",
       "src/domain/audit/**",
+      "src/domain/jobs/**",
       "src/client-config.ts",
       "src/domain/names.ts",
       "src/domain/registry/**",
@@ -177,6 +192,12 @@ export const rooms: readonly Room[] = [
     because: "the trail takes down what surfaces tell it, packs it, and knows of nobody else",
   },
   {
+    room: "src/domain/jobs/**",
+    ours: [],
+    outside: computation,
+    because: "the queue knows nothing of what its jobs do",
+  },
+  {
     room: "src/domain/**",
     ours: ["src/policy/**"],
     outside: computation,
@@ -211,7 +232,12 @@ export const rooms: readonly Room[] = [
     outside: computation,
     because: "a surface translates between a protocol and the domain; it knows no store and no other surface",
   },
-  { room: "src/jobs/**", ours: ["src/domain/**"], because: "a job is a surface: a name, a payload, and the domain" },
+  {
+    room: "src/jobs/**",
+    ours: ["src/domain/**"],
+    packages: ["zod"],
+    because: "a job is a surface: a name, a payload, and the domain",
+  },
   {
     room: "src/events/**",
     ours: ["src/domain/**"],

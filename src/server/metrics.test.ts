@@ -20,6 +20,22 @@ test("requests are counted and served in Prometheus's format", async () => {
   await stop();
 });
 
+test("jobs are counted as they are now, and their attempts timed", async () => {
+  const metrics = createMetrics(() => 0);
+  metrics.jobEnded({ kind: "a.b", outcome: "done", ms: 50 });
+  metrics.jobsCounted([
+    { kind: "a.b", state: "dead", jobs: 2 },
+    { kind: "a.b", state: "waiting", jobs: 3 },
+  ]);
+  metrics.jobsCounted([{ kind: "a.b", state: "waiting", jobs: 1 }]);
+  const { url, stop } = metrics.listen({ host: "127.0.0.1", port: 0 });
+  const text = await (await fetch(url)).text();
+  expect(text).toContain('berth_job_seconds_bucket{le="0.1",kind="a.b",outcome="done"} 1');
+  expect(text).toContain('berth_jobs{kind="a.b",state="waiting"} 1');
+  expect(text).not.toContain('state="dead"');
+  await stop();
+});
+
 test("the metrics of several processes add up, and those of one that is gone are not forgotten", async () => {
   const [first, second, third] = [createMetrics(() => 2), createMetrics(() => 3), createMetrics(() => 9)];
   first.observe({ route: "registry", operation: "blob.read", status: 200, ms: 2 });

@@ -16,6 +16,10 @@ export interface Metrics {
   collected(freed: { readonly blobs: number; readonly bytes: number }): void;
   /** What waits for garbage collection, as counted by its newest run. */
   waiting(queues: { readonly links: number; readonly blobs: number; readonly removals: number }): void;
+  /** Times an attempt at a job. */
+  jobEnded(attempt: { readonly kind: string; readonly outcome: string; readonly ms: number }): void;
+  /** The jobs in the database, of all processes that share it, as counted a moment ago. */
+  jobsCounted(counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[]): void;
   /** What this process has counted, in a form that can be sent to another. */
   count(): Promise<Counted>;
   /** Serves `GET /metrics` in Prometheus's text format. @throws CannotListen */
@@ -34,6 +38,7 @@ export interface MetricsListener {
 
 export type Counted = readonly MetricObjectWithValues<MetricValue<string>>[];
 
+const jobSecondsBuckets = [0.01, 0.1, 1, 10, 60, 600, 3600];
 /** Half a millisecond for a manifest, minutes for a layer. */
 const secondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30, 120, 600];
 
@@ -69,6 +74,19 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     labelNames: ["queue"],
     registers,
   });
+  const jobSeconds = new Histogram({
+    name: "berth_job_seconds",
+    help: "Time that attempts at background jobs took: done, failed (tried again later), dead (failed for the last time), released (by a stop), lost (to another worker)",
+    labelNames: ["kind", "outcome"],
+    buckets: jobSecondsBuckets,
+    registers,
+  });
+  const jobs = new Gauge({
+    name: "berth_jobs",
+    help: "Background jobs in the database: waiting, running, dead (failed for the last time), done (traces). The same from all who share a database",
+    labelNames: ["kind", "state"],
+    registers,
+  });
   gauge("berth_http_requests_in_flight", "Requests whose answers are not fully sent", requestsInFlight);
   gauge("process_resident_memory_bytes", "Memory in use", () => process.memoryUsage.rss());
   gauge("process_cpu_seconds_total", "Processor time used", () => {
@@ -100,6 +118,12 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     },
     waiting(queues) {
       for (const [queue, count] of Object.entries(queues)) queued.set({ queue }, count);
+    },
+    jobEnded: ({ kind, outcome, ms }) => jobSeconds.observe({ kind, outcome }, ms / 1000),
+    jobsCounted(counts) {
+      // What there is none of any more is not in the counts.
+      jobs.reset();
+      for (const { kind, state, jobs: count } of counts) jobs.set({ kind, state }, count);
     },
     count: () => registry.getMetricsAsJSON(),
     listen: (address) => listenForMetrics(address, async () => registry),

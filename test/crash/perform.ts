@@ -196,6 +196,7 @@ async function pull(
 
 export async function bytesOf(client: Pick<Client, "readFile">, content: Content): Promise<Buffer> {
   if (content.kind === "stream") return Buffer.concat(await Array.fromAsync(content.stream()));
+  if (content.kind === "bytes") return Buffer.from(content.bytes);
   return (await client.readFile(content.path)).subarray(content.offset, content.offset + content.sizeBytes);
 }
 

@@ -328,6 +328,7 @@ async function bytesOf(content: Content): Promise<Uint8Array> {
     return Bun.file(content.path)
       .slice(content.offset, content.offset + content.sizeBytes)
       .bytes();
+  if (content.kind === "bytes") return content.bytes;
   return Buffer.concat(await Array.fromAsync(content.stream()));
 }
 

@@ -65,6 +65,7 @@ export interface BlobKeys {
 /** How the bytes of a blob can reach a socket. Only `server/` opens a `file`: there the kernel sends it. */
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
   | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
 
 /** Names the bytes of one upload inside a blob store. Never shown to clients. */

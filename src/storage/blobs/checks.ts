@@ -1,14 +1,20 @@
 import { refuse } from "../../domain/errors.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf } from "../../domain/names.ts";
-import type { ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts";
+import type { ByteRange, Bytes, Generation, StagingId } from "../../domain/registry/ports.ts";
 
 /** What every driver makes sure of in the same way. */
 
-const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const sealedEnding = ".sealed";
+const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.sealed)?$/;
 
-/** Tells when the upload began, so that nobody has to ask the disk. */
-export function newStagingId(): StagingId {
-  return Bun.randomUUIDv7() as StagingId;
+/** Tells when the upload began, and whether its bytes are sealed, so that nobody has to ask the disk. */
+export function newStagingId({ sealed = false }: { sealed?: boolean } = {}): StagingId {
+  return `${Bun.randomUUIDv7()}${sealed ? sealedEnding : ""}` as StagingId;
+}
+
+/** Of an upload, and of the copy that came from it. */
+export function isSealed(id: StagingId | Generation): boolean {
+  return id.endsWith(sealedEnding);
 }
 
 /** A UUID of version 7 starts with the milliseconds since 1970 (RFC 9562, section 5.7). */

@@ -10,6 +10,7 @@ import type {
   Bytes,
   Content,
   Generation,
+  KeyScope,
   StagingId,
   StoredBlob,
 } from "../../domain/registry/ports.ts";
@@ -27,6 +28,14 @@ export function blobContract(
     reopen?: () => Promise<BlobStore>;
     dispose(): Promise<void>;
   }>,
+  {
+    scope = serverScope,
+    storedBytes = (contentBytes) => contentBytes,
+  }: {
+    scope?: KeyScope;
+    /** How many bytes there are of a copy with so much content. */
+    storedBytes?: (contentBytes: number) => number;
+  } = {},
 ) {
   describe(`${name} keeps the port of blob stores`, () => {
     let opened: Awaited<ReturnType<typeof open>>;
@@ -41,10 +50,10 @@ export function blobContract(
     });
 
     async function push(content: Uint8Array, algorithm: DigestAlgorithm = "sha256"): Promise<Digest> {
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm });
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, from(content), { scope, algorithm });
       const digest = digestFor(content, algorithm);
-      await blobs.commit(staging, digest, staged, serverScope);
+      await blobs.commit(staging, digest, staged, scope);
       return digest;
     }
     /** The newest copy of each content. */
@@ -78,11 +87,11 @@ export function blobContract(
       expect(await blobs.read(copyOf(absent))).toBeUndefined();
       expect(await blobs.read(copyOf(absent), { first: 0, last: 1 })).toBeUndefined();
       expect(await blobs.remove(copyOf(absent))).toBe(0);
-      await blobs.abort(await blobs.begin(serverScope));
+      await blobs.abort(await blobs.begin(scope));
     });
 
     test("an upload is begun without being there, and no two are the same", async () => {
-      const stagings = await Promise.all(Array.from({ length: 20 }, () => blobs.begin(serverScope)));
+      const stagings = await Promise.all(Array.from({ length: 20 }, () => blobs.begin(scope)));
       expect(new Set(stagings).size).toBe(20);
       const stale = new Set(await all(blobs.stale(soon())));
       expect(stagings.filter((staging) => stale.has(staging))).toEqual([]);
@@ -90,12 +99,12 @@ export function blobContract(
 
     test.each(["sha256", "sha512"] as const)("what was pushed under %s is pulled", async (algorithm) => {
       const content = sample(100_000);
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm });
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, from(content), { scope, algorithm });
       const digest = digestFor(content, algorithm);
       expect(staged).toEqual({ sizeBytes: content.length, digest });
       expect(await published(digest)).toBe(false);
-      const blob = await blobs.commit(staging, digest, staged, serverScope);
+      const blob = await blobs.commit(staging, digest, staged, scope);
       expect(blob).toEqual({ digest, generation: expect.any(String), sizeBytes: content.length });
       expect(await blobs.stat(blob)).toEqual(blob);
       expect(await pulled(digest)).toEqual(content);
@@ -128,22 +137,22 @@ export function blobContract(
     test.each(["sha256", "sha512"] as const)("the empty blob is a blob, %s", async (algorithm) => {
       const digest = digestFor(new Uint8Array(), algorithm);
       const ways: ((staging: StagingId) => Promise<Appended>)[] = [
-        (staging) => blobs.append(staging, 0, from(), { scope: serverScope, algorithm }),
-        (staging) => blobs.append(staging, 0, from(new Uint8Array()), { scope: serverScope, algorithm }),
+        (staging) => blobs.append(staging, 0, from(), { scope, algorithm }),
+        (staging) => blobs.append(staging, 0, from(new Uint8Array()), { scope, algorithm }),
         async () => ({ sizeBytes: 0 }),
       ];
       for (const way of ways) {
-        const staging = await blobs.begin(serverScope);
+        const staging = await blobs.begin(scope);
         const staged = await way(staging);
-        expect(await blobs.commit(staging, digest, staged, serverScope)).toMatchObject({ digest, sizeBytes: 0 });
+        expect(await blobs.commit(staging, digest, staged, scope)).toMatchObject({ digest, sizeBytes: 0 });
         expect(await pulled(digest)).toEqual(Buffer.alloc(0));
         await blobs.remove(copyOf(digest));
       }
     });
 
     test("an upload of nothing does not have the digest of something", async () => {
-      const staging = await blobs.begin(serverScope);
-      await expectMismatch(blobs.commit(staging, digestFor(sample(5)), { sizeBytes: 0 }, serverScope));
+      const staging = await blobs.begin(scope);
+      await expectMismatch(blobs.commit(staging, digestFor(sample(5)), { sizeBytes: 0 }, scope));
       expect(await published(digestFor(sample(5)))).toBe(false);
       await blobs.abort(staging);
     });
@@ -153,14 +162,14 @@ export function blobContract(
       ["the bytes, read again", false],
     ])("a wrong digest publishes nothing and keeps the upload, by %s", async (_, isKnown) => {
       const content = sample(50_000);
-      const staging = await blobs.begin(serverScope);
-      const appended = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      const appended = await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
       const staged = isKnown ? appended : { sizeBytes: appended.sizeBytes };
       const wrong = digestFor(sample(50_000));
-      await expectMismatch(blobs.commit(staging, wrong, staged, serverScope));
+      await expectMismatch(blobs.commit(staging, wrong, staged, scope));
       expect(await published(wrong)).toBe(false);
       expect(await published(digestFor(content))).toBe(false);
-      await blobs.commit(staging, digestFor(content), staged, serverScope);
+      await blobs.commit(staging, digestFor(content), staged, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
@@ -170,10 +179,10 @@ export function blobContract(
         ["sha256", "sha512"],
         ["sha512", "sha256"],
       ] as const) {
-        const staging = await blobs.begin(serverScope);
-        const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: begun });
-        await expectMismatch(blobs.commit(staging, digestFor(sample(30_000), ended), staged, serverScope));
-        await blobs.commit(staging, digestFor(content, ended), staged, serverScope);
+        const staging = await blobs.begin(scope);
+        const staged = await blobs.append(staging, 0, from(content), { scope, algorithm: begun });
+        await expectMismatch(blobs.commit(staging, digestFor(sample(30_000), ended), staged, scope));
+        await blobs.commit(staging, digestFor(content, ended), staged, scope);
         expect(await pulled(digestFor(content, ended))).toEqual(content);
         expect(await published(digestFor(content, begun))).toBe(false);
         await blobs.remove(copyOf(digestFor(content, ended)));
@@ -197,14 +206,14 @@ export function blobContract(
       ["a small one before two mebibytes", 2 * mebibyte + 9, [9, 2 * mebibyte]],
     ])("chunks come out as they came in: %s", async (_, sizeBytes, sizes) => {
       const content = sample(sizeBytes);
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       const staged = await blobs.append(staging, 0, chunked(content, sizes), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       expect(staged).toEqual({ sizeBytes, digest: digestFor(content) });
       // Read again, so that the bytes are checked and not what was hashed on the way.
-      await blobs.commit(staging, digestFor(content), { sizeBytes }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
@@ -217,22 +226,22 @@ export function blobContract(
           yield memory;
         }
       }
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, recycling(), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, recycling(), { scope, algorithm: "sha256" });
       expect(staged).toEqual({ sizeBytes: content.length, digest: digestFor(content) });
-      await blobs.commit(staging, digestFor(content), { sizeBytes: content.length }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: content.length }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an upload goes on where it stands, in several appends", async () => {
       const content = sample(2 * mebibyte + 123);
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       let offset = 0;
       let before: Digest | undefined;
       for (const end of [1, 1, 70_000, mebibyte, mebibyte + 70_000, content.length]) {
         const part = content.subarray(offset, end);
         const { sizeBytes, digest } = await blobs.append(staging, offset, chunked(part, [60_013]), {
-          scope: serverScope,
+          scope,
           algorithm: "sha256",
           acknowledged: before,
         });
@@ -242,20 +251,20 @@ export function blobContract(
         offset = end;
       }
       const staged = { sizeBytes: offset, digest: digestFor(content) };
-      await blobs.commit(staging, digestFor(content), staged, serverScope);
+      await blobs.commit(staging, digestFor(content), staged, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an append with another algorithm than before answers no digest, or the right one", async () => {
       const content = sample(20_000);
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(content.subarray(0, 9_000)), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(content.subarray(0, 9_000)), { scope, algorithm: "sha256" });
       const staged = await blobs.append(staging, 9_000, from(content.subarray(9_000)), {
-        scope: serverScope,
+        scope,
         algorithm: "sha512",
       });
       expect([undefined, digestFor(content, "sha512")]).toContain(staged.digest);
-      await blobs.commit(staging, digestFor(content, "sha512"), staged, serverScope);
+      await blobs.commit(staging, digestFor(content, "sha512"), staged, scope);
       expect(await pulled(digestFor(content, "sha512"))).toEqual(content);
     });
 
@@ -264,28 +273,28 @@ export function blobContract(
       ["longer than the junk", 50_000],
     ])("what is staged behind the offset is dropped: the rest is %s", async (_, restBytes) => {
       const content = sample(10_000 + restBytes);
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       await blobs.append(staging, 0, from(content.subarray(0, 10_000), sample(20_000)), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       const staged = await blobs.append(staging, 10_000, from(content.subarray(10_000)), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       expect(staged.sizeBytes).toBe(content.length);
       expect([undefined, digestFor(content)]).toContain(staged.digest);
-      await blobs.commit(staging, digestFor(content), { sizeBytes: content.length }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: content.length }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an upload can start over", async () => {
       const content = sample(4_000);
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(sample(9_000)), { scope: serverScope, algorithm: "sha256" });
-      const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(sample(9_000)), { scope, algorithm: "sha256" });
+      const staged = await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
       expect(staged).toEqual({ sizeBytes: 4_000, digest: digestFor(content) });
-      await blobs.commit(staging, digestFor(content), { sizeBytes: 4_000 }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: 4_000 }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
@@ -293,42 +302,42 @@ export function blobContract(
       const content = sample(10_000);
       for (const sizeBytes of [0, 1, 6_000]) {
         const kept = content.subarray(0, sizeBytes);
-        const staging = await blobs.begin(serverScope);
-        await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
+        const staging = await blobs.begin(scope);
+        await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
         const staged = { sizeBytes, digest: digestFor(kept) };
-        const blob = await blobs.commit(staging, digestFor(kept), staged, serverScope);
+        const blob = await blobs.commit(staging, digestFor(kept), staged, scope);
         expect(blob).toMatchObject({ digest: digestFor(kept), sizeBytes });
         expect(await pulled(digestFor(kept))).toEqual(kept);
       }
     });
 
     test("bytes cannot follow on ones that are not there", async () => {
-      const staging = await blobs.begin(serverScope);
-      await expect(
-        blobs.append(staging, 1, from(sample(10)), { scope: serverScope, algorithm: "sha256" }),
-      ).rejects.toThrow(RangeError);
-      await blobs.append(staging, 0, from(sample(10)), { scope: serverScope, algorithm: "sha256" });
-      await expect(
-        blobs.append(staging, 11, from(sample(10)), { scope: serverScope, algorithm: "sha256" }),
-      ).rejects.toThrow(RangeError);
-      await expect(
-        blobs.append(staging, -1, from(sample(10)), { scope: serverScope, algorithm: "sha256" }),
-      ).rejects.toThrow(RangeError);
-      await expect(
-        blobs.append(staging, 0.5, from(sample(10)), { scope: serverScope, algorithm: "sha256" }),
-      ).rejects.toThrow(RangeError);
+      const staging = await blobs.begin(scope);
+      await expect(blobs.append(staging, 1, from(sample(10)), { scope, algorithm: "sha256" })).rejects.toThrow(
+        RangeError,
+      );
+      await blobs.append(staging, 0, from(sample(10)), { scope, algorithm: "sha256" });
+      await expect(blobs.append(staging, 11, from(sample(10)), { scope, algorithm: "sha256" })).rejects.toThrow(
+        RangeError,
+      );
+      await expect(blobs.append(staging, -1, from(sample(10)), { scope, algorithm: "sha256" })).rejects.toThrow(
+        RangeError,
+      );
+      await expect(blobs.append(staging, 0.5, from(sample(10)), { scope, algorithm: "sha256" })).rejects.toThrow(
+        RangeError,
+      );
       await blobs.abort(staging);
     });
 
     test("an upload that has fewer bytes than are counted is not published", async () => {
       const content = sample(10);
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(content.subarray(0, 9)), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(content.subarray(0, 9)), { scope, algorithm: "sha256" });
       const staged = { sizeBytes: 10, digest: digestFor(content) };
-      await expect(blobs.commit(staging, digestFor(content), staged, serverScope)).rejects.toThrow(RangeError);
+      await expect(blobs.commit(staging, digestFor(content), staged, scope)).rejects.toThrow(RangeError);
       expect(await published(digestFor(content))).toBe(false);
       await blobs.abort(staging);
-      await expect(blobs.commit(staging, digestFor(content), staged, serverScope)).rejects.toThrow(RangeError);
+      await expect(blobs.commit(staging, digestFor(content), staged, scope)).rejects.toThrow(RangeError);
       await expect(all(blobs.staged(staging, 10))).rejects.toThrow(RangeError);
     });
 
@@ -344,45 +353,45 @@ export function blobContract(
         yield* chunked(content.subarray(0, receivedBytes), [65_536]);
         throw cause;
       }
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       const { interrupted, ...received } = await blobs.append(staging, 0, broken(), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       expect(interrupted).toBe(cause);
       expect(received).toEqual({ sizeBytes: receivedBytes, digest: digestFor(content.subarray(0, receivedBytes)) });
       const rest = from(content.subarray(receivedBytes));
       const staged = await blobs.append(staging, receivedBytes, rest, {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
         acknowledged: received.digest,
       });
       expect(staged).toEqual({ sizeBytes: content.length, digest: digestFor(content) });
-      await blobs.commit(staging, digestFor(content), { sizeBytes: staged.sizeBytes }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: staged.sizeBytes }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("a source that fails with nothing to say has failed all the same", async () => {
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       const mute: Bytes = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(undefined) }) };
-      const appended = await blobs.append(staging, 0, mute, { scope: serverScope, algorithm: "sha256" });
+      const appended = await blobs.append(staging, 0, mute, { scope, algorithm: "sha256" });
       expect(appended.interrupted).toBeInstanceOf(Error);
       await blobs.abort(staging);
     });
 
     test("staged bytes can be moved to another upload", async () => {
       const content = sample(mebibyte + 4_321);
-      const [before, after] = [await blobs.begin(serverScope), await blobs.begin(serverScope)];
-      await blobs.append(before, 0, from(content, sample(500)), { scope: serverScope, algorithm: "sha256" });
+      const [before, after] = [await blobs.begin(scope), await blobs.begin(scope)];
+      await blobs.append(before, 0, from(content, sample(500)), { scope, algorithm: "sha256" });
       const staged = await blobs.append(after, 0, blobs.staged(before, content.length), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       expect(staged).toEqual({ sizeBytes: content.length, digest: digestFor(content) });
       await blobs.abort(before);
-      await blobs.commit(after, digestFor(content), staged, serverScope);
+      await blobs.commit(after, digestFor(content), staged, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
-      expect(await all(blobs.staged(await blobs.begin(serverScope), 0))).toEqual([]);
+      expect(await all(blobs.staged(await blobs.begin(scope), 0))).toEqual([]);
     });
 
     test("the same content can be committed again", async () => {
@@ -394,23 +403,21 @@ export function blobContract(
 
     test("a commit can be repeated when nobody heard of its success", async () => {
       const content = sample(8_000);
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
-      const done = await blobs.commit(staging, digestFor(content), staged, serverScope);
-      expect(await blobs.commit(staging, digestFor(content), staged, serverScope)).toEqual(done);
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
+      const done = await blobs.commit(staging, digestFor(content), staged, scope);
+      expect(await blobs.commit(staging, digestFor(content), staged, scope)).toEqual(done);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an upload that is gone opens no blob that it did not have", async () => {
       const [mine, theirs] = [sample(8_000), sample(8_000)];
       const secret = await push(theirs);
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, from(mine), { scope: serverScope, algorithm: "sha256" });
-      await blobs.commit(staging, digestFor(mine), staged, serverScope);
-      await expect(blobs.commit(staging, secret, staged, serverScope)).rejects.toThrow(RangeError);
-      await expect(blobs.commit(staging, secret, { sizeBytes: staged.sizeBytes }, serverScope)).rejects.toThrow(
-        RangeError,
-      );
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, from(mine), { scope, algorithm: "sha256" });
+      await blobs.commit(staging, digestFor(mine), staged, scope);
+      await expect(blobs.commit(staging, secret, staged, scope)).rejects.toThrow(RangeError);
+      await expect(blobs.commit(staging, secret, { sizeBytes: staged.sizeBytes }, scope)).rejects.toThrow(RangeError);
     });
 
     test.each([
@@ -421,25 +428,25 @@ export function blobContract(
     ] as const)("content that comes whole is stored at once, %s, %d bytes", async (algorithm, sizeBytes) => {
       const content = sample(sizeBytes);
       const digest = digestFor(content, algorithm);
-      const staging = await blobs.begin(serverScope);
-      const stored = await blobs.store(staging, digest, chunked(content, [65_537]), serverScope);
+      const staging = await blobs.begin(scope);
+      const stored = await blobs.store(staging, digest, chunked(content, [65_537]), scope);
       expect(stored).toMatchObject({ sizeBytes, digest, blob: { digest, sizeBytes } });
       expect(stored.interrupted).toBeUndefined();
       expect(await pulled(digest)).toEqual(content);
       // As after a crash that nobody was told of.
-      const again = await blobs.store(staging, digest, from(content), serverScope);
+      const again = await blobs.store(staging, digest, from(content), scope);
       expect(again.blob).toEqual(stored.blob);
-      expect(await blobs.commit(staging, digest, stored, serverScope)).toEqual(copyOf(digest) as StoredBlob);
+      expect(await blobs.commit(staging, digest, stored, scope)).toEqual(copyOf(digest) as StoredBlob);
       expect(await pulled(digest)).toEqual(content);
     });
 
     test("content that comes whole and is something else is not published, and stays staged", async () => {
       const content = sample(9_000);
-      const staging = await blobs.begin(serverScope);
+      const staging = await blobs.begin(scope);
       const wrong = digestFor(sample(9_000));
-      await expectMismatch(blobs.store(staging, wrong, from(content), serverScope));
+      await expectMismatch(blobs.store(staging, wrong, from(content), scope));
       expect(await published(wrong)).toBe(false);
-      await blobs.commit(staging, digestFor(content), { sizeBytes: 9_000 }, serverScope);
+      await blobs.commit(staging, digestFor(content), { sizeBytes: 9_000 }, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
@@ -450,39 +457,39 @@ export function blobContract(
         yield content.subarray(0, 120_000);
         throw cause;
       }
-      const staging = await blobs.begin(serverScope);
-      const stored = await blobs.store(staging, digestFor(content), broken(), serverScope);
+      const staging = await blobs.begin(scope);
+      const stored = await blobs.store(staging, digestFor(content), broken(), scope);
       expect(stored.blob).toBeUndefined();
       expect(stored).toMatchObject({ interrupted: cause, sizeBytes: 120_000 });
       expect(await published(digestFor(content))).toBe(false);
       const rest = content.subarray(120_000);
       const staged = await blobs.append(staging, 120_000, from(rest), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
         acknowledged: stored.digest,
       });
-      await blobs.commit(staging, digestFor(content), staged, serverScope);
+      await blobs.commit(staging, digestFor(content), staged, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("what was staged before does not count when content comes whole", async () => {
       const content = sample(1_000);
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(sample(5_000)), { scope: serverScope, algorithm: "sha256" });
-      await blobs.store(staging, digestFor(content), from(content), serverScope);
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(sample(5_000)), { scope, algorithm: "sha256" });
+      await blobs.store(staging, digestFor(content), from(content), scope);
       expect(await pulled(digestFor(content))).toEqual(content);
     });
 
     test("an upload that was dropped is gone, and dropping it again is fine", async () => {
       const content = sample(3_000);
-      const staging = await blobs.begin(serverScope);
-      const staged = await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      const staged = await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
       await blobs.abort(staging);
       await blobs.abort(staging);
-      await expect(
-        blobs.append(staging, 3_000, from(sample(1)), { scope: serverScope, algorithm: "sha256" }),
-      ).rejects.toThrow(RangeError);
-      await expect(blobs.commit(staging, digestFor(content), staged, serverScope)).rejects.toThrow(RangeError);
+      await expect(blobs.append(staging, 3_000, from(sample(1)), { scope, algorithm: "sha256" })).rejects.toThrow(
+        RangeError,
+      );
+      await expect(blobs.commit(staging, digestFor(content), staged, scope)).rejects.toThrow(RangeError);
       expect(await published(digestFor(content))).toBe(false);
     });
 
@@ -490,7 +497,7 @@ export function blobContract(
       const content = sample(3_000);
       const digest = await push(content);
       const before = copyOf(digest);
-      expect(await blobs.remove(before)).toBe(3_000);
+      expect(await blobs.remove(before)).toBe(storedBytes(3_000));
       expect(await blobs.remove(before)).toBe(0);
       expect(await blobs.stat(before)).toBeUndefined();
       expect(await blobs.read(before)).toBeUndefined();
@@ -506,7 +513,7 @@ export function blobContract(
       const first = copyOf(await push(content));
       const second = copyOf(await push(content));
       expect(second.generation).not.toBe(first.generation);
-      expect(await blobs.remove(first)).toBe(1_000);
+      expect(await blobs.remove(first)).toBe(storedBytes(1_000));
       expect(await pulled(second.digest)).toEqual(content);
     });
 
@@ -520,19 +527,19 @@ export function blobContract(
     test("fifty uploads at once do not get into each other's way", async () => {
       const contents = Array.from({ length: 50 }, (_, index) => sample(1_000 + index * 6_007));
       async function inParts(content: Uint8Array): Promise<void> {
-        const staging = await blobs.begin(serverScope);
+        const staging = await blobs.begin(scope);
         const middle = content.length >> 1;
         const first = await blobs.append(staging, 0, chunked(content.subarray(0, middle), [4_099]), {
-          scope: serverScope,
+          scope,
           algorithm: "sha256",
         });
         const rest = chunked(content.subarray(middle), [9_973]);
         const staged = await blobs.append(staging, middle, rest, {
-          scope: serverScope,
+          scope,
           algorithm: "sha256",
           acknowledged: first.digest,
         });
-        await blobs.commit(staging, digestFor(content), staged, serverScope);
+        await blobs.commit(staging, digestFor(content), staged, scope);
       }
       await Promise.all(contents.map(inParts));
       for (const content of contents) expect(await pulled(digestFor(content))).toEqual(content);
@@ -568,16 +575,12 @@ export function blobContract(
     });
 
     test("uploads are stale by their last write, and neither blobs nor dropped uploads are", async () => {
-      const [left, dropped, done] = [
-        await blobs.begin(serverScope),
-        await blobs.begin(serverScope),
-        await blobs.begin(serverScope),
-      ];
+      const [left, dropped, done] = [await blobs.begin(scope), await blobs.begin(scope), await blobs.begin(scope)];
       const content = sample(100);
       for (const staging of [left, dropped, done])
-        await blobs.append(staging, 0, from(content), { scope: serverScope, algorithm: "sha256" });
+        await blobs.append(staging, 0, from(content), { scope, algorithm: "sha256" });
       await blobs.abort(dropped);
-      await blobs.commit(done, digestFor(content), { sizeBytes: 100 }, serverScope);
+      await blobs.commit(done, digestFor(content), { sizeBytes: 100 }, scope);
       const stale = await all(blobs.stale(soon()));
       expect(stale).toContain(left);
       expect(stale).not.toContain(dropped);
@@ -590,18 +593,18 @@ export function blobContract(
     test("a hash of bytes that were never acknowledged says nothing about those that another process put in their place", async () => {
       if (!opened.reopen) return;
       const [dropped, kept, rest] = [sample(1_000), sample(1_000), sample(500)];
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(dropped), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(dropped), { scope, algorithm: "sha256" });
       const other = await opened.reopen();
-      const acknowledged = await other.append(staging, 0, from(kept), { scope: serverScope, algorithm: "sha256" });
+      const acknowledged = await other.append(staging, 0, from(kept), { scope, algorithm: "sha256" });
       const staged = await blobs.append(staging, 1_000, from(rest), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
         acknowledged: acknowledged.digest,
       });
       expect([undefined, digestFor(Buffer.concat([kept, rest]))]).toContain(staged.digest);
-      await expectMismatch(blobs.commit(staging, digestFor(Buffer.concat([dropped, rest])), staged, serverScope));
-      await blobs.commit(staging, digestFor(Buffer.concat([kept, rest])), staged, serverScope);
+      await expectMismatch(blobs.commit(staging, digestFor(Buffer.concat([dropped, rest])), staged, scope));
+      await blobs.commit(staging, digestFor(Buffer.concat([kept, rest])), staged, scope);
       await other.close();
     });
 
@@ -619,11 +622,11 @@ export function blobContract(
     test("another process goes on with an upload and finds what was committed", async () => {
       if (!opened.reopen) return;
       const content = sample(mebibyte + 70_001);
-      const staging = await blobs.begin(serverScope);
-      await blobs.append(staging, 0, from(content.subarray(0, 70_000)), { scope: serverScope, algorithm: "sha256" });
+      const staging = await blobs.begin(scope);
+      await blobs.append(staging, 0, from(content.subarray(0, 70_000)), { scope, algorithm: "sha256" });
       const other = noting(await opened.reopen());
       const staged = await other.append(staging, 70_000, from(content.subarray(70_000)), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
       });
       expect(staged.sizeBytes).toBe(content.length);
@@ -631,13 +634,13 @@ export function blobContract(
       // This process has a hash of the first part, which must not be taken for one of the whole.
       const junk = sample(5);
       const more = await blobs.append(staging, content.length, from(junk), {
-        scope: serverScope,
+        scope,
         algorithm: "sha256",
         acknowledged: staged.digest,
       });
       expect([undefined, digestFor(Buffer.concat([content, junk]))]).toContain(more.digest);
-      await expectMismatch(other.commit(staging, digestFor(sample(9)), staged, serverScope));
-      await other.commit(staging, digestFor(content), staged, serverScope);
+      await expectMismatch(other.commit(staging, digestFor(sample(9)), staged, scope));
+      await other.commit(staging, digestFor(content), staged, scope);
       expect(await pulled(digestFor(content))).toEqual(content);
       await other.close();
     });
@@ -684,6 +687,7 @@ export async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
 
 export async function bytesOf(content: Content): Promise<Buffer> {
   if (content.kind === "stream") return Buffer.concat(await all(content.stream()));
+  if (content.kind === "bytes") return Buffer.from(content.bytes);
   const { path, offset, sizeBytes } = content;
   return Buffer.from(
     await Bun.file(path)

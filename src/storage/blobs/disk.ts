@@ -47,11 +47,35 @@ export function openFile(disk: Disk, path: string, flags: number): Promise<DiskF
   return disk.open(path, flags | constants.O_NOFOLLOW, fileMode);
 }
 
-export async function closing<Result>(file: DiskFile, use: (file: DiskFile) => Promise<Result>): Promise<Result> {
+/** `undefined` also for what is no file, such as a link to one. */
+export async function fileAt(disk: Disk, path: string): Promise<DiskStat | undefined> {
+  const found = await ifExists(disk.stat(path));
+  return found?.isFile() ? found : undefined;
+}
+
+type Closable = Pick<DiskFile, "close">;
+
+export async function closing<File extends Closable, Result>(
+  file: File,
+  use: (file: File) => Promise<Result>,
+): Promise<Result> {
   try {
     return await use(file);
   } finally {
     await file.close();
+  }
+}
+
+/** For a file that is kept open: it is closed only when it cannot be used. */
+export async function keeping<File extends Closable, Result>(
+  file: File,
+  use: (file: File) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await use(file);
+  } catch (error) {
+    await file.close();
+    throw error;
   }
 }
 

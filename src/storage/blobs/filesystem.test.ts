@@ -5,11 +5,13 @@ import { dirname, join, relative } from "node:path";
 import { Refusal } from "../../domain/errors.ts";
 import { type Digest, digestHex } from "../../domain/names.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
-import type { Appended, BlobId, BlobStore, Generation, StagingId } from "../../domain/registry/ports.ts";
+import type { Appended, BlobId, BlobStore, Generation, KeyScope, StagingId } from "../../domain/registry/ports.ts";
 import { all, blobContract, chunked, digestFor, expectRefusal, from, noGeneration, sample } from "./contract.ts";
 import { type Disk, realDisk } from "./disk.ts";
 import { openFilesystemBlobs } from "./filesystem.ts";
+import { fileBytesOf } from "./sealed-format.ts";
 import { type DiskCall, failure, ModelDisk, type Survivors, tapped } from "./test-disk.ts";
+import { testKeys } from "./test-keys.ts";
 
 const temporary = mkdtempSync(join(tmpdir(), "berth-blobs-"));
 afterAll(() => rmSync(temporary, { recursive: true }));
@@ -24,6 +26,32 @@ blobContract("the blob store on disk", async () => {
     async dispose() {},
   };
 });
+
+blobContract(
+  "the blob store on disk, sealed,",
+  async () => {
+    const options = { root: newRoot(), keys: testKeys() };
+    return {
+      blobs: await openFilesystemBlobs(options),
+      reopen: () => openFilesystemBlobs(options),
+      async dispose() {},
+    };
+  },
+  { storedBytes: fileBytesOf },
+);
+
+blobContract(
+  "the blob store on disk, sealed twice,",
+  async () => {
+    const options = { root: newRoot(), keys: testKeys() };
+    return {
+      blobs: await openFilesystemBlobs(options),
+      reopen: () => openFilesystemBlobs(options),
+      async dispose() {},
+    };
+  },
+  { scope: "KMS_DSSE:key" as KeyScope, storedBytes: fileBytesOf },
+);
 
 const mebibyte = 1024 * 1024;
 

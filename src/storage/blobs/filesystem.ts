@@ -1,4 +1,3 @@
-import { constants } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { refuse } from "../../domain/errors.ts";
 import {
@@ -12,21 +11,24 @@ import {
 import type {
   Appended,
   BlobId,
+  BlobKeys,
   BlobStore,
   Bytes,
   Generation,
+  KeyScope,
   Staged,
   StagingId,
   StoredBlob,
 } from "../../domain/registry/ports.ts";
+import type { StagedFile } from "./blob-files.ts";
 import {
   beganAtMs,
   checkDigest,
   checkedStagingId,
   checkStagedBytes,
+  isSealed,
   isStagingId,
   newStagingId,
-  sliceOf,
   tooFewBytes,
 } from "./checks.ts";
 import {
@@ -34,32 +36,35 @@ import {
   codeOf,
   createFolders,
   type Disk,
-  type DiskFile,
   type DiskStat,
+  fileAt,
   ifExists,
-  openFile,
   realDisk,
   syncFolder,
 } from "./disk.ts";
+import { plainFiles } from "./plain-files.ts";
 import { createRunningHashes } from "./running-hashes.ts";
-import { createWriteBack, readBatches, writeHashed } from "./transfer.ts";
+import { sealedFiles } from "./sealed-files.ts";
+import { createWriteBack } from "./transfer.ts";
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_TRUNC } = constants;
 /** In the order in which they are listed. */
 const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 /** Of the uploads that continue after more others than this, the bytes are read again at the commit. */
 const runningHashLimit = 256;
 
 /**
- * Blobs as files: `<algorithm>/<first two hex digits>/<hex>.<generation>`, and `staging/<uuid>` for uploads. A blob's
- * generation is the id of the upload that it came from, so no two commits ever write the same name. Processes of one machine
- * may share the folder: what this one remembers only saves work.
+ * Blobs as files: `<algorithm>/<first two hex digits>/<hex>.<generation>`, and `staging/<id>` for uploads. A blob's
+ * generation is the id of the upload that it came from, so no two commits ever write the same name; it also says whether
+ * the content is sealed. Processes of one machine may share the folder: what this one remembers only saves work.
+ * @param options.keys what new copies are sealed with; left out, none is, and those that are cannot be read
  */
-export async function openFilesystemBlobs(options: { root: string; disk?: Disk }): Promise<BlobStore> {
-  const { disk = realDisk } = options;
+export async function openFilesystemBlobs(options: { root: string; keys?: BlobKeys; disk?: Disk }): Promise<BlobStore> {
+  const { disk = realDisk, keys = noKeys } = options;
   const root = resolve(options.root);
   const hashes = createRunningHashes(runningHashLimit);
   const writeBack = createWriteBack();
+  const [plain, sealed] = [plainFiles(disk), sealedFiles(disk, keys)];
+  const filesOf = (id: StagingId | Generation) => (isSealed(id) ? sealed : plain);
 
   const folders = createFolders(disk, root);
   const stagingFolder = join(root, "staging");
@@ -71,19 +76,22 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     return join(root, digestAlgorithm(digest), hex.slice(0, 2), hex + copy);
   }
 
+  const begin = (staging: StagingId, scope: KeyScope) => filesOf(staging).begin(stagingPath(staging), staging, scope);
+  const resume = (staging: StagingId) => filesOf(staging).resume(stagingPath(staging), staging);
   /** An upload has no file before its first append, or its commit when there was none. */
-  const openStaged = (staging: StagingId, sizeBytes: number) =>
-    ifExists(openFile(disk, stagingPath(staging), sizeBytes === 0 ? O_RDWR | O_CREAT : O_RDWR));
+  const openStaged = (staging: StagingId, sizeBytes: number, scope: KeyScope) =>
+    sizeBytes === 0 ? begin(staging, scope) : resume(staging);
 
-  /** What is no file under a blob's name, such as a link to one, is none of ours. */
-  async function fileStat(id: BlobId): Promise<DiskStat | undefined> {
-    const found = await ifExists(disk.stat(blobPath(id)));
-    return found?.isFile() ? found : undefined;
+  async function fileOf(
+    blob: BlobId,
+  ): Promise<(Omit<DiskStat, "isFile"> & { readonly contentBytes: number }) | undefined> {
+    const found = await fileAt(disk, blobPath(blob));
+    return found && { ...found, contentBytes: filesOf(blob.generation).contentBytes(found.size) };
   }
 
   async function stat({ digest, generation }: BlobId): Promise<StoredBlob | undefined> {
-    const found = await fileStat({ digest, generation });
-    return found && { digest, generation, sizeBytes: found.size };
+    const found = await fileOf({ digest, generation });
+    return found && { digest, generation, sizeBytes: found.contentBytes };
   }
 
   async function abort(staging: StagingId): Promise<void> {
@@ -101,32 +109,25 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     }
   }
 
-  /** Behind `offset`, where the file ends. */
   async function writeTo(
-    file: DiskFile,
+    file: StagedFile,
     staging: StagingId,
     offset: number,
     bytes: Bytes,
     { algorithm, hasher }: { algorithm: DigestAlgorithm; hasher: Bun.CryptoHasher | undefined },
   ): Promise<Appended> {
     const sync = () => syncOrAbort(staging, () => file.datasync());
-    try {
-      const written = await writeHashed(bytes, { file, position: offset, hasher, writeBack, sync });
-      const { interrupted } = written;
-      const sizeBytes = offset + written.sizeBytes;
-      if (!hasher) return { sizeBytes, interrupted };
-      hashes.keep(staging, { offset: sizeBytes, algorithm, hasher });
-      return { sizeBytes, interrupted, digest: digestOf(algorithm, hasher.copy().digest("hex")) };
-    } catch (error) {
-      // On a full disk every byte counts, and these are not acknowledged.
-      await file.truncate(offset).catch(() => {});
-      throw error;
-    }
+    const written = await file.append(offset, bytes, { hasher, writeBack, sync });
+    const { interrupted } = written;
+    const sizeBytes = offset + written.sizeBytes;
+    if (!hasher) return { sizeBytes, interrupted };
+    hashes.keep(staging, { offset: sizeBytes, algorithm, hasher });
+    return { sizeBytes, interrupted, digest: digestOf(algorithm, hasher.copy().digest("hex")) };
   }
 
-  /** The file has exactly these bytes, and nobody doubts what they hash to. */
+  /** At least these bytes are in the file, and nobody doubts what they hash to. */
   interface Complete {
-    readonly file: DiskFile;
+    readonly file: StagedFile;
     readonly staging: StagingId;
     readonly digest: Digest;
     readonly sizeBytes: number;
@@ -136,7 +137,8 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
   async function publish({ file, staging, digest, sizeBytes }: Complete): Promise<StoredBlob> {
     const blob = { digest, generation: generationOf(staging) };
     const target = blobPath(blob);
-    // 1. Its bytes are on the disk.
+    // 1. Its bytes, and no others, are on the disk.
+    await file.finish(blob, sizeBytes);
     await syncOrAbort(staging, () => file.sync());
     // 2. It gets its name, in a folder that is there to stay.
     await folders.ensure(dirname(target));
@@ -163,29 +165,21 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
 
   return {
     stat,
-    async read(id, range) {
-      const blob = await stat(id);
-      return blob && { kind: "file", path: blobPath(blob), ...sliceOf(blob.sizeBytes, range) };
+    async read(blob, range) {
+      return filesOf(blob.generation).read(blobPath(blob), blob, range);
     },
-    async *bytes(id) {
-      const file = await openFile(disk, blobPath(id), O_RDONLY);
-      try {
-        yield* readBatches(file, (await file.stat()).size);
-      } finally {
-        await file.close();
-      }
+    async *bytes(blob) {
+      yield* filesOf(blob.generation).bytes(blobPath(blob), blob);
     },
-    async begin() {
-      return newStagingId();
+    async begin(scope) {
+      return newStagingId({ sealed: keys.seals(scope) });
     },
-    append(staging, offset, bytes, { algorithm, acknowledged }) {
+    append(staging, offset, bytes, { scope, algorithm, acknowledged }) {
       return refusingWhenFull(async () => {
-        const file = await openStaged(staging, offset);
+        const file = await openStaged(staging, offset, scope);
         if (!file) throw tooFewBytes(0, offset);
         return closing(file, async () => {
-          const { size } = await file.stat();
-          checkStagedBytes(size, offset);
-          if (size > offset) await file.truncate(offset);
+          checkStagedBytes(file.sizeBytes, offset);
           const hasher = hashes.take(staging, offset, algorithm, acknowledged);
           return writeTo(file, staging, offset, bytes, { algorithm, hasher });
         });
@@ -193,49 +187,48 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
     },
     async *staged(staging, sizeBytes) {
       if (sizeBytes === 0) return;
-      const file = await openStaged(staging, sizeBytes);
+      const file = await resume(staging);
       if (!file) throw tooFewBytes(0, sizeBytes);
       try {
-        yield* readBatches(file, sizeBytes);
+        checkStagedBytes(file.sizeBytes, sizeBytes);
+        yield* file.read(sizeBytes);
       } finally {
         await file.close();
       }
     },
-    commit(staging, digest, staged) {
+    commit(staging, digest, staged, scope) {
       return refusingWhenFull(async () => {
-        const file = await openStaged(staging, staged.sizeBytes);
+        const file = await openStaged(staging, staged.sizeBytes, scope);
         if (!file) return publishedBefore(staging, digest, staged);
         return closing(file, async () => {
           const { sizeBytes } = staged;
-          const { size } = await file.stat();
-          checkStagedBytes(size, sizeBytes);
+          checkStagedBytes(file.sizeBytes, sizeBytes);
           const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
-          await checkDigest(digest, known, () => readBatches(file, sizeBytes));
-          if (size > sizeBytes) await file.truncate(sizeBytes);
+          await checkDigest(digest, known, () => file.read(sizeBytes));
           return publish({ file, staging, digest, sizeBytes });
         });
       });
     },
-    store(staging, digest, bytes) {
+    store(staging, digest, bytes, scope) {
       return refusingWhenFull(async () => {
         const algorithm = digestAlgorithm(digest);
         // Nobody else has written to it, or what they wrote does not count.
-        const file = await openFile(disk, stagingPath(staging), O_RDWR | O_CREAT | O_TRUNC);
+        const file = await begin(staging, scope);
         return closing(file, async () => {
           const hasher = hashes.take(staging, 0, algorithm, undefined);
           const appended = await writeTo(file, staging, 0, bytes, { algorithm, hasher });
           if (appended.interrupted !== undefined) return appended;
           const { sizeBytes } = appended;
-          await checkDigest(digest, appended.digest, () => readBatches(file, sizeBytes));
+          await checkDigest(digest, appended.digest, () => file.read(sizeBytes));
           return { ...appended, blob: await publish({ file, staging, digest, sizeBytes }) };
         });
       });
     },
     abort,
-    async remove(id) {
-      const blob = await stat(id);
-      const removed = blob && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
-      return removed ? blob.sizeBytes : 0;
+    async remove(blob) {
+      const found = await fileOf(blob);
+      const removed = found && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
+      return removed ? found.size : 0;
     },
     async *list(after) {
       const last = after ? nameOf(after) : "";
@@ -246,8 +239,8 @@ export async function openFilesystemBlobs(options: { root: string; disk?: Disk }
           for (const name of await namesIn(disk, join(root, algorithm, prefix))) {
             const blob = blobNamed(`${algorithm}:${name}`);
             if (!blob || nameOf(blob) <= last) continue;
-            const found = await fileStat(blob);
-            if (found) yield { ...blob, sizeBytes: found.size, committedAt: new Date(found.ctimeMs) };
+            const found = await fileOf(blob);
+            if (found) yield { ...blob, sizeBytes: found.contentBytes, committedAt: new Date(found.ctimeMs) };
           }
         }
       }
@@ -273,11 +266,19 @@ function nameOf({ digest, generation }: BlobId): string {
 
 /** `undefined` for what is no blob's name. */
 function blobNamed(name: string): BlobId | undefined {
-  const [text = "", generation = "", ...rest] = name.split(".");
+  const [text = "", ...rest] = name.split(".");
   const digest = parseDigest(text);
-  const isGeneration = generation === "" ? !name.endsWith(".") : isStagingId(generation);
-  return digest && isGeneration && rest.length === 0 ? { digest, generation: generation as Generation } : undefined;
+  const generation = rest.join(".");
+  const isGeneration = rest.length === 0 || isStagingId(generation);
+  return digest && isGeneration ? { digest, generation: generation as Generation } : undefined;
 }
+
+/** For a folder in which nothing is sealed. */
+const noKeys: BlobKeys = {
+  seals: () => false,
+  make: () => Promise.reject(new Error("there is no key to seal blobs with")),
+  open: () => Promise.reject(new Error("there is no key to open sealed blobs with")),
+};
 
 async function namesIn(disk: Disk, folder: string): Promise<string[]> {
   return ((await ifExists(disk.readdir(folder))) ?? []).sort();

@@ -92,7 +92,10 @@ export class ModelDisk implements Disk {
       folder.entries.set(basename(path), empty);
     }
     const node = this.#node(path);
-    return "entries" in node ? openFolder(node) : this.#openFile(node);
+    if ("entries" in node) return openFolder(node);
+    const file = this.#openFile(node);
+    if (flags & constants.O_TRUNC) await file.truncate(0);
+    return file;
   }
   async stat(path: string): Promise<DiskStat> {
     return statOf(this.#file(path));

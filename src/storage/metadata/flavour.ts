@@ -29,6 +29,8 @@ export interface Flavour {
   list(values: readonly (string | number)[]): List;
   /** Makes others that want to change the selected rows wait for the end of this transaction. */
   forUpdate<Query extends ForUpdate>(query: Query): Query;
+  /** As `forUpdate`, and leaves out the rows that another transaction has locked. */
+  skippingLocked<Query extends SkippingLocked>(query: Query): Query;
   /** Makes others that want to delete the selected rows wait for the end of this transaction. */
   forKeyShare<Query extends ForUpdate>(query: Query): Query;
   /** Makes others that lock the same tag wait for the end of this transaction. The tag need not exist. */
@@ -41,6 +43,10 @@ export interface Flavour {
 
 /** Values as the database takes them in one parameter. */
 export type List = { readonly list: true };
+
+interface SkippingLocked {
+  forUpdate(): { skipLocked(): unknown };
+}
 
 interface ForUpdate {
   forUpdate(): unknown;

@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
+import { createJobs } from "./job-tables.ts";
 import { createKeys } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
 
@@ -51,6 +52,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0005_audit": { up: (db) => createAudit(db, flavour) },
     "0006_keys": { up: (db) => createKeys(db, flavour) },
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
+    "0008_jobs": { up: (db) => createJobs(db, flavour) },
   };
 }
 

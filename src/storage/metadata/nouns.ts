@@ -1,6 +1,7 @@
 import type { Kysely } from "kysely";
 import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
+import type { JobNouns } from "../../domain/jobs/ports.ts";
 import type { KeyNouns } from "../../domain/keys/ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import { accessKeys } from "./access-keys.ts";
@@ -12,6 +13,8 @@ import { garbage } from "./garbage.ts";
 import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
+import { schedules } from "./job-schedules.ts";
+import { jobs } from "./jobs.ts";
 import { keyAliases } from "./key-aliases.ts";
 import { keyGrants } from "./key-grants.ts";
 import { keys } from "./keys.ts";
@@ -27,7 +30,7 @@ import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns;
+export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -52,5 +55,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     keyAliases: keyAliases(db, flavour),
     keyGrants: keyGrants(db, flavour),
     audit: audit(db, flavour),
+    jobs: jobs(db, flavour),
+    schedules: schedules(db, flavour),
   };
 }

@@ -10,6 +10,8 @@ import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
+import { jobRaces } from "./job-races.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -48,6 +50,8 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  jobContract("PostgreSQL", open);
+  jobRaces("PostgreSQL", open);
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {
@@ -164,6 +168,9 @@ function postgresTests(server: TestPostgres): void {
         await nouns.settings.set(registry, "a", "b");
         await fillIdentity(nouns);
         // The newest id was given already, so it must not be given again.
+        const job = { kind: "k", key: "☃", payload: "{}", runAt: at, maxAttempts: 3 };
+        await nouns.jobs.enqueue(job, at);
+        await nouns.schedules.put({ ...job, everyMs: 1, nextAt: at, setAt: at });
         const newest = await create("newest");
         for (const deleted of [gone, newest]) {
           await nouns.repositories.delete(deleted);

@@ -11,6 +11,7 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 
 /**
@@ -54,6 +55,9 @@ export interface Schema {
 
   audit_pack: AuditPackTable;
   audit_head: AuditHeadTable;
+
+  job: JobTable;
+  job_schedule: JobScheduleTable;
 }
 
 interface RepositoryTable {

@@ -9,6 +9,7 @@ import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
+import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -55,6 +56,8 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+jobContract("SQLite in a file", openInFile);
+jobContract("SQLite in memory", openInMemory);
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };

@@ -1,0 +1,57 @@
+import type { JobKind } from "./domain/jobs/kinds.ts";
+import type { JobMetadata } from "./domain/jobs/ports.ts";
+import { schedule } from "./domain/jobs/schedules.ts";
+import type { Stores } from "./domain/registry/collection.ts";
+import type { JobHandler } from "./jobs/handler.ts";
+import { type Runner, startRunner } from "./jobs/runner.ts";
+import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
+import type { Log } from "./server/log.ts";
+import type { Metrics } from "./server/metrics.ts";
+
+/**
+ * The jobs of this Berth: what does them, and what is done again and again. A kind of jobs is a file in `jobs/` and a line
+ * here. Work that each process has to do for itself, or that costs nothing when there is nothing to do, is a routine
+ * (`routines.ts`).
+ */
+
+export interface BackgroundParts {
+  readonly stores: Omit<Stores, "metadata"> & { readonly metadata: JobMetadata & Stores["metadata"] };
+  readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
+  readonly log: Log;
+  /** Names this process among all that share the database. */
+  readonly worker: string;
+}
+
+const hours = 60 * 60_000;
+
+function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
+  return [
+    sweepStraysHandler(stores, (swept) => {
+      metrics.collected(swept);
+      if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
+    }),
+  ];
+}
+
+/** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
+const schedules: readonly { readonly kind: JobKind<Record<string, never>>; readonly everyMs: number }[] = [
+  { kind: sweepStraysKind, everyMs: 24 * hours },
+];
+
+/** In one of the processes that share a port. Machines that share a database each do it. */
+export async function startBackground(parts: BackgroundParts): Promise<Runner> {
+  const { stores, metrics, log, worker } = parts;
+  const { metadata, clock } = stores;
+  await metadata.transact(async (nouns) => {
+    for (const { kind, everyMs } of schedules) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+  });
+  return startRunner({
+    metadata,
+    clock,
+    log,
+    worker,
+    handlers: handlersOf(parts),
+    ended: metrics.jobEnded,
+    counted: metrics.jobsCounted,
+  });
+}

@@ -1,0 +1,56 @@
+import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { BlobDamaged } from "../../domain/registry/encryption.ts";
+import type { BlobKeys, KeyScope } from "../../domain/registry/ports.ts";
+
+export interface TestKeys extends BlobKeys {
+  /** Thrown by the verbs while it is set: a key that cannot be used. */
+  failure: Error | undefined;
+  /** Forgets the keys of all scopes. */
+  lose(): void;
+}
+
+/** Keys of blobs under one AES key for each scope, in memory. Scopes that begin with `KMS_DSSE` have two layers. */
+export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
+  const scopes = new Map<KeyScope, Buffer>();
+  const keyOf = (scope: KeyScope) => {
+    const key = scopes.get(scope) ?? randomBytes(32);
+    scopes.set(scope, key);
+    return key;
+  };
+  const keys: TestKeys = {
+    failure: undefined,
+    lose: () => scopes.clear(),
+    seals: () => seals,
+    async make(scope, staging) {
+      if (keys.failure) throw keys.failure;
+      const made = Array.from({ length: scope.startsWith("KMS_DSSE") ? 2 : 1 }, () => randomBytes(32));
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv("aes-256-gcm", keyOf(scope), nonce).setAAD(Buffer.from(staging));
+      const sealed = Buffer.concat([cipher.update(Buffer.concat(made)), cipher.final()]);
+      const name = Buffer.from(scope);
+      return {
+        keys: made,
+        wrapped: Buffer.concat(
+          [[name.length], name, nonce, cipher.getAuthTag(), sealed].map((part) => Buffer.from(part)),
+        ),
+      };
+    },
+    async open(wrapped, staging) {
+      if (keys.failure) throw keys.failure;
+      const bytes = Buffer.from(wrapped);
+      const nameEnd = 1 + (bytes[0] ?? 0);
+      const scope = bytes.toString("utf8", 1, nameEnd) as KeyScope;
+      const [nonce, tag] = [bytes.subarray(nameEnd, nameEnd + 12), bytes.subarray(nameEnd + 12, nameEnd + 28)];
+      const sealed = bytes.subarray(nameEnd + 28);
+      try {
+        const decipher = createDecipheriv("aes-256-gcm", keyOf(scope), nonce).setAAD(Buffer.from(staging));
+        decipher.setAuthTag(tag);
+        const opened = Buffer.concat([decipher.update(sealed), decipher.final()]);
+        return Array.from({ length: opened.length / 32 }, (_, at) => opened.subarray(at * 32, at * 32 + 32));
+      } catch {
+        throw new BlobDamaged("the wrapped key was changed, or is of another copy");
+      }
+    },
+  };
+  return keys;
+}
