@@ -1,10 +1,13 @@
+import { Refusal } from "../errors.ts";
 import { type Digest, digestAlgorithm } from "../names.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
+import { BlobDamaged, isSealed } from "./encryption.ts";
+import { createLockedKeys } from "./locked-keys.ts";
 import { createPace, paced } from "./pace.ts";
-import type { BlobId, BlobName, BlobRecord, Bytes, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import type { BlobId, BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
 import { hashOf } from "./uploads.ts";
 
 const pageSize = 500;
@@ -32,7 +35,7 @@ interface Group {
 }
 
 interface State {
-  readonly kind: "Sound" | "BlobMissing" | "BlobSizeWrong" | "BlobCorrupt" | "BlobUnreadable";
+  readonly kind: "Sound" | "BlobMissing" | "BlobSizeWrong" | "BlobCorrupt" | "BlobUnreadable" | "KeyUnusable";
   readonly what: string;
 }
 
@@ -41,6 +44,9 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   const { metadata, blobs, clock } = run.stores;
   const { counts, rehash, repair, found } = run;
   const pace = createPace(run.bytesPerSecond);
+  const locked = createLockedKeys((record) => hurtBy(metadata, record));
+  /** Of which one blob was opened already, so that a key that cannot be used is found without reading all of them. */
+  const tried = new Set<KeyScope>();
 
   const missing: Group[] = [];
   let isOurs = repair;
@@ -56,6 +62,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     await judge(group);
   }
   for (const held of missing) await judge(held);
+  for (const problem of locked.problems()) found(problem);
   if (repair) await removeAwaiting();
 
   /** Three listings, each sorted by digest. */
@@ -91,13 +98,29 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
   async function judgeRecord(record: BlobRecord, group: Group): Promise<void> {
     counts.blobs++;
     counts.blobBytes += record.sizeBytes;
-    const isHashed = rehash || (repair && record.quarantinedAt !== undefined);
+    const isHashed = rehash || (repair && record.quarantinedAt !== undefined) || (await failsToOpen(record));
     const isSized = copyOf(record, group)?.sizeBytes === record.sizeBytes;
-    if (isSized && !isHashed && !record.quarantinedAt) return;
+    if (isSized && !isHashed && !record.quarantinedAt) return locked.addIfKnown(record);
     const seen = await verdict(record, isHashed);
     if (!seen) return;
-    if (seen.state.kind !== "Sound") await tellDamaged(seen.record, seen.state, group);
+    const { kind, what } = seen.state;
+    if (kind === "KeyUnusable") {
+      await locked.add(seen.record, what);
+      if (seen.record.quarantinedAt) await tellQuarantined(seen.record, false);
+    } else if (kind !== "Sound") await tellDamaged(seen.record, seen.state, group);
     else if (seen.record.quarantinedAt) await tellQuarantined(seen.record, isHashed);
+  }
+
+  /** Of the first blob of each key. Why it does is for whoever looks closer. */
+  async function failsToOpen(record: BlobRecord): Promise<boolean> {
+    if (!isSealed(record) || tried.has(record.scope)) return false;
+    try {
+      if (await blobs.read(record)) tried.add(record.scope);
+      return false;
+    } catch {
+      tried.add(record.scope);
+      return true;
+    }
   }
 
   /**
@@ -127,15 +150,23 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     }
     if (!isHashed) return { kind: "Sound", what: "" };
     counts.rehashed++;
+    // Twice, since memory and cables err as well.
+    const state = await hash(record);
+    return state.kind === "BlobCorrupt" ? hash(record) : state;
+  }
+
+  async function hash(record: BlobRecord): Promise<State> {
+    const { digest } = record;
     try {
-      // Twice, since memory and cables err as well.
-      for (let attempt = 0; attempt < 2; attempt++) {
-        if ((await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest))) === digest) {
-          return { kind: "Sound", what: "" };
-        }
-      }
+      const found = await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest));
+      if (found === digest) return { kind: "Sound", what: "" };
       return { kind: "BlobCorrupt", what: `the copy of ${digest} has other bytes than its digest says` };
     } catch (error) {
+      // Nothing is known of the bytes then, so nothing may be done to them.
+      if (error instanceof Refusal && error.is("KeyUnusable")) return { kind: "KeyUnusable", what: error.message };
+      if (error instanceof BlobDamaged) {
+        return { kind: "BlobCorrupt", what: `the sealed copy of ${digest} is not as it was stored: ${error.message}` };
+      }
       return { kind: "BlobUnreadable", what: `the copy of ${digest} cannot be read: ${(error as Error).message}` };
     }
   }
@@ -213,11 +244,13 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
 
   /** What a collection would do next, and what the repairs have noted. */
   async function removeAwaiting(): Promise<void> {
-    for await (const removal of removalsIn(metadata)) {
-      // A row that is wrong must not cost a copy that counts; in a transaction, because what that has seen is durable.
-      const isNeedless = (await metadata.transact((nouns) => nouns.blobs.strays([removal]))).length > 0;
+    for await (const removal of removalsIn(metadata, clock())) {
+      // A note that is wrong must not cost a copy that counts. A crash after it is gone leaves a stray.
+      const isNeedless = await metadata.transact(async ({ garbage, blobs }) => {
+        await garbage.removed([removal]);
+        return (await blobs.strays([removal])).length > 0;
+      });
       if (isNeedless) counts.freedBytes += await blobs.remove(removal);
-      await metadata.transact((nouns) => nouns.garbage.removed([removal]), { durable: false });
     }
   }
 }
@@ -250,9 +283,9 @@ async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
   }
 }
 
-async function* removalsIn({ read }: Metadata): AsyncIterable<StoredBlob> {
+async function* removalsIn({ read }: Metadata, dueBy?: Date): AsyncIterable<StoredBlob> {
   for (let after: BlobId | undefined; ; ) {
-    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize });
+    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize }, dueBy);
     yield* page;
     after = page.at(-1);
     if (after === undefined) return;

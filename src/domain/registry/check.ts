@@ -1,4 +1,4 @@
-import type { Digest, Registry, RepositoryName, Tag } from "../names.ts";
+import type { Arn, Digest, Registry, RepositoryName, Tag } from "../names.ts";
 import { compareBlobs } from "./check-blobs.ts";
 import { compareImages, compareTags } from "./check-images.ts";
 import { type Stores, strayAfterMs } from "./collection.ts";
@@ -69,6 +69,8 @@ export const problemKinds = [
   "BlobCorrupt",
   /** The store has a copy and cannot read it. */
   "BlobUnreadable",
+  /** A key cannot be used. What it seals may be sound, and nobody can read it. */
+  "KeyUnusable",
   /** A copy was found damaged before, and nobody has pushed the content since. */
   "BlobInQuarantine",
   /** A copy that nothing names, and that is too old to belong to a push. */
@@ -98,6 +100,8 @@ export interface Problem {
   readonly outcome: "repaired" | "quarantined" | "remains";
   /** Of the blob, or of the image. */
   readonly digest?: Digest;
+  /** The one that cannot be used; absent for the server's own. */
+  readonly key?: Arn;
   readonly registry?: Registry;
   readonly repository?: RepositoryName;
   readonly tag?: Tag;

@@ -1,5 +1,5 @@
 import { eachOf } from "./each.ts";
-import type { BlobId, BlobStore, ListedBlob, Metadata, StagingId, StoredBlob } from "./ports.ts";
+import type { BlobId, BlobName, BlobStore, ListedBlob, Metadata, StagingId, StoredBlob } from "./ports.ts";
 
 /**
  * Garbage collection while the registry is in use. It holds no lock that a client waits for: every step is a short
@@ -82,13 +82,13 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
   await removeBytes();
   return collected;
 
-  /** Of every copy that is noted, also by a run before that was interrupted. */
+  /** Of every copy that is noted and due, also by a run before that was interrupted. */
   async function removeBytes(): Promise<void> {
     for (let after: BlobId | undefined; ; ) {
       // In a transaction, because what it has seen is durable when it ends: another collection may just have committed a
       // removal that a power cut would undo, and then the row is back.
       const page: StoredBlob[] = await metadata.transact((nouns) =>
-        nouns.garbage.removals({ after, limit: batchSize }),
+        nouns.garbage.removals({ after, limit: batchSize }, clock()),
       );
       const last = page.at(-1);
       if (!last) return;
@@ -122,8 +122,8 @@ const largestShown = 20;
 export async function forecastGarbage({ metadata, clock }: Omit<Stores, "blobs">, graceMs: number): Promise<Forecast> {
   const before = new Date(clock().getTime() - graceMs);
   let [blobs, bytes, largest]: [number, number, StoredBlob[]] = [0, 0, []];
-  for (let after: StoredBlob | undefined; ; ) {
-    const page: StoredBlob[] = await metadata.read.garbage.forecast(before, { after: after?.digest, limit: 1000 });
+  for (let after: BlobName | undefined; ; ) {
+    const page: (StoredBlob & BlobName)[] = await metadata.read.garbage.forecast(before, { after, limit: 1000 });
     after = page.at(-1);
     if (!after) return { blobs, bytes, largest };
     blobs += page.length;

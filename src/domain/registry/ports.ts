@@ -167,9 +167,9 @@ export interface ListedBlob extends StoredBlob {
  * The work may run again when the database asks for a retry, so it does no network or blob work and changes nothing
  * but through its argument.
  */
-export interface Metadata {
-  readonly read: Nouns;
-  transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+export interface Metadata<All extends Nouns = Nouns> {
+  readonly read: All;
+  transact<Result>(work: (nouns: All) => Promise<Result>, options?: TransactOptions): Promise<Result>;
   /** Round trip to the database; throws when it is out of reach. */
   ping(): Promise<void>;
   /** What the database finds wrong with its own files, a line each. Reads all of them. */
@@ -422,7 +422,7 @@ export interface Images {
     registry: Registry,
     name: RepositoryName,
     reference: { digest: Digest } | { tag: Tag },
-  ): Promise<{ repositoryId: number; image?: LocatedImage } | undefined>;
+  ): Promise<{ repositoryId: number; encryption: Encryption; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
   /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
@@ -538,8 +538,14 @@ export interface BlobRecords {
    */
   heal(blob: StoredBlob & BlobName): Promise<boolean>;
   /**
-   * Those of `blobs` that no record names, and that nobody will miss: other copies of what is in quarantine may be all
-   * that is left of the content.
+   * Puts this copy in the place of `old`, which counts and is sound. The old one is noted as to be removed at
+   * `removeAt`: somebody may just be about to read it. Answers whether it was the one that counts; if not, nobody names
+   * the copy.
+   */
+  replace(old: BlobId, blob: StoredBlob & BlobName, removeAt: Date): Promise<boolean>;
+  /**
+   * Those of `blobs` that nothing names, and that nobody will miss: other copies of what is in quarantine, under
+   * whichever key, may be all that is left of the content. What is noted as to be removed is named by that.
    */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
@@ -577,12 +583,12 @@ export interface Garbage {
    * Answers whether it is forgotten.
    */
   forget(blob: UnlinkedBlob, before: Date): Promise<boolean>;
-  /** Copies whose bytes are to be removed, by digest and generation. */
-  removals(page: Page<BlobId>): Promise<StoredBlob[]>;
+  /** Copies whose bytes are to be removed, by digest and generation; only those that are due by then, if given. */
+  removals(page: Page<BlobId>, dueBy?: Date): Promise<StoredBlob[]>;
   /** Their bytes are gone. */
   removed(blobs: readonly BlobId[]): Promise<void>;
-  /** What a collection with this `before` would free if nothing else happened, by digest. */
-  forecast(before: Date, page: Page<Digest>): Promise<StoredBlob[]>;
+  /** What a collection with this `before` would free if nothing else happened, by digest and scope. */
+  forecast(before: Date, page: Page<BlobName>): Promise<(StoredBlob & BlobName)[]>;
   waiting(): Promise<{ links: number; blobs: number; removals: number }>;
 }
 

@@ -1,7 +1,7 @@
-import { type Kysely, type SqlBool, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { BlobId, BlobName, BlobRecord, BlobRecords } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
-import { noteRemoval } from "./garbage.ts";
+import { atOnce, behind, noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 
@@ -20,13 +20,8 @@ function toBlobRecord(
 }
 
 export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
-  const byDigest = ({ digest, scope }: Partial<BlobName> = {}) =>
-    db
-      .selectFrom("blob")
-      .select(blobColumns)
-      .where(sql<SqlBool>`(digest, key_scope) > (${digest ?? ""}, ${scope ?? ""})`)
-      .orderBy("digest")
-      .orderBy("key_scope");
+  const byDigest = (after?: BlobName) =>
+    db.selectFrom("blob").select(blobColumns).where(behind(after)).orderBy("digest").orderBy("key_scope");
   const copy = ({ digest, generation }: BlobId) =>
     db.updateTable("blob").where("digest", "=", digest).where("generation", "=", generation);
 
@@ -89,7 +84,19 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
         .returning("digest")
         .execute();
       if (healed.length === 0) return false;
-      await noteRemoval(db, flavour, toBlobRecord(damaged));
+      await noteRemoval(db, flavour, { ...toBlobRecord(damaged), ...atOnce });
+      return true;
+    },
+
+    async replace(old, { scope, generation, sizeBytes }, removeAt) {
+      const replaced = await copy(old)
+        .set({ generation })
+        .where("key_scope", "=", scope)
+        .where("quarantined_at", "is", null)
+        .returning("digest")
+        .execute();
+      if (replaced.length === 0) return false;
+      await noteRemoval(db, flavour, { ...old, sizeBytes, dueAt: removeAt.getTime() });
       return true;
     },
 
@@ -97,9 +104,17 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
       if (blobs.length === 0) return [];
       const digests = [...new Set(blobs.map(({ digest }) => digest))];
       const rows = await db.selectFrom("blob").select(blobColumns).where(flavour.among("digest", digests)).execute();
+      const going = await db
+        .selectFrom("blob_removal")
+        .select(["digest", "generation"])
+        .where(flavour.among("digest", digests))
+        .execute();
       const records = Map.groupBy(rows.map(toBlobRecord), ({ digest }) => digest);
-      return blobs.filter(({ digest, generation }) =>
-        (records.get(digest) ?? []).every((record) => record.generation !== generation && !record.quarantinedAt),
+      const removals = Map.groupBy(going, ({ digest }) => digest);
+      return blobs.filter(
+        ({ digest, generation }) =>
+          (records.get(digest) ?? []).every((record) => record.generation !== generation && !record.quarantinedAt) &&
+          (removals.get(digest) ?? []).every((removal) => removal.generation !== generation),
       );
     },
   };

@@ -1,6 +1,6 @@
 import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Digest } from "../../domain/names.ts";
-import type { BlobId, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobId, BlobName, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { deletedAccount } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -17,10 +17,15 @@ const toStoredBlob = ({ digest, generation, size_bytes }: BlobRow): StoredBlob =
 });
 
 /** The bytes of this copy are to be removed. In the transaction that ends the last row that names it. */
-export const noteRemoval = statement((db, value: StoredBlob) =>
+export const noteRemoval = statement((db, value: StoredBlob & { readonly dueAt: number }) =>
   db
     .insertInto("blob_removal")
-    .values({ digest: value.digest, generation: value.generation, size_bytes: value.sizeBytes })
+    .values({
+      digest: value.digest,
+      generation: value.generation,
+      size_bytes: value.sizeBytes,
+      due_at: value.dueAt,
+    })
     .onConflict((conflict) => conflict.columns(["digest", "generation"]).doNothing()),
 );
 
@@ -57,6 +62,9 @@ const clearLink = statement((db, value: { repositoryId: number; digest: Digest; 
     .where(({ exists, selectFrom }) => exists(imageThatNeeds(selectFrom))),
 );
 
+/** For `noteRemoval`: nobody was told to read the copy for so long, or it cannot be read. */
+export const atOnce = { dueAt: 0 };
+
 /** Its time of grace was the link's. Where another link ended later, that one's counts. */
 const inheritGrace = statement((db, value: { digest: Digest; scope: KeyScope; since: number }) =>
   db
@@ -86,6 +94,11 @@ const clearBlob = statement((db, value: BlobId & { since: number }) =>
     .where("unlinked_since", "=", value.since)
     .where(({ exists, selectFrom }) => exists(linkThatHas(selectFrom))),
 );
+
+/** Of rows of `blob`, in the order of digests and then scopes. */
+export function behind(after: Partial<BlobName> = {}) {
+  return sql<SqlBool>`(digest, key_scope) > (${after.digest ?? ""}, ${after.scope ?? ""})`;
+}
 
 export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
   const among = flavour.among;
@@ -229,12 +242,12 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
     async forget({ digest, generation, since }, before) {
       const blob = { digest, generation, before: before.getTime(), since: since.getTime() };
       const [removed] = await removeUnlinkedBlob(db, flavour, blob);
-      if (removed) await noteRemoval(db, flavour, toStoredBlob(removed));
+      if (removed) await noteRemoval(db, flavour, { ...toStoredBlob(removed), ...atOnce });
       else await clearBlob(db, flavour, blob);
       return removed !== undefined;
     },
 
-    async removals({ after, limit }) {
+    async removals({ after, limit }, dueBy) {
       let query = db
         .selectFrom("blob_removal")
         .select(["digest", "generation", "size_bytes"])
@@ -242,6 +255,7 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
         .orderBy("generation")
         .limit(limit);
       if (after) query = query.where(sql<SqlBool>`(digest, generation) > (${after.digest}, ${after.generation})`);
+      if (dueBy) query = query.where("due_at", "<=", dueBy.getTime());
       return (await query.execute()).map(toStoredBlob);
     },
 
@@ -251,7 +265,7 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       }
     },
 
-    async forecast(before, { after = "" as Digest, limit }) {
+    async forecast(before, { after, limit }) {
       const due = before.getTime();
       const isWanted = sql<SqlBool>`exists (
         select 1 from layer_link
@@ -264,14 +278,15 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       )`;
       const rows = await db
         .selectFrom("blob")
-        .select(["digest", "generation", "size_bytes"])
-        .where("digest", ">", after)
+        .select(["digest", "key_scope", "generation", "size_bytes"])
+        .where(behind(after))
         .where((blob) => blob.or([blob("unlinked_since", "is", null), blob("unlinked_since", "<", due)]))
         .where(({ not }) => not(isWanted))
         .orderBy("digest")
+        .orderBy("key_scope")
         .limit(limit)
         .execute();
-      return rows.map(toStoredBlob);
+      return rows.map((row) => ({ ...toStoredBlob(row), scope: row.key_scope }));
     },
 
     async waiting() {

@@ -1,9 +1,9 @@
 import type { ExpressionBuilder, JoinBuilder, Kysely } from "kysely";
 import type { Digest, Registry } from "../../domain/names.ts";
 import { scopeOf } from "../../domain/registry/encryption.ts";
-import type { Generation, KeyScope, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobName, Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour, List } from "./flavour.ts";
-import { noteRemoval } from "./garbage.ts";
+import { atOnce, noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -64,8 +64,7 @@ const findLayers = statement((db, value: { repositoryId: number; digests: List }
   selectLayers(db, value.repositoryId).where(flavour.amongList("layer_link.digest", value.digests)),
 );
 
-type ScopedBlob = StoredBlob & { readonly scope: KeyScope };
-type BlobName = Pick<ScopedBlob, "digest" | "scope">;
+type ScopedBlob = StoredBlob & BlobName;
 
 const addBlob = statement((db, value: ScopedBlob) =>
   db
@@ -176,7 +175,8 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
     // Collected by somebody else between the two statements: now there is nothing in the way.
     if (!known) return keep(blob);
     if (known.quarantined_at !== null && known.generation !== generation) {
-      await noteRemoval(db, flavour, { digest, generation: known.generation, sizeBytes: known.size_bytes });
+      const damaged = { digest, generation: known.generation, sizeBytes: known.size_bytes };
+      await noteRemoval(db, flavour, { ...damaged, ...atOnce });
       await replaceDamaged(db, flavour, blob);
       return { generation, isHealed: true };
     }

@@ -3,7 +3,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
-import { createKeys } from "./key-tables.ts";
+import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
@@ -20,8 +20,9 @@ export class DatabaseTooNew extends Error {
  * Brings the database up to date. Processes may start together: on PostgreSQL Kysely's migrator holds an advisory lock
  * meanwhile, on SQLite the transaction locks the file. There is no way down, since no program that lacks a migration
  * knows how to undo it.
+ * @param upTo the last one to run; all of them without
  */
-export async function migrate(db: Kysely<Schema>, flavour: Flavour): Promise<void> {
+export async function migrate(db: Kysely<Schema>, flavour: Flavour, upTo?: string): Promise<void> {
   const known = migrations(flavour);
   const unknown = (await migrationsIn(db)).filter((name) => !(name in known));
   if (unknown.length > 0) throw new DatabaseTooNew(unknown);
@@ -31,7 +32,7 @@ export async function migrate(db: Kysely<Schema>, flavour: Flavour): Promise<voi
     // The default compares by the rules of whatever language the machine speaks.
     nameComparator: (a, b) => (a < b ? -1 : a > b ? 1 : 0),
   });
-  const { error } = await migrator.migrateToLatest();
+  const { error } = upTo === undefined ? await migrator.migrateToLatest() : await migrator.migrateTo(upTo);
   if (error !== undefined) throw error;
 }
 
@@ -53,6 +54,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0006_keys": { up: (db) => createKeys(db, flavour) },
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
+    "0009_grants_by_context": { up: indexGrantsByContext },
   };
 }
 
@@ -292,6 +294,8 @@ async function addEncryption(db: Kysely<unknown>, { types }: Flavour): Promise<v
     sql`create index layer_link_unreferenced on layer_link (unreferenced_since, repository_id, digest)
       where unreferenced_since is not null`,
     sql`create index image_layer_by_image on image_layer (image_id)`,
+
+    sql`alter table blob_removal add column due_at ${integer} not null default 0`,
   ];
   for (const statement of statements) await statement.execute(db);
 }

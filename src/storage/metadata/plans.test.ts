@@ -136,14 +136,19 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
     await blobs.quarantine(blob, now);
     await blobs.heal({ ...blob, scope: serverScope, generation: "h" as Generation });
   },
+  "blobs.replace": async ({ blobs, layers }) => {
+    const other = { ...blob, digest: "sha256:01" as Digest };
+    await layers.link({ id: 1, encryption: { type: "AES256" } }, other, now);
+    await blobs.replace(other, { ...other, scope: serverScope, generation: "i" as Generation }, now);
+  },
   "blobs.strays": ({ blobs }) => blobs.strays([blob]),
   "garbage.links": ({ garbage }) => garbage.links(now, 9),
   "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
   "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),
   "garbage.forget": ({ garbage }) => garbage.forget(blob, now),
-  "garbage.removals": ({ garbage }) => garbage.removals({ after: blob, limit: 9 }),
+  "garbage.removals": ({ garbage }) => garbage.removals({ after: blob, limit: 9 }, now),
   "garbage.removed": ({ garbage }) => garbage.removed([blob]),
-  "garbage.forecast": ({ garbage }) => garbage.forecast(now, { limit: 9 }),
+  "garbage.forecast": ({ garbage }) => garbage.forecast(now, { after: { digest, scope: serverScope }, limit: 9 }),
   "garbage.waiting": ({ garbage }) => garbage.waiting(),
   "garbage.deleted": ({ garbage }) => garbage.deleted(9),
   "garbage.purge": ({ garbage }) => garbage.purge(1, 9, now),

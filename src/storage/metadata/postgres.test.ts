@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Kysely, sql } from "kysely";
+import { Kysely, sql } from "kysely";
 import pg from "pg";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
@@ -14,10 +14,13 @@ import { jobContract } from "./job-contract.ts";
 import { jobRaces } from "./job-races.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
+import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import type { AllNouns } from "./nouns.ts";
-import { openPostgres, openPostgresEngine } from "./postgres.ts";
+import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./postgres.ts";
+import { postgresDialect } from "./postgres-driver.ts";
 import type { Schema } from "./schema.ts";
+import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
@@ -52,6 +55,12 @@ function postgresTests(server: TestPostgres): void {
   auditContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
+  scopeContract("PostgreSQL", open);
+  migrationContract("PostgreSQL", async () => {
+    const pool = openPool({ connectionString: await server.createDatabase(), max: 1 });
+    const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });
+    return { db, flavour: postgresFlavour, close: () => pool.end() };
+  });
 
   /** Runs `work` with a database that is empty, and with a plain connection to it. */
   async function withDatabase(work: (url: string, plain: pg.Client) => Promise<void>): Promise<void> {

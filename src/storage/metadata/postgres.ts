@@ -20,7 +20,7 @@ const keepAliveDelayMs = 10_000;
  */
 const retriedStates = new Set(["40001", "40P01", "23503", "23001", "23505"]);
 
-const postgresFlavour: Flavour = {
+export const postgresFlavour: Flavour = {
   types: {
     id: sql`bigint generated always as identity primary key`,
     integer: sql`bigint`,
@@ -124,7 +124,7 @@ export async function withPostgres<Result>(
   }
 }
 
-function openPool(config: pg.PoolConfig): pg.Pool {
+export function openPool(config: pg.PoolConfig): pg.Pool {
   const pool = new pg.Pool({
     application_name: "berth",
     connectionTimeoutMillis: connectionTimeoutMs,

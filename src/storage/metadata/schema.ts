@@ -114,6 +114,8 @@ interface BlobRemovalTable {
   digest: Digest;
   generation: Generation;
   size_bytes: number;
+  /** When the bytes may go at the earliest. */
+  due_at: number;
 }
 
 interface UploadTable {

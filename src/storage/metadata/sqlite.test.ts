@@ -12,8 +12,10 @@ import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
+import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
 import type { Schema } from "./schema.ts";
+import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
 
@@ -58,6 +60,13 @@ auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
 jobContract("SQLite in memory", openInMemory);
+scopeContract("SQLite in a file", openInFile);
+scopeContract("SQLite in memory", openInMemory);
+migrationContract("SQLite", async () => {
+  const connection = await SqliteConnection.open(":memory:");
+  const db = new Kysely<Schema>({ dialect: sqliteDialect({ connection, synchronous: "NORMAL", reads: false }) });
+  return { db, flavour: sqliteFlavour, close: async () => connection.close() };
+});
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
