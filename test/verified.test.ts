@@ -278,11 +278,31 @@ const bringNothing = [
   ...["base", "catalog", "blob.read", "blob.delete", "manifest.read", "manifest.delete"],
   ...["upload.status", "upload.cancel", "tags", "tag.history", "referrers"],
   ...["BatchCheckLayerAvailability", "BatchDeleteImage", "BatchGetImage", "CreateRepository", "DeleteRegistryPolicy"],
-  ...["DeleteRepository", "DeleteRepositoryPolicy", "DescribeImages", "DescribeRegistry", "DescribeRepositories"],
+  ...[
+    "DeleteRepository",
+    "DeleteRepositoryPolicy",
+    "DeregisterPullTimeUpdateExclusion",
+    "DescribeImages",
+    "DescribeRegistry",
+    "DescribeRepositories",
+  ],
   ...["GetAccountSetting", "GetAuthorizationToken", "GetDownloadUrlForLayer", "GetRegistryPolicy"],
-  ...["GetRepositoryPolicy", "ListImageReferrers", "ListImages", "ListTagsForResource", "PutAccountSetting"],
-  ...["PutImageScanningConfiguration", "PutImageTagMutability", "PutRegistryPolicy", "SetRepositoryPolicy"],
-  ...["TagResource", "UntagResource"],
+  ...[
+    "GetRepositoryPolicy",
+    "ListImageReferrers",
+    "ListImages",
+    "ListPullTimeUpdateExclusions",
+    "ListTagsForResource",
+    "PutAccountSetting",
+  ],
+  ...[
+    "PutImageScanningConfiguration",
+    "PutImageTagMutability",
+    "PutRegistryPolicy",
+    "RegisterPullTimeUpdateExclusion",
+    "SetRepositoryPolicy",
+  ],
+  ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
 ];
 
 async function initiate(repositoryName: string) {

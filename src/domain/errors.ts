@@ -40,6 +40,10 @@ const registrySentences = {
     `The image tag '${tag}' already exists in the '${repository}' repository and cannot be overwritten because the tag is immutable.`,
   ImageDigestMismatch: ({ repository, registry, given }: In & { given: string }) =>
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
+  StorageClassNotSupported: ({ reason }: { reason: string }) =>
+    `The requested image storage class update is not supported. ${reason}.`,
+  ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
+  ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,

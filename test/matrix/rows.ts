@@ -137,6 +137,7 @@ function onRegistry(operation: string, input: object = {}): Row {
 
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
+const excluded = "arn:aws:iam::123456789012:role/scanner";
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
 
 export const ecrRows: readonly Row[] = [
@@ -165,11 +166,15 @@ export const ecrRows: readonly Row[] = [
   onRepository("PutImageTagMutability", { imageTagMutability: "MUTABLE" }),
   onRepository("SetRepositoryPolicy", { policyText: "{}" }),
   onRepository("TagResource", { ...byArn, tags: [{ Key: "team", Value: "core" }] }),
+  onRepository("UpdateImageStorageClass", { imageId: imageIds[0], targetStorageClass: "ARCHIVE" }),
   onRepository("UntagResource", { ...byArn, tagKeys: ["team"] }),
   onRepository("UploadLayerPart", { uploadId: upload, partFirstByte: 0, partLastByte: 0, layerPartBlob: "eA==" }),
   onRegistry("DeleteRegistryPolicy"),
   onRegistry("DescribeRegistry"),
   onRegistry("GetAccountSetting", { name: "BLOB_MOUNTING" }),
+  onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
+  onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
+  onRegistry("ListPullTimeUpdateExclusions"),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),

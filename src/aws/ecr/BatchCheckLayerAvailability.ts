@@ -30,7 +30,8 @@ const digestForm = new RegExp(`^${digestPattern}$`);
 
 function layerView(layerDigest: string, link: LayerLink | undefined): Layer {
   if (!link) return { layerDigest, layerAvailability: "UNAVAILABLE" };
-  return { layerDigest, layerAvailability: "AVAILABLE", layerSize: link.sizeBytes, mediaType: link.mediaType };
+  const layerAvailability = link.isArchived ? "ARCHIVED" : "AVAILABLE";
+  return { layerDigest, layerAvailability, layerSize: link.sizeBytes, mediaType: link.mediaType };
 }
 
 function failure(layerDigest: string): LayerFailure {

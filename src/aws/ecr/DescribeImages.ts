@@ -7,7 +7,7 @@ import { onImages } from "../operation.ts";
 import { parseImageId } from "./image-ids.ts";
 import { operation } from "./operation.ts";
 import { ImageFilter, ImageIds, MaxResults, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
-import { hasActiveImages, imageView } from "./views.ts";
+import { imageView } from "./views.ts";
 
 export const DescribeImages = operation("DescribeImages", {
   input: {
@@ -26,16 +26,16 @@ export const DescribeImages = operation("DescribeImages", {
       if (nextToken !== undefined || maxResults !== undefined) throw notBoth();
       return { imageDetails: (await describe(images, granted, repositoryName, imageIds)).map(view) };
     }
-    const { tagStatus = "ANY" } = filter;
+    const { tagStatus = "ANY", imageStatus: status } = filter;
     const page = await paging.page({
       of: ["DescribeImages", granted.registry, repositoryName, filter],
       nextToken,
       limit: maxResults ?? 100,
-      read: (after: number | undefined, limit) => images.list(granted, repositoryName, { tagStatus, after, limit }),
+      read: (after: number | undefined, limit) =>
+        images.list(granted, repositoryName, { tagStatus, status, after, limit }),
       keyOf: ({ id }) => id,
     });
-    const shown = hasActiveImages(filter.imageStatus) ? page : { items: [] };
-    return { imageDetails: shown.items.map(view), nextToken: shown.nextToken };
+    return { imageDetails: page.items.map(view), nextToken: page.nextToken };
   },
 });
 

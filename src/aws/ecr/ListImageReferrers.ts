@@ -5,7 +5,6 @@ import type { Image } from "../../domain/registry/ports.ts";
 import { onRepository } from "../operation.ts";
 import { operation } from "./operation.ts";
 import { DigestText, NextToken, RegistryId, RepositoryName } from "./shapes.ts";
-import { hasActiveImages } from "./views.ts";
 
 export const ListImageReferrers = operation("ListImageReferrers", {
   input: {
@@ -34,8 +33,13 @@ export const ListImageReferrers = operation("ListImageReferrers", {
       nextToken,
       limit: maxResults ?? 20,
       read: async (after: number | undefined, limit) =>
-        subject && hasActiveImages(filter.artifactStatus)
-          ? images.referrers(granted, repositoryName, subject, { artifactTypes, after, limit })
+        subject
+          ? images.referrers(granted, repositoryName, subject, {
+              artifactTypes,
+              status: filter.artifactStatus,
+              after,
+              limit,
+            })
           : [],
       keyOf: ({ id }) => id,
     });
@@ -50,6 +54,6 @@ function referrerView(image: Image): ImageReferrer {
     artifactType: image.artifactType,
     size: image.manifestBytes,
     annotations: image.annotations,
-    artifactStatus: "ACTIVE",
+    artifactStatus: image.status,
   };
 }

@@ -8,6 +8,7 @@ import { CreateRepository } from "./CreateRepository.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
+import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
@@ -20,6 +21,7 @@ import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
 import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
+import { ListPullTimeUpdateExclusions } from "./ListPullTimeUpdateExclusions.ts";
 import { ListTagsForResource } from "./ListTagsForResource.ts";
 import type { EcrParts } from "./operation.ts";
 import { PutAccountSetting } from "./PutAccountSetting.ts";
@@ -27,9 +29,11 @@ import { PutImage } from "./PutImage.ts";
 import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.ts";
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
+import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
@@ -67,6 +71,7 @@ export const operations = operationMap<EcrParts>([
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryPolicy,
+  DeregisterPullTimeUpdateExclusion,
   DescribeImages,
   DescribeRegistry,
   DescribeRepositories,
@@ -78,14 +83,17 @@ export const operations = operationMap<EcrParts>([
   InitiateLayerUpload,
   ListImageReferrers,
   ListImages,
+  ListPullTimeUpdateExclusions,
   ListTagsForResource,
   PutAccountSetting,
   PutImage,
   PutImageScanningConfiguration,
   PutImageTagMutability,
   PutRegistryPolicy,
+  RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   TagResource,
   UntagResource,
+  UpdateImageStorageClass,
   UploadLayerPart,
 ]);

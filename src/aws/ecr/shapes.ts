@@ -1,5 +1,6 @@
 import { z } from "zod";
 import {
+  type Arn,
   parseAccountId,
   parseRepositoryArn,
   parseRepositoryName,
@@ -12,8 +13,10 @@ import { mustMatch, named, pattern } from "../input.ts";
 /** The shapes that several ECR operations take (ECR API reference, "Data Types"), with its limits and its wording. */
 
 const repositoryNamePattern = "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(\\/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*";
+const principalArnPattern = "arn:aws(-[a-z]+)*:iam::[0-9]{12}:(role|user)/[\\w+=,.@-]+(/[\\w+=,.@-]+)*";
 export const digestPattern = "[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+";
 export const tagPattern = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}";
+const principalArnForm = new RegExp(`^${principalArnPattern}$`, "u");
 const uploadIdPattern = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const exclusionFilterPattern = "^[0-9a-zA-Z._*-]{1,128}$";
 
@@ -27,6 +30,13 @@ export const RepositoryName = named(
 
 /** Stays a text, as it came: `run` and `needs` both read it. */
 export const RepositoryArn = z.string().refine((text) => parseRepositoryArn(text) !== undefined, "Invalid ARN");
+
+/** Of a role or a user. */
+export const PrincipalArn = named(
+  z.string().max(200),
+  (text) => (principalArnForm.test(text) ? (text as Arn) : undefined),
+  mustMatch(`^${principalArnPattern}$`),
+);
 
 /** May name an algorithm that we do not know; such an image or layer is merely not there. */
 export const DigestText = pattern(digestPattern);

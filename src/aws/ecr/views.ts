@@ -57,15 +57,12 @@ export function imageView(registry: Registry, repositoryName: RepositoryName, im
     artifactMediaType: image.artifactType,
     lastRecordedPullTime: image.lastPulledAt,
     subjectManifestDigest: image.subject,
-    imageStatus: "ACTIVE",
+    imageStatus: image.status,
+    lastArchivedAt: image.lastArchivedAt,
+    lastActivatedAt: image.lastActivatedAt,
   };
 }
 
 export function tagsView(tags: ReadonlyMap<string, string>): Tag[] {
   return [...tags].map(([Key, Value]) => ({ Key, Value }));
-}
-
-/** Whether a filter lets any image through: nothing is ever archived here. */
-export function hasActiveImages(status: "ACTIVE" | "ARCHIVED" | "ACTIVATING" | "ANY" = "ACTIVE"): boolean {
-  return status === "ACTIVE" || status === "ANY";
 }

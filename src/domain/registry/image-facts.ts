@@ -33,8 +33,8 @@ export interface ImageFacts {
   /** Decides again with what the image is that was found: a tag may have moved since. @throws AccessDenied */
   confirmFound(granted: Granted, image: KnownImage, tag?: Tag): Promise<void>;
   /**
-   * The one point that each removal of a tag or of an image passes, inside its transaction. Whoever removes an image
-   * must be allowed to remove each of its `tags`. @throws AccessDenied
+   * The one point that each removal of a tag or of an image passes, inside its transaction, and each move of an image
+   * into the archive or out of it. Whoever removes an image must be allowed to remove each of its `tags`. @throws AccessDenied
    */
   confirmRemoval(nouns: Nouns, granted: Granted, image: KnownImage, tags: readonly Tag[]): Promise<void>;
 }

@@ -1,11 +1,14 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import { type Digest, digestAlgorithm, parseDigest, type Registry, type RepositoryName, type Tag } from "../names.ts";
+import { type Digest, digestAlgorithm, parseDigest, type RepositoryName, type Tag } from "../names.ts";
 import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
+import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
   Image,
+  ImageState,
+  ImageStatusFilter,
   LayerReference,
   Metadata,
   Nouns,
@@ -18,13 +21,10 @@ import type {
 import type { PullTimes } from "./pull-times.ts";
 import { existing } from "./repositories.ts";
 import type { RepositoryKeys } from "./repository-keys.ts";
+import { activateForPush } from "./storage-class.ts";
 import { isImmutable } from "./tag-mutability.ts";
 
-/** How a client names an image: by digest, by tag, or by both, which then must belong together. */
-export interface ImageReference {
-  readonly digest?: Digest;
-  readonly tag?: Tag;
-}
+export type { ImageReference };
 
 export interface ImageDetail extends Image {
   readonly tags: readonly Tag[];
@@ -53,6 +53,12 @@ export interface DeletedImage {
   readonly tag?: Tag;
 }
 
+export interface ListFilter {
+  readonly tagStatus: TagStatus;
+  /** Left out: active images, as everywhere in ECR. */
+  readonly status?: ImageStatusFilter;
+}
+
 /** Images and other artifacts: manifests, their tags and what they refer to. */
 export interface ImageService {
   /**
@@ -60,24 +66,25 @@ export interface ImageService {
    *   ImageTagImmutable, ImageAlreadyExists, LimitExceeded, KeyUnusable
    */
   put(granted: Granted, name: RepositoryName, image: NewManifest): Promise<PutManifest>;
-  /** Counts as a pull. @throws ImageNotFound, KeyUnusable */
+  /** Counts as a pull. Only active images can be pulled. @throws ImageNotFound, KeyUnusable */
   get(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
   /** The same without being a pull. @throws ImageNotFound */
   peek(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
-  /** In the order asked. @throws ImageNotFound for the first that is missing */
+  /** In the order asked, whatever their status. @throws ImageNotFound for the first that is missing */
   describe(granted: Granted, name: RepositoryName, references: readonly ImageReference[]): Promise<ImageDetail[]>;
-  list(granted: Granted, name: RepositoryName, page: Page<number> & { tagStatus: TagStatus }): Promise<ImageDetail[]>;
+  list(granted: Granted, name: RepositoryName, page: Page<number> & ListFilter): Promise<ImageDetail[]>;
   listIds(
     granted: Granted,
     name: RepositoryName,
-    page: Page<{ imageId: number; tag?: Tag }> & { tagStatus: TagStatus },
+    page: Page<{ imageId: number; tag?: Tag }> & ListFilter,
   ): Promise<{ imageId: number; digest: Digest; tag?: Tag }[]>;
   referrers(
     granted: Granted,
     name: RepositoryName,
     subject: Digest,
-    page: Page<number> & { artifactTypes?: readonly string[] },
+    page: Page<number> & { artifactTypes?: readonly string[]; status?: ImageStatusFilter },
   ): Promise<Image[]>;
+  /** Of active images. */
   tags(granted: Granted, name: RepositoryName, page: Page<string>): Promise<Tag[]>;
   /** Newest first. */
   tagHistory(granted: Granted, name: RepositoryName, tag: Tag, limit: number): Promise<TagMove[]>;
@@ -130,14 +137,14 @@ export function createImages(parts: ImageParts): ImageService {
     const located = key && (await metadata.read.images.locate(registry, name, key));
     if (!located) throw await notThere(granted, name, reference);
     const { repositoryId, encryption, image } = located;
-    if (!image || (digest !== undefined && image.digest !== digest)) throw notFound(registry, name, reference);
+    if (!image || (digest !== undefined && image.digest !== digest)) throw imageNotFound(registry, name, reference);
     if (granted.asksAboutImages) await confirmFound(granted, repositoryId, image.digest, tag);
     if (isPull) await keys.mayPull({ registry, name, encryption });
     const known = manifests.get(image.imageId);
     if (known) return { ...image, manifest: known };
     const found = await metadata.read.images.manifest(repositoryId, { digest: image.digest });
     // Deleted since, and perhaps pushed anew.
-    if (!found) throw notFound(registry, name, reference);
+    if (!found) throw imageNotFound(registry, name, reference);
     manifests.set(found.imageId, found.manifest);
     return found;
   }
@@ -167,23 +174,12 @@ export function createImages(parts: ImageParts): ImageService {
 
   async function notThere({ registry }: Granted, name: RepositoryName, reference: ImageReference) {
     await existing(metadata.read.repositories, registry, name);
-    return notFound(registry, name, reference);
+    return imageNotFound(registry, name, reference);
   }
 
   async function withTags(images: Image[]): Promise<ImageDetail[]> {
     const tags = await metadata.read.tags.ofImages(images.map(({ id }) => id));
     return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
-  }
-
-  async function resolve(
-    nouns: Nouns,
-    repositoryId: number,
-    { digest, tag }: ImageReference,
-  ): Promise<Image | undefined> {
-    if (tag === undefined) return digest && nouns.images.find(repositoryId, digest);
-    const record = await nouns.tags.find(repositoryId, tag);
-    if (!record || (digest !== undefined && record.digest !== digest)) return undefined;
-    return nouns.images.find(repositoryId, record.digest);
   }
 
   async function removeTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
@@ -211,8 +207,8 @@ export function createImages(parts: ImageParts): ImageService {
   async function doomed(nouns: Nouns, granted: Granted, name: RepositoryName, reference: ImageReference) {
     const repository = await existing(nouns.repositories, granted.registry, name);
     if (reference.tag !== undefined) await nouns.tags.lock(repository.id, reference.tag);
-    const image = await resolve(nouns, repository.id, reference);
-    if (!image) throw notFound(granted.registry, name, reference);
+    const image = await resolveImage(nouns, repository.id, reference);
+    if (!image) throw imageNotFound(granted.registry, name, reference);
     return image;
   }
 
@@ -230,7 +226,9 @@ export function createImages(parts: ImageParts): ImageService {
       }
       const put = await pushing(granted, name, async (nouns, repository) => {
         const layers = await presentLayers(nouns, repository, parsed);
-        const imageBytes = parsed.contentBytes + (await largestChild(nouns, repository, parsed));
+        const children = await presentChildren(nouns, repository, parsed);
+        const largestChild = Math.max(0, ...children.map((child) => child.imageBytes));
+        const imageBytes = parsed.contentBytes + largestChild;
         const now = clock();
         const image = await nouns.images.put({
           repositoryId: repository.id,
@@ -246,7 +244,9 @@ export function createImages(parts: ImageParts): ImageService {
           children: parsed.children,
           pushedAt: now,
         });
-        if (!image.created && refuseExisting && tags.length === 0) {
+        const wasActive = image.status === "ACTIVE";
+        await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
+        if (!image.created && wasActive && refuseExisting && tags.length === 0) {
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
         }
         // In one order everywhere, so that two pushes of the same tags never wait for each other.
@@ -255,7 +255,8 @@ export function createImages(parts: ImageParts): ImageService {
           const confirm = (present?: Digest) => {
             if (granted.asksAboutImages) granted.confirm({ ...facts, ...tagPushed(tag, present, digest) });
           };
-          await moveTag(nouns, repository, tag, { id: image.id, digest }, { at: now, by, refuseExisting, confirm });
+          const options = { at: now, by, refuseExisting, wasActive, confirm };
+          await moveTag(nouns, repository, tag, { id: image.id, digest }, options);
         }
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
@@ -268,7 +269,7 @@ export function createImages(parts: ImageParts): ImageService {
     },
     async get(granted, name, reference) {
       const found = await stored(granted, name, reference, true);
-      pullTimes.note(found.imageId);
+      await pullTimes.note(granted, found.imageId);
       return found;
     },
     peek: (granted, name, reference) => stored(granted, name, reference, false),
@@ -276,24 +277,24 @@ export function createImages(parts: ImageParts): ImageService {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
       const found: Image[] = [];
       for (const reference of references) {
-        const image = await resolve(metadata.read, repository.id, reference);
-        if (!image) throw notFound(granted.registry, name, reference);
+        const image = await resolveImage(metadata.read, repository.id, reference);
+        if (!image) throw imageNotFound(granted.registry, name, reference);
         await imageFacts.confirmFound(granted, image, reference.tag);
         found.push(image);
       }
       return withTags([...new Map(found.map((image) => [image.id, image])).values()]);
     },
-    async list(granted, name, { tagStatus, ...page }) {
+    async list(granted, name, { tagStatus, status = "ACTIVE", ...page }) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
-      return withTags(await metadata.read.images.list(repository.id, tagStatus, page));
+      return withTags(await metadata.read.images.list(repository.id, tagStatus, page, status));
     },
-    async listIds(granted, name, { tagStatus, ...page }) {
+    async listIds(granted, name, { tagStatus, status = "ACTIVE", ...page }) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
-      return metadata.read.images.listIds(repository.id, tagStatus, page);
+      return metadata.read.images.listIds(repository.id, tagStatus, page, status);
     },
-    async referrers(granted, name, subject, { artifactTypes, ...page }) {
+    async referrers(granted, name, subject, { artifactTypes, status = "ACTIVE", ...page }) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
-      return metadata.read.images.referrers(repository.id, subject, artifactTypes, page);
+      return metadata.read.images.referrers(repository.id, subject, artifactTypes, page, status);
     },
     async tags(granted, name, page) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
@@ -329,10 +330,6 @@ export function createImages(parts: ImageParts): ImageService {
   };
 }
 
-function notFound(registry: Registry, repository: RepositoryName, { digest, tag }: ImageReference) {
-  return refuse("ImageNotFound", { repository, registry, digest, tag });
-}
-
 /** @throws ManifestInvalid */
 function admitted(manifest: Manifest, foreignLayers: ForeignLayers): Manifest {
   const { elsewhere, layers } = manifest;
@@ -362,15 +359,27 @@ async function presentLayers({ layers }: Nouns, repository: Repository, manifest
   return manifest.layers.filter(({ digest }) => have.has(digest));
 }
 
-/** The size that ECR shows for an index. @throws ReferencedImagesNotFound */
-async function largestChild({ images }: Nouns, repository: Repository, { children }: Manifest): Promise<number> {
-  const found = await images.findMany(repository.id, children);
+/** They stay as they are until the transaction ends. @throws ReferencedImagesNotFound */
+async function presentChildren({ images }: Nouns, repository: Repository, { children }: Manifest): Promise<Image[]> {
+  const found = await images.keepMany(repository.id, children);
   const missing = without(children, found);
   if (missing.length > 0) {
     const { name, registry } = repository;
     throw refuse("ReferencedImagesNotFound", { repository: name, registry, digests: missing });
   }
-  return Math.max(0, ...found.map(({ imageBytes }) => imageBytes));
+  return found;
+}
+
+/** What a push brings back from the archive: the image, pushed again, and what it lists. */
+function inactive(
+  { id: repositoryId }: Repository,
+  image: Omit<ImageState, "repositoryId">,
+  children: readonly Image[],
+): readonly ImageState[] {
+  const { id, digest, artifactType, subject, status } = image;
+  return [{ id, repositoryId, digest, artifactType, subject, status }, ...children].filter(
+    (one) => one.status !== "ACTIVE",
+  );
 }
 
 function without(wanted: readonly Digest[], found: readonly { digest: Digest }[]): Digest[] {
@@ -382,6 +391,8 @@ interface TagMoveOptions {
   readonly at: Date;
   readonly by: string;
   readonly refuseExisting: boolean;
+  /** Whether the image could be pulled before this push. */
+  readonly wasActive: boolean;
   /** Decides with the image that has the tag until now. @throws AccessDenied */
   confirm(present?: Digest): void;
 }
@@ -392,12 +403,14 @@ async function moveTag(
   repository: Repository,
   tag: Tag,
   image: Pick<Image, "id" | "digest">,
-  { at, by, refuseExisting, confirm }: TagMoveOptions,
+  { at, by, refuseExisting, wasActive, confirm }: TagMoveOptions,
 ): Promise<void> {
   const { id: repositoryId, name, registry } = repository;
   await tags.lock(repositoryId, tag);
   const present = await tags.find(repositoryId, tag);
   confirm(present?.digest);
+  // Pushed again to bring it back, under the name that it still has.
+  if (present?.digest === image.digest && !wasActive) return;
   // As ECR has it, even the same image under an immutable tag is a refusal.
   if (present && isImmutable(tag, repository)) throw refuse("ImageTagImmutable", { repository: name, tag });
   if (present?.digest === image.digest) {

@@ -8,9 +8,12 @@ import { createUploads, type UploadParts, type UploadService } from "./uploads.t
 
 /** Layers, configs and other blobs: everything in an image but its manifests. */
 export interface LayerService extends UploadService {
-  /** Those of `digests` that the repository has, and sound. */
+  /** Those of `digests` that the repository has, and sound. Some may be archived. */
   present(granted: Granted, name: RepositoryName, digests: readonly Digest[]): Promise<readonly LayerLink[]>;
-  /** A damaged layer counts as missing, so that clients push it again, which mends it. @throws LayerNotFound */
+  /**
+   * A damaged layer counts as missing, so that clients push it again, which mends it; and so does an archived one.
+   * @throws LayerNotFound
+   */
   stat(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
   /** @throws LayerNotFound, LayerDamaged, and LayerInaccessible for a layer that no image refers to */
   downloadable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
@@ -45,9 +48,9 @@ export function createLayers(parts: UploadParts): LayerService {
 
   async function readable(granted: Granted, repository: Repository, digest: Digest): Promise<LayerLink> {
     const link = await find(granted, repository, digest);
-    if (link.quarantined) {
-      throw refuse("LayerDamaged", { repository: repository.name, registry: granted.registry, digest });
-    }
+    const facts = { repository: repository.name, registry: granted.registry, digest };
+    if (link.isArchived) throw refuse("LayerNotFound", facts);
+    if (link.quarantined) throw refuse("LayerDamaged", facts);
     return link;
   }
 
@@ -80,7 +83,8 @@ export function createLayers(parts: UploadParts): LayerService {
     async stat(granted, name, digest) {
       const repository = await repositoryOf(granted, name);
       const link = await find(granted, repository, digest);
-      if (link.quarantined) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
+      const isMissing = link.quarantined || link.isArchived;
+      if (isMissing) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
       const [kept] = await putOff(repository.id, [link]);
       if (!kept) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
       return kept;

@@ -48,7 +48,7 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
       // What another key has sealed would stay readable after this repository's key was taken away.
       const isAlike = source && scopeOf(source.encryption) === scopeOf(target.encryption);
       const found = isAlike && (await layers.find(source.id, digest));
-      if (!found || found.quarantined) return undefined;
+      if (!found || found.quarantined || found.isArchived) return undefined;
       await layers.link(target, found, clock());
       return found;
     });
@@ -64,7 +64,7 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
       const isAllowed = await mayRead(candidate);
       const source = await read.repositories.find(registry, candidate);
       const found = await read.layers.find(source?.id ?? nowhere, digest);
-      if (isAllowed && found && !found.quarantined) sources.push(candidate);
+      if (isAllowed && found && !found.quarantined && !found.isArchived) sources.push(candidate);
     }
     for (const source of sources) {
       const linked = await link(registry, source, name, digest);

@@ -190,6 +190,7 @@ export interface Nouns {
   readonly tags: Tags;
   readonly settings: AccountSettings;
   readonly registryPolicies: RegistryPolicies;
+  readonly pullTimeExclusions: PullTimeExclusions;
   readonly blobs: BlobRecords;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
@@ -266,6 +267,8 @@ export interface LayerLink extends StoredBlob {
   readonly mediaType?: string;
   /** Whether an image in this repository refers to the layer. */
   readonly inImage: boolean;
+  /** Whether images do, and none of them is active: nobody may read the layer then. */
+  readonly isArchived: boolean;
   /** Since when the link waits for its removal, because no image needs it. Perhaps one does by now. */
   readonly unreferencedSince?: Date;
   /** Whether the bytes were found damaged: they are not served, and count as missing until they are pushed again. */
@@ -388,7 +391,17 @@ export interface Image extends ImageFacts {
   readonly repositoryId: number;
   readonly pushedAt: Date;
   readonly lastPulledAt?: Date;
+  readonly status: ImageStatus;
+  readonly lastArchivedAt?: Date;
+  readonly lastActivatedAt?: Date;
 }
+
+/** Only an active image can be pulled. One that is activating is on its way out of the archive. */
+export type ImageStatus = "ACTIVE" | "ACTIVATING" | "ARCHIVED";
+export type ImageStatusFilter = ImageStatus | "ANY";
+
+/** An image as what changes its status has to know it. */
+export type ImageState = Pick<Image, "id" | "repositoryId" | "digest" | "artifactType" | "subject" | "status">;
 
 export interface NewImage extends ImageFacts {
   readonly repositoryId: number;
@@ -414,9 +427,13 @@ export interface Images {
   find(repositoryId: number, digest: Digest): Promise<Image | undefined>;
   /** Those of `digests` that the repository has, in no order. */
   findMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /** `findMany` inside a transaction: nobody changes their status until it ends. */
+  keepMany(repositoryId: number, digests: readonly Digest[]): Promise<Image[]>;
+  /** `find` inside a transaction that may change the image's status: others that would, or that rely on it, wait. */
+  lock(repositoryId: number, digest: Digest): Promise<Image | undefined>;
   /**
-   * What a tag or a digest means now, found with one query. `undefined` without the repository; without the image only
-   * that is missing.
+   * What a tag or a digest means now to somebody who pulls, found with one query: images that are not active are not
+   * found. `undefined` without the repository; without the image only that is missing.
    */
   locate(
     registry: Registry,
@@ -425,19 +442,23 @@ export interface Images {
   ): Promise<{ repositoryId: number; encryption: Encryption; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
-  /** Adds the image with its references. Answers `created: false` when the digest is there already; nothing changes then. */
-  put(image: NewImage): Promise<{ id: number; created: boolean }>;
+  /**
+   * Adds the image with its references, as an active one. Answers `created: false` and the status of what is there when
+   * the digest is there already; nothing changes then, and nobody else changes its status until the transaction ends.
+   */
+  put(image: NewImage): Promise<{ id: number; created: boolean; status: ImageStatus }>;
   /** Removes image, tags and references. Fails, and rolls back, when an index refers to it: ask `parents` before. */
   delete(image: Pick<Image, "id" | "repositoryId">, at: Date): Promise<void>;
   /** Indexes that list the image, at most `limit`. */
   parents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
-  /** By id, which is the order of the first push. */
-  list(repositoryId: number, filter: TagStatus, page: Page<number>): Promise<Image[]>;
+  /** By id, which is the order of the first push. Without `status`, those of any. */
+  list(repositoryId: number, filter: TagStatus, page: Page<number>, status?: ImageStatusFilter): Promise<Image[]>;
   /** One entry per tag, and one for each untagged image; by image id, then tag. */
   listIds(
     repositoryId: number,
     filter: TagStatus,
     page: Page<{ imageId: number; tag?: Tag }>,
+    status?: ImageStatusFilter,
   ): Promise<{ imageId: number; digest: Digest; tag?: Tag }[]>;
   /** Manifests whose subject is `subject`, by id; only those with one of `artifactTypes`, if given. */
   referrers(
@@ -445,7 +466,24 @@ export interface Images {
     subject: Digest,
     artifactTypes: readonly string[] | undefined,
     page: Page<number>,
+    status?: ImageStatusFilter,
   ): Promise<Image[]>;
+  /** At most `limit` of the images with this status whose subject is one of `subjects`, in no order. */
+  referrersOf(
+    repositoryId: number,
+    subjects: readonly Digest[],
+    status: ImageStatus,
+    limit: number,
+  ): Promise<ImageState[]>;
+  /** At most `limit` of the images with this status that the indexes `imageIds` list, in no order. */
+  childrenOf(imageIds: readonly number[], status: ImageStatus, limit: number): Promise<ImageState[]>;
+  /** Indexes that list the image and are not archived, at most `limit`. */
+  openParents(repositoryId: number, child: Digest, limit: number): Promise<Digest[]>;
+  /**
+   * Gives images another status. `at` is when they came into the archive or out of it. Their tags and layers follow, and
+   * the blobs that may have to go to another store now wait for somebody to look.
+   */
+  setStatus(imageIds: readonly number[], status: ImageStatus, at: Date): Promise<void>;
   count(repositoryId: number): Promise<number>;
   isEmpty(repositoryId: number): Promise<boolean>;
   /** Never moves a pull time back. Images that are gone are passed over. */
@@ -476,9 +514,9 @@ export interface Tags {
   /** The tags of each image, in order of tag; images without tags have no entry. */
   ofImages(imageIds: readonly number[]): Promise<Map<number, Tag[]>>;
   countOfImage(imageId: number): Promise<number>;
-  /** By tag, ascending by byte value. */
+  /** Of active images, by tag, ascending by byte value. */
   list(repositoryId: number, page: Page<Tag | string>): Promise<Tag[]>;
-  /** Creates or moves. */
+  /** Creates or moves. To an active image: whoever tags an image makes it one first. */
   set(repositoryId: number, tag: Tag, image: { id: number; digest: Digest }, at: Date): Promise<void>;
   delete(repositoryId: number, tag: Tag): Promise<void>;
   record(move: TagMove): Promise<void>;
@@ -501,6 +539,17 @@ export interface RegistryPolicies {
   put(registry: Registry, policy: StoredPolicy): Promise<void>;
   /** Answers whether it was there. */
   delete(registry: Registry): Promise<boolean>;
+}
+
+/** Whose pulls leave no trace in the images that they pull. By the ARNs of users and roles. */
+export interface PullTimeExclusions {
+  /** By ARN, ascending by byte value. */
+  list(registry: Registry, page: Page<string>): Promise<Arn[]>;
+  count(registry: Registry): Promise<number>;
+  /** Answers whether it was not there. */
+  add(registry: Registry, principal: Arn, at: Date): Promise<boolean>;
+  /** Answers whether it was there. */
+  remove(registry: Registry, principal: Arn): Promise<boolean>;
 }
 
 export interface AccountSettings {

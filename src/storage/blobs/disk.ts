@@ -47,12 +47,6 @@ export function openFile(disk: Disk, path: string, flags: number): Promise<DiskF
   return disk.open(path, flags | constants.O_NOFOLLOW, fileMode);
 }
 
-/** `undefined` also for what is no file, such as a link to one. */
-export async function fileAt(disk: Disk, path: string): Promise<DiskStat | undefined> {
-  const found = await ifExists(disk.stat(path));
-  return found?.isFile() ? found : undefined;
-}
-
 type Closable = Pick<DiskFile, "close">;
 
 export async function closing<File extends Closable, Result>(
@@ -132,17 +126,18 @@ async function makeFolder(disk: Disk, path: string): Promise<boolean> {
   return true;
 }
 
-/** `undefined` when there is no such file. */
-export function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
-  return unless("ENOENT", call);
+/** What is no file under its name, such as a link to one, is none of ours. */
+export async function fileStat(disk: Disk, path: string): Promise<DiskStat | undefined> {
+  const found = await ifExists(disk.stat(path));
+  return found?.isFile() ? found : undefined;
 }
 
-/** `undefined` when the call fails with this code. */
-async function unless<Result>(code: string, call: Promise<Result>): Promise<Result | undefined> {
+/** `undefined` when there is no such file, or a link in its place. */
+export async function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (codeOf(error) === code) return undefined;
+    if (["ENOENT", "ELOOP"].includes(codeOf(error) ?? "")) return undefined;
     throw error;
   }
 }

@@ -37,7 +37,7 @@ import {
   createFolders,
   type Disk,
   type DiskStat,
-  fileAt,
+  fileStat,
   ifExists,
   realDisk,
   syncFolder,
@@ -82,10 +82,8 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
   const openStaged = (staging: StagingId, sizeBytes: number, scope: KeyScope) =>
     sizeBytes === 0 ? begin(staging, scope) : resume(staging);
 
-  async function fileOf(
-    blob: BlobId,
-  ): Promise<(Omit<DiskStat, "isFile"> & { readonly contentBytes: number }) | undefined> {
-    const found = await fileAt(disk, blobPath(blob));
+  async function fileOf(blob: BlobId): Promise<(DiskStat & { readonly contentBytes: number }) | undefined> {
+    const found = await fileStat(disk, blobPath(blob));
     return found && { ...found, contentBytes: filesOf(blob.generation).contentBytes(found.size) };
   }
 

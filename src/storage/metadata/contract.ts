@@ -403,6 +403,7 @@ function layersContract(opened: () => Metadata): void {
       ...copyOf(blob, 2 ** 40),
       mediaType: undefined,
       inImage: false,
+      isArchived: false,
       unreferencedSince: at(1),
       quarantined: false,
     });
@@ -754,9 +755,10 @@ function imagesContract(opened: () => Metadata): void {
         ...facts,
       }),
     );
-    expect(put).toEqual({ id: expect.any(Number), created: true });
+    expect(put).toEqual({ id: expect.any(Number), created: true, status: "ACTIVE" });
     const found = await metadata.read.images.find(id, facts.digest);
-    expect(found).toEqual({ id: put.id, repositoryId: id, lastPulledAt: undefined, ...facts });
+    const inStandard = { status: "ACTIVE", lastArchivedAt: undefined, lastActivatedAt: undefined } as const;
+    expect(found).toEqual({ id: put.id, repositoryId: id, lastPulledAt: undefined, ...inStandard, ...facts });
     const plain = await metadata.read.images.find(id, child.digest);
     expect(plain).toMatchObject({ artifactType: undefined, subject: undefined, annotations: undefined });
   });
@@ -806,7 +808,8 @@ function imagesContract(opened: () => Metadata): void {
     await metadata.transact((nouns) => nouns.images.pulled(new Map([[image.id, at(9)]])));
     const before = await metadata.read.images.find(id, image.digest);
     const again = { ...image, annotations: {}, manifest: Uint8Array.of(9), mediaType: "other", pushedAt: at(100) };
-    expect(await metadata.transact((nouns) => nouns.images.put(again))).toEqual({ id: image.id, created: false });
+    const present = { id: image.id, created: false, status: "ACTIVE" } as const;
+    expect(await metadata.transact((nouns) => nouns.images.put(again))).toEqual(present);
     expect(await metadata.read.images.find(id, image.digest)).toEqual(before);
     expect((await metadata.read.images.manifest(id, { digest: image.digest }))?.manifest).toEqual(image.manifest);
   });

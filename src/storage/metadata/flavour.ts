@@ -29,6 +29,8 @@ export interface Flavour {
   list(values: readonly (string | number)[]): List;
   /** Makes others that want to change the selected rows wait for the end of this transaction. */
   forUpdate<Query extends ForUpdate>(query: Query): Query;
+  /** Makes others that want to change the selected rows wait likewise, and nobody who only wants the same. */
+  forShare<Query extends ForUpdate>(query: Query): Query;
   /** As `forUpdate`, and leaves out the rows that another transaction has locked. */
   skippingLocked<Query extends SkippingLocked>(query: Query): Query;
   /** Makes others that want to delete the selected rows wait for the end of this transaction. */
@@ -50,5 +52,6 @@ interface SkippingLocked {
 
 interface ForUpdate {
   forUpdate(): unknown;
+  forShare(): unknown;
   forKeyShare(): unknown;
 }

@@ -121,6 +121,7 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
         .selectFrom("image")
         .select("id")
         .where("repository_id", "=", repositoryId)
+        .orderBy("status")
         .orderBy("id")
         .limit(limit)
         .execute();

@@ -1,45 +1,17 @@
 import { type Kysely, type Selectable, sql } from "kysely";
 import type { Digest, Registry, RepositoryName, Tag } from "../../domain/names.ts";
-import type { Image, Images, NewImage, Page, StoredManifest, TagStatus } from "../../domain/registry/ports.ts";
+import type { Images, NewImage, StoredManifest } from "../../domain/registry/ports.ts";
 import { chunked } from "./batches.ts";
 import type { Flavour, List } from "./flavour.ts";
+import { imageLists } from "./image-lists.ts";
+import { type ImageRow, imageColumns, toImage } from "./image-rows.ts";
+import { imageStates } from "./image-states.ts";
+import { active } from "./image-status.ts";
 import { toEncryption } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
 const preparedRows = 16;
-
-type ImageRow = Selectable<Schema["image"]>;
-
-const imageColumns = [
-  "image.id",
-  "image.repository_id",
-  "image.digest",
-  "image.media_type",
-  "image.artifact_type",
-  "image.manifest_bytes",
-  "image.image_bytes",
-  "image.subject",
-  "image.annotations",
-  "image.pushed_at",
-  "image.last_pulled_at",
-] as const;
-
-function toImage(row: Omit<ImageRow, "tag_count">): Image {
-  return {
-    id: row.id,
-    repositoryId: row.repository_id,
-    digest: row.digest,
-    mediaType: row.media_type,
-    artifactType: row.artifact_type ?? undefined,
-    manifestBytes: row.manifest_bytes,
-    imageBytes: row.image_bytes,
-    subject: row.subject ?? undefined,
-    annotations: row.annotations === null ? undefined : (JSON.parse(row.annotations) as Record<string, string>),
-    pushedAt: new Date(row.pushed_at),
-    lastPulledAt: row.last_pulled_at === null ? undefined : new Date(row.last_pulled_at),
-  };
-}
 
 const findImage = statement((db, value: { repositoryId: number; digest: Digest }) =>
   db
@@ -47,6 +19,16 @@ const findImage = statement((db, value: { repositoryId: number; digest: Digest }
     .select(imageColumns)
     .where("repository_id", "=", value.repositoryId)
     .where("digest", "=", value.digest),
+);
+
+const lockImage = statement((db, value: { repositoryId: number; digest: Digest }, flavour) =>
+  flavour.forUpdate(
+    db
+      .selectFrom("image")
+      .select(imageColumns)
+      .where("repository_id", "=", value.repositoryId)
+      .where("digest", "=", value.digest),
+  ),
 );
 
 const manifestColumns = ["image.id", "image.digest", "image.media_type", "image_manifest.bytes"] as const;
@@ -84,7 +66,10 @@ const locateByDigest = statement((db, value: Registry & { name: RepositoryName; 
   db
     .selectFrom("repository")
     .leftJoin("image", (join) =>
-      join.onRef("image.repository_id", "=", "repository.id").on("image.digest", "=", value.digest),
+      join
+        .onRef("image.repository_id", "=", "repository.id")
+        .on("image.digest", "=", value.digest)
+        .on("image.status", "=", active),
     )
     .select(locatedColumns)
     .where("repository.account", "=", value.account)
@@ -96,14 +81,19 @@ const locateByTag = statement((db, value: Registry & { name: RepositoryName; tag
   db
     .selectFrom("repository")
     .leftJoin("tag", (join) => join.onRef("tag.repository_id", "=", "repository.id").on("tag.tag", "=", value.tag))
-    .leftJoin("image", "image.id", "tag.image_id")
+    .leftJoin("image", (join) => join.onRef("image.id", "=", "tag.image_id").on("image.status", "=", active))
     .select(locatedColumns)
     .where("repository.account", "=", value.account)
     .where("repository.region", "=", value.region)
     .where("repository.name", "=", value.name),
 );
 
-const addImage = statement((db, value: Omit<ImageRow, "id" | "last_pulled_at" | "tag_count">) =>
+type NewImageRow = Omit<
+  ImageRow,
+  "id" | "last_pulled_at" | "tag_count" | "status" | "last_archived_at" | "last_activated_at"
+>;
+
+const addImage = statement((db, value: NewImageRow) =>
   db
     .insertInto("image")
     .values({
@@ -135,7 +125,7 @@ const rescueLayers = statement((db, value: { repositoryId: number; digests: List
     .where("unreferenced_since", "is not", null),
 );
 
-const addLayer = statement((db, value: Selectable<Schema["image_layer"]>) =>
+const addLayer = statement((db, value: Omit<Selectable<Schema["image_layer"]>, "image_status">) =>
   db.insertInto("image_layer").values({
     image_id: value.image_id,
     repository_id: value.repository_id,
@@ -191,57 +181,6 @@ const findAnyImage = statement((db, value: { repositoryId: number }) =>
   db.selectFrom("image").select("id").where("repository_id", "=", value.repositoryId).limit(1),
 );
 
-const listTagsOfImage = statement(
-  (db, value: { repositoryId: number; imageId: number; after: string; limit: number }) =>
-    db
-      .selectFrom("tag")
-      .innerJoin("image", "image.id", "tag.image_id")
-      .select(["image.id", "image.digest", "tag.tag"])
-      .where("tag.image_id", "=", value.imageId)
-      .where("tag.tag", ">", value.after as Tag)
-      .where("image.repository_id", "=", value.repositoryId)
-      .orderBy("tag.tag")
-      .limit(value.limit),
-);
-
-/** The images of a repository behind `afterId`, in order. Written out, because only the very words match the index. */
-function imagesAfter(db: Kysely<Schema>, repositoryId: number, filter: TagStatus, afterId: number) {
-  const query = db
-    .selectFrom("image")
-    .where("image.repository_id", "=", repositoryId)
-    .where("image.id", ">", afterId)
-    .orderBy("image.id");
-  switch (filter) {
-    case "ANY":
-      return query;
-    case "TAGGED":
-      return query.where("image.tag_count", ">", sql.lit(0));
-    case "UNTAGGED":
-      return query.where("image.tag_count", "=", sql.lit(0));
-  }
-}
-
-function entriesAfter(
-  db: Kysely<Schema>,
-  repositoryId: number,
-  filter: TagStatus,
-  { after, limit }: Page<number>,
-): Promise<{ id: number; digest: Digest; tag?: Tag | null }[]> {
-  const images = imagesAfter(db, repositoryId, filter, after ?? 0)
-    .select(["image.id", "image.digest"])
-    .limit(limit);
-  if (filter === "UNTAGGED") return images.execute();
-  // The limit inside keeps PostgreSQL from joining the whole repository, which it does when it knows little of it yet.
-  return db
-    .selectFrom(images.as("page"))
-    .leftJoin("tag", "tag.image_id", "page.id")
-    .select(["page.id", "page.digest", "tag.tag"])
-    .orderBy("page.id")
-    .orderBy("tag.tag")
-    .limit(limit)
-    .execute();
-}
-
 async function addLayers(
   db: Kysely<Schema>,
   flavour: Flavour,
@@ -277,6 +216,9 @@ async function addChildren(db: Kysely<Schema>, imageId: number, { repositoryId, 
 
 export function images(db: Kysely<Schema>, flavour: Flavour): Images {
   const nouns: Images = {
+    ...imageLists(db, flavour),
+    ...imageStates(db, flavour),
+
     async find(repositoryId, digest) {
       const [row] = await findImage(db, flavour, { repositoryId, digest });
       return row && toImage(row);
@@ -291,6 +233,23 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
         .where(flavour.among("digest", digests))
         .execute();
       return rows.map(toImage);
+    },
+
+    async keepMany(repositoryId, digests) {
+      if (digests.length === 0) return [];
+      const query = db
+        .selectFrom("image")
+        .select(imageColumns)
+        .where("repository_id", "=", repositoryId)
+        .where(flavour.among("digest", digests))
+        // In one order everywhere, so that two who keep the same ones never wait for each other.
+        .orderBy("digest");
+      return (await flavour.forShare(query).execute()).map(toImage);
+    },
+
+    async lock(repositoryId, digest) {
+      const [row] = await lockImage(db, flavour, { repositoryId, digest });
+      return row && toImage(row);
     },
 
     async manifest(repositoryId, reference): Promise<StoredManifest | undefined> {
@@ -327,14 +286,14 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
         pushed_at: image.pushedAt.getTime(),
       });
       if (added === undefined) {
-        const [present] = await findImage(db, flavour, { repositoryId, digest });
+        const present = await nouns.lock(repositoryId, digest);
         // Deleted by somebody else between the two statements: now there is nothing in the way.
-        return present === undefined ? nouns.put(image) : { id: present.id, created: false };
+        return present === undefined ? nouns.put(image) : { id: present.id, created: false, status: present.status };
       }
       await addManifest(db, flavour, { imageId: added.id, bytes: image.manifest });
       await addLayers(db, flavour, added.id, image);
       await addChildren(db, added.id, image);
-      return { id: added.id, created: true };
+      return { id: added.id, created: true, status: "ACTIVE" };
     },
 
     async delete({ id, repositoryId }, at) {
@@ -349,36 +308,6 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
     async parents(repositoryId, child, limit) {
       const rows = await findParents(db, flavour, { repositoryId, child, limit });
       return rows.map(({ digest }) => digest);
-    },
-
-    async list(repositoryId, filter, { after = 0, limit }) {
-      const rows = await imagesAfter(db, repositoryId, filter, after).select(imageColumns).limit(limit).execute();
-      return rows.map(toImage);
-    },
-
-    async listIds(repositoryId, filter, { after, limit }) {
-      const rest =
-        after?.tag === undefined || filter === "UNTAGGED"
-          ? []
-          : await listTagsOfImage(db, flavour, { repositoryId, imageId: after.imageId, after: after.tag, limit });
-      const further =
-        rest.length === limit
-          ? []
-          : await entriesAfter(db, repositoryId, filter, { after: after?.imageId, limit: limit - rest.length });
-      return [...rest, ...further].map(({ id, digest, tag }) => ({ imageId: id, digest, tag: tag ?? undefined }));
-    },
-
-    async referrers(repositoryId, subject, artifactTypes, { after = 0, limit }) {
-      let query = db
-        .selectFrom("image")
-        .select(imageColumns)
-        .where("repository_id", "=", repositoryId)
-        .where("subject", "=", subject)
-        .where("id", ">", after)
-        .orderBy("id")
-        .limit(limit);
-      if (artifactTypes !== undefined) query = query.where(flavour.among("artifact_type", artifactTypes));
-      return (await query.execute()).map(toImage);
     },
 
     async count(repositoryId) {

@@ -4,6 +4,7 @@ import { scopeOf } from "../../domain/registry/encryption.ts";
 import type { BlobName, Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour, List } from "./flavour.ts";
 import { atOnce, noteRemoval } from "./garbage.ts";
+import { active, type StatusRank } from "./image-status.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -13,6 +14,7 @@ interface LayerRow {
   readonly generation: Generation;
   readonly size_bytes: number;
   readonly media_type: string | null;
+  readonly image_status: StatusRank | null;
   readonly unreferenced_since: number | null;
   readonly quarantined_at: number | null;
 }
@@ -25,21 +27,24 @@ function toLayerLink(row: LayerRow): LayerLink {
     mediaType: row.media_type ?? undefined,
     // The reference from an image always has a media type, so its absence is the absence of a reference.
     inImage: row.media_type !== null,
+    isArchived: row.image_status !== null && row.image_status !== active,
     unreferencedSince: row.unreferenced_since === null ? undefined : new Date(row.unreferenced_since),
     quarantined: row.quarantined_at !== null,
   };
 }
 
-/** What the newest image that refers to the layer calls it. */
-function newestMediaType(layers: ExpressionBuilder<Schema, "layer_link">) {
-  return layers
-    .selectFrom("image_layer")
-    .select("image_layer.media_type")
-    .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
-    .whereRef("image_layer.digest", "=", "layer_link.digest")
-    .orderBy("image_layer.image_id", "desc")
-    .limit(1)
-    .as("media_type");
+/** What the image says that counts for a layer: the newest active one, else one that comes out of the archive, else any. */
+function ofImage<Column extends "media_type" | "image_status">(column: Column) {
+  return (layers: ExpressionBuilder<Schema, "layer_link">) =>
+    layers
+      .selectFrom("image_layer")
+      .select(`image_layer.${column}` as const)
+      .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
+      .whereRef("image_layer.digest", "=", "layer_link.digest")
+      .orderBy("image_layer.image_status", "desc")
+      .orderBy("image_layer.image_id", "desc")
+      .limit(1)
+      .as(column);
 }
 
 function blobOfLink(blob: JoinBuilder<Schema, "layer_link" | "blob">) {
@@ -52,7 +57,7 @@ function selectLayers(db: Kysely<Schema>, repositoryId: number) {
     .innerJoin("blob", blobOfLink)
     .select(["layer_link.digest", "layer_link.unreferenced_since"])
     .select(["blob.generation", "blob.size_bytes", "blob.quarantined_at"])
-    .select(newestMediaType)
+    .select([ofImage("media_type"), ofImage("image_status")])
     .where("layer_link.repository_id", "=", repositoryId);
 }
 

@@ -4,6 +4,7 @@ import type { Digest } from "../../domain/names.ts";
 import { scopeOf, serverScope } from "../../domain/registry/encryption.ts";
 import type { Encryption, Generation } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { active } from "./image-status.ts";
 import { migrate } from "./migrations.ts";
 import { nouns } from "./nouns.ts";
 import { deletedAccount } from "./repositories.ts";
@@ -160,7 +161,10 @@ export function migrationContract(name: string, open: () => Promise<EmptyDatabas
         const after = await contentOf(database);
         const added: Record<string, Row> = {
           repository: { encryption_type: "AES256", kms_key: null, kms_grants: null },
-          blob: { key_scope: serverScope },
+          blob: { key_scope: serverScope, in_archive: 0, misplaced_since: null },
+          image: { status: active, last_archived_at: null, last_activated_at: null },
+          image_layer: { image_status: active },
+          tag: { image_status: active },
           layer_link: { key_scope: serverScope },
           blob_removal: { due_at: 0 },
         };
@@ -171,7 +175,7 @@ export function migrationContract(name: string, open: () => Promise<EmptyDatabas
         }
         // Nothing is left of how it was done.
         const names = (await db.introspection.getTables()).map((table) => table.name);
-        expect(names.filter((table) => table.startsWith("scoped"))).toEqual([]);
+        expect(names.filter((table) => /^(?:scoped|ranked)/.test(table))).toEqual([]);
         // And a second opening has nothing to do.
         await migrate(db, flavour);
         expect(await contentOf(database)).toEqual(after);

@@ -5,6 +5,7 @@ import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
+import { addStorageClass } from "./storage-class-tables.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
 export class DatabaseTooNew extends Error {
@@ -55,6 +56,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
     "0009_grants_by_context": { up: indexGrantsByContext },
+    "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
   };
 }
 

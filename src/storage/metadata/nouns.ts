@@ -22,6 +22,7 @@ import { layers } from "./layers.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
+import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
@@ -42,6 +43,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     tags: tags(db, flavour),
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
+    pullTimeExclusions: pullTimeExclusions(db, flavour),
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),

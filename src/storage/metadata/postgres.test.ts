@@ -23,6 +23,7 @@ import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
+import { storageClassContract } from "./storage-class-contract.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
 
 const started = await startPostgres();
@@ -53,6 +54,7 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  storageClassContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);

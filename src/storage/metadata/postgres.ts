@@ -33,6 +33,7 @@ export const postgresFlavour: Flavour = {
   amongList: (column, list) => sql`${sql.ref(column)} = any(${list})`,
   list: (values) => values as unknown as List,
   forUpdate: (query) => query.forUpdate() as typeof query,
+  forShare: (query) => query.forShare() as typeof query,
   skippingLocked: (query) => query.forUpdate().skipLocked() as typeof query,
   forKeyShare: (query) => query.forKeyShare() as typeof query,
   async lockTag(db, repositoryId, tag) {

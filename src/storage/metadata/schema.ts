@@ -11,6 +11,7 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 
@@ -31,6 +32,7 @@ export interface Schema {
   image_child: ImageChildTable;
   tag: TagTable;
   tag_move: TagMoveTable;
+  pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
 
@@ -97,6 +99,10 @@ interface BlobTable {
   quarantined_at: number | null;
   /** Since when the blob waits for its removal: when a link ended. There may be others. */
   unlinked_since: number | null;
+  /** Whether the copy that is meant is in the archive's store. */
+  in_archive: Generated<number>;
+  /** Since when it may be in the wrong one of the two stores: when an image that refers to it changed its status. */
+  misplaced_since: number | null;
 }
 
 interface LayerLinkTable {
@@ -152,6 +158,9 @@ interface ImageTable {
   annotations: string | null;
   pushed_at: number;
   last_pulled_at: number | null;
+  status: Generated<StatusRank>;
+  last_archived_at: number | null;
+  last_activated_at: number | null;
   /** The number of rows in `tag`: lets a list of untagged images skip the tagged ones without reading them. */
   tag_count: Generated<number>;
 }
@@ -167,6 +176,8 @@ interface ImageLayerTable {
   repository_id: number;
   digest: Digest;
   media_type: string;
+  /** The image's. Kept here too, so that one look tells whether any active image refers to a layer. */
+  image_status: Generated<StatusRank>;
 }
 
 interface ImageChildTable {
@@ -182,6 +193,15 @@ interface TagTable {
   tag: Tag;
   image_id: number;
   moved_at: number;
+  /** The image's. Kept here too, so that a list of tags skips those of archived images without reading them. */
+  image_status: Generated<StatusRank>;
+}
+
+interface PullTimeExclusionTable {
+  account: AccountId;
+  region: Region;
+  principal: Arn;
+  created_at: number;
 }
 
 interface TagMoveTable {

@@ -18,6 +18,7 @@ import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
+import { storageClassContract } from "./storage-class-contract.ts";
 
 async function newFolder() {
   return mkdtemp(join(tmpdir(), "berth-sqlite-"));
@@ -58,6 +59,8 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+storageClassContract("SQLite in a file", openInFile);
+storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
 jobContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);

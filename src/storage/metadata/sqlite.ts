@@ -22,6 +22,7 @@ export const sqliteFlavour: Flavour = {
   list: (values) => JSON.stringify(values) as unknown as List,
   // A transaction holds the write lock of the whole file from its beginning.
   forUpdate: (query) => query,
+  forShare: (query) => query,
   skippingLocked: (query) => query,
   forKeyShare: (query) => query,
   lockTag: async () => {},

@@ -1,7 +1,8 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Digest, Tag } from "../../domain/names.ts";
 import type { TagMove, Tags } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { active } from "./image-status.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
@@ -40,7 +41,7 @@ const addTag = statement((db, value: Named & { imageId: number; movedAt: number 
 const moveTag = statement((db, value: Named & { imageId: number; movedAt: number }) =>
   db
     .updateTable("tag")
-    .set({ image_id: value.imageId, moved_at: value.movedAt })
+    .set({ image_id: value.imageId, moved_at: value.movedAt, image_status: active })
     .where("repository_id", "=", value.repositoryId)
     .where("tag", "=", value.tag),
 );
@@ -72,6 +73,8 @@ const listTags = statement((db, value: { repositoryId: number; after: string; li
     .selectFrom("tag")
     .select("tag")
     .where("repository_id", "=", value.repositoryId)
+    // Written out, because only the very words match the index.
+    .where("image_status", "=", sql.lit(active))
     .where("tag", ">", value.after as Tag)
     .orderBy("tag")
     .limit(value.limit),
