@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -13,6 +13,9 @@ import { allow, type Person } from "./support/people.ts";
 import { streamOf } from "./support/watched.ts";
 
 /** Uploads in the hands of those who mean no good, or who are many. */
+
+// The machine may be busy.
+setDefaultTimeout(30_000);
 
 let berth: InProcess;
 beforeAll(async () => {

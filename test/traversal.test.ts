@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -32,6 +32,9 @@ import { account, basic, digestOf, type InProcess, inProcess, keyPair } from "./
 import { createRandom } from "./support/random.ts";
 
 /** No name, id or digest that a client says becomes a way to another file (S20). */
+
+// The machine may be busy.
+setDefaultTimeout(30_000);
 
 const world = mkdtempSync(join(tmpdir(), "berth-traversal-"));
 const data = join(world, "deep", "data");
@@ -92,6 +95,8 @@ const ways = [
   `constructor:${hex}`,
   `${uuid}/../../canary`,
   `${uuid}\n`,
+  `${uuid}.sealed/../../canary`,
+  `${uuid}.sealed.sealed`,
   `../${uuid}`,
   uuid.toUpperCase().replaceAll("0", "A"),
   "__proto__",
@@ -145,7 +150,7 @@ function treeWithout(folder: string): string[] {
 }
 
 const ownPath = new RegExp(
-  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36})?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36})?)?)?)?$`,
+  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36}(?:\\.sealed)?)?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36}(?:\\.sealed)?)?)?)?)?$`,
 );
 
 /** Nothing was opened, made or changed but what is the store's own. */

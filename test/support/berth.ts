@@ -13,7 +13,7 @@ import { recordsIn } from "../../src/domain/audit/testing.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import type { BlobKeys, BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
@@ -107,6 +107,8 @@ export interface InProcessOptions {
   readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** Where the blobs are. */
   readonly disk?: Disk;
+  /** What they are sealed with. Left out: they are not. */
+  readonly blobKeys?: BlobKeys;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -116,7 +118,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const blobs = await openFilesystemBlobs({ root, disk: options.disk });
+  const blobs = await openFilesystemBlobs({ root, disk: options.disk, keys: options.blobKeys });
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
