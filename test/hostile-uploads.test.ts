@@ -10,6 +10,7 @@ import {
 } from "@aws-sdk/client-ecr";
 import { type Body, digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
 import { allow, type Person } from "./support/people.ts";
+import { toldByApi } from "./support/pushes.ts";
 import { streamOf } from "./support/watched.ts";
 
 /** Uploads in the hands of those who mean no good, or who are many. */
@@ -41,11 +42,6 @@ const codeOf = async (response: Response) => [
   response.status,
   ((await response.json()) as { errors: { code: string }[] }).errors[0]?.code,
 ];
-const toldByApi = (sent: Promise<unknown>): Promise<string> =>
-  sent.then(
-    () => "done",
-    ({ name }) => name,
-  );
 const staged = () => readdirSync(join(berth.stores.root, "staging")).sort();
 
 /** A body that stays away after its first piece, until it is told to go on. */
