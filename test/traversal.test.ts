@@ -145,7 +145,7 @@ function treeWithout(folder: string): string[] {
 }
 
 const ownPath = new RegExp(
-  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36})?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36})?)?)?)?$`,
+  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36}(?:\\.sealed)?)?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36}(?:\\.sealed)?)?)?)?)?$`,
 );
 
 /** Nothing was opened, made or changed but what is the store's own. */

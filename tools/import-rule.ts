@@ -45,8 +45,8 @@ export const rooms: readonly Room[] = [
     ours: [
       "src/config.ts",
       "src/domain/registry/ports.ts",
-      "src/domain/keys/ports.ts",
-      "src/domain/keys/wrapping.ts",
+      "src/domain/keys/**",
+      "src/domain/blob-keys.ts",
       "src/server/**",
       "src/storage/**",
       "src/workers/workers.ts",
@@ -168,8 +168,13 @@ export const rooms: readonly Room[] = [
     because: "a decision depends on its question and nothing else; some day this is a package of its own",
   },
   {
+    room: "src/domain/lifecycle/**",
+    ours: ["src/domain/names.ts", "src/domain/json.ts", "src/policy/**"],
+    because: "a plan depends on the policy, the images and the moment it is given, and on nothing else",
+  },
+  {
     room: "src/domain/registry/**",
-    ours: [...meetingPlaces, "src/policy/**"],
+    ours: [...meetingPlaces, "src/domain/lifecycle/**", "src/policy/**"],
     outside: computation,
     because: "registry and identity meet only in a few files of the domain's own, or they grow into one",
   },
