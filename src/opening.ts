@@ -170,6 +170,18 @@ async function checkServerKey(keyring: Keyring): Promise<void> {
   }
 }
 
+/**
+ * What opens and seals the blobs of a registry that is about to be filled, `metadata` first.
+ * @throws CannotStart when the master key is missing, or another one
+ */
+export async function openBlobKeys(config: Config, metadata: AllMetadata): Promise<BlobKeys> {
+  const wrapper = await openKeyWrapper(config, metadata);
+  const clock = () => new Date();
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
+  await checkServerKey(keyring);
+  return blobKeys;
+}
+
 export function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
 }

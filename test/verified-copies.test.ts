@@ -40,7 +40,7 @@ function copiesIn(blobs: string): string[] {
 }
 
 async function withImage(data: string): Promise<InProcess> {
-  const berth = await inProcess({ data });
+  const berth = await inProcess({ data, atRest: "volume" });
   await berth.ecr().send(new CreateRepositoryCommand({ repositoryName: "app" }));
   await berth.pushImage("app", "v1", right);
   return berth;
@@ -89,7 +89,7 @@ describe.each(Object.entries(harms))("a backup whose copy has %s", (_, harm) => 
     expect(restored.missing.map((missing): string => missing.digest)).toEqual([digest]);
     await folder.close();
 
-    const again = await inProcess({ data: target });
+    const again = await inProcess({ data: target, atRest: "volume" });
     const { seen } = await watched({ berths: [again], repositories: ["app"], digest, right }, async (look) => {
       await look();
       const mount = await again.oci("POST", `/v2/app/blobs/uploads/?mount=${digest}`);
