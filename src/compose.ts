@@ -12,7 +12,7 @@ import { withResourceControl } from "./domain/identity/organization-standing.ts"
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
-import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
+import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
@@ -21,18 +21,19 @@ import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
-import type { BlobStore, Metadata } from "./domain/registry/ports.ts";
+import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -121,15 +122,16 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
+  const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
   const registry = {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories({ metadata, imageFacts, resources, clock }),
+    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
-    layers: createLayers({ metadata, blobs, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, imageFacts, pullTimes, clock }),
+    layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
+    images: createImages({ metadata, keys, imageFacts, pullTimes, clock }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),

@@ -6,10 +6,13 @@ import type { AccountId, Arn, Digest, Registry, RepositoryName, Tag } from "./na
 
 /** Who signed a request, after the signature was found good. */
 export interface Principal {
-  readonly kind: "root" | "user" | "role" | "federated" | "web-identity" | "anonymous";
-  /** Empty for the anonymous principal, and for a web identity, which belong to none. */
+  readonly kind: "root" | "user" | "role" | "federated" | "web-identity" | "anonymous" | "service";
+  /** Empty for the anonymous principal, a web identity and a service, which belong to none. */
   readonly account: AccountId;
-  /** As AWS writes it: `arn:aws:iam::123456789012:user/ci`; a role's session has the session's ARN. */
+  /**
+   * As AWS writes it: `arn:aws:iam::123456789012:user/ci`; a role's session has the session's ARN, a service its host
+   * name. No request comes from a service: what one does for others is asked about in its name.
+   */
   readonly arn: string;
   /** `aws:userid`: `AIDA…` for a user, `AROA…:session` for a role, the account id for the root user. */
   readonly userId: string;
@@ -85,6 +88,11 @@ export interface KeyUse {
   readonly encryptionContext?: ReadonlyMap<string, string>;
   /** Of a request about a grant: no other one has a say. */
   readonly grant?: string;
+  /**
+   * Of a use that grants were made for: their ids, and the encryption context that they are for. Others for it are looked
+   * for once none of these is there.
+   */
+  readonly madeFor?: { readonly grants: readonly string[]; readonly context: ReadonlyMap<string, string> };
 }
 
 declare const granted: unique symbol;
@@ -305,7 +313,8 @@ function asksAbout({ identity, boundary, session, serviceControl, resourceContro
 }
 
 function askerOf({ kind, account, arn, identityArn, identityId, session }: Principal): Asker {
-  return { kind, account, arn, identityArn: identityArn ?? arn, uniqueId: identityId, provider: session?.provider };
+  const provider = kind === "service" ? arn : session?.provider;
+  return { kind, account, arn, identityArn: identityArn ?? arn, uniqueId: identityId, provider };
 }
 
 const principalTypes: Record<Principal["kind"], string> = {
@@ -315,6 +324,7 @@ const principalTypes: Record<Principal["kind"], string> = {
   federated: "FederatedUser",
   "web-identity": "WebIdentityUser",
   anonymous: "Anonymous",
+  service: "Service",
 };
 
 /** What every request has (IAM user guide, "Global condition context keys"), and what `facts` add; the first wins. */
@@ -328,7 +338,7 @@ function contextOf(
     switch (key) {
       case "aws:principalarn":
         // Policies that ask for any at all mean whoever signs.
-        if (principal.kind === "anonymous" || principal.kind === "web-identity") return undefined;
+        if (!principal.account) return undefined;
         // Not its user's: whoever lets the user in has not thereby let in whom it vouches for.
         return principal.kind === "federated" ? principal.arn : (principal.identityArn ?? principal.arn);
       case "aws:principalaccount":
@@ -336,7 +346,9 @@ function contextOf(
       case "aws:principaltype":
         return principalTypes[principal.kind];
       case "aws:principalisawsservice":
-        return "false";
+        return String(principal.kind === "service");
+      case "aws:principalservicename":
+        return principal.kind === "service" ? principal.arn : undefined;
       case "aws:userid":
         return principal.userId;
       case "aws:sourceip":

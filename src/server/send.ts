@@ -103,7 +103,7 @@ function streamOf(open: () => AsyncIterable<Uint8Array>, facts: Sent): ReadableS
       isCancelled = true;
       await chunks?.return?.();
     },
-  } as unknown as UnderlyingDefaultSource<Uint8Array>);
+  } as unknown as Bun.DirectUnderlyingSource<Uint8Array>);
 }
 
 /** What of Bun's controller of direct streams is used here. */

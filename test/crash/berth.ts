@@ -79,7 +79,7 @@ async function overEngine(engine: Engine, place: Place, { faults, clock, sabotag
   return {
     granted: await rootGrant(rootAccess()),
     repositories: createRepositories({ metadata, ...decisionParts(metadata), clock }),
-    layers: createLayers({ metadata, blobs, clock }),
+    layers: createLayers({ metadata, blobs, ...decisionParts(metadata), clock }),
     images: createImages({ metadata, ...decisionParts(metadata), pullTimes, clock }),
     pullTimes,
     metadata,

@@ -72,7 +72,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
   const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
-  const layers = createLayers({ metadata, blobs, clock });
+  const layers = createLayers({ metadata, blobs, ...decisionParts(metadata), clock });
   const images = createImages({
     metadata,
     ...decisionParts(metadata),

@@ -23,6 +23,7 @@ export const CompleteLayerUpload = operation("CompleteLayerUpload", {
     "LayerDigestMismatch",
     "LayerAlreadyExists",
     "StorageFull",
+    "KeyUnusable",
   ],
   async run({ repositoryName, uploadId, layerDigests }, granted, { layers }) {
     const { parts } = await layers.status(granted, repositoryName, uploadId);

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { refuse } from "../../domain/errors.ts";
 import { repositoryArn } from "../../domain/names.ts";
+import type { WantedEncryption } from "../../domain/registry/repository-keys.ts";
 import { operation } from "./operation.ts";
 import { requestTagFacts, resourceTagsOf } from "./resource-tags.ts";
 import {
@@ -35,9 +36,8 @@ export const CreateRepository = operation("CreateRepository", {
     const create = { action: "ecr:CreateRepository", resource, facts } as const;
     return tags.length > 0 ? [create, { action: "ecr:TagResource", resource, facts }] : [create];
   },
-  throws: ["InvalidParameter", "InvalidTag", "TooManyTags", "RepositoryAlreadyExists"],
+  throws: ["InvalidParameter", "InvalidTag", "TooManyTags", "RepositoryAlreadyExists", "KeyUnusable"],
   async run(input, granted, { repositories, addresses }) {
-    checkEncryption(input.encryptionConfiguration);
     const { imageTagMutability, imageTagMutabilityExclusionFilters } = input;
     const repository = await repositories.create(granted, {
       name: input.repositoryName,
@@ -45,17 +45,20 @@ export const CreateRepository = operation("CreateRepository", {
       exclusionFilters: exclusionFiltersOf(imageTagMutability, imageTagMutabilityExclusionFilters),
       scanOnPush: input.imageScanningConfiguration?.scanOnPush,
       tags: resourceTagsOf(input.tags ?? []),
+      encryption: encryptionOf(input.encryptionConfiguration),
     });
     return { repository: repositoryView(repository, addresses) };
   },
 });
 
-/** Refused rather than ignored: nobody should believe that a key of theirs protects what it does not. */
-function checkEncryption(wanted: z.output<typeof EncryptionConfiguration> | undefined): void {
-  if (!wanted || (wanted.encryptionType === "AES256" && wanted.kmsKey === undefined)) return;
-  const constraint =
-    wanted.encryptionType === "AES256"
-      ? "kmsKey cannot be set when encryptionType is AES256"
-      : "KMS keys are not available on this server yet; use encryptionType AES256";
-  throw refuse("InvalidParameter", { member: "encryptionConfiguration", constraint });
+function encryptionOf(wanted: z.output<typeof EncryptionConfiguration> | undefined): WantedEncryption | undefined {
+  if (wanted === undefined) return undefined;
+  const { encryptionType: type, kmsKey: key } = wanted;
+  if (type !== "AES256") return { type, key };
+  // Nobody should believe that a key of theirs protects what it does not.
+  if (key !== undefined) {
+    const constraint = "kmsKey cannot be set when encryptionType is AES256";
+    throw refuse("InvalidParameter", { member: "encryptionConfiguration", constraint });
+  }
+  return undefined;
 }

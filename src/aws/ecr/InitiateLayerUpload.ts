@@ -6,7 +6,7 @@ import { uploadParts } from "./upload-parts.ts";
 export const InitiateLayerUpload = operation("InitiateLayerUpload", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName },
   needs: onRepository("ecr:InitiateLayerUpload"),
-  throws: ["RepositoryNotFound", "TooManyUploads"],
+  throws: ["RepositoryNotFound", "TooManyUploads", "KeyUnusable"],
   async run({ repositoryName }, granted, { layers }) {
     const upload = await layers.begin(granted, repositoryName);
     return { uploadId: upload.id, partSize: uploadParts.advisedBytes };

@@ -32,6 +32,7 @@ export const PutImage = operation("PutImage", {
     "ImageTagImmutable",
     "ImageAlreadyExists",
     "LimitExceeded",
+    "KeyUnusable",
   ],
   // JSON in JSON: every quote and every line end of the 4 MiB takes two bytes.
   maxBodyBytes: 9 * 1024 * 1024,

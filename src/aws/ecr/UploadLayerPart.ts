@@ -26,6 +26,7 @@ export const UploadLayerPart = operation("UploadLayerPart", {
     "LayerTooLarge",
     "UploadInterrupted",
     "StorageFull",
+    "KeyUnusable",
   ],
   // 20 MiB are 28 MB of base64.
   maxBodyBytes: 32 * 1024 * 1024,

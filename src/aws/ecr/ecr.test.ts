@@ -208,11 +208,6 @@ describe("CreateRepository", () => {
       invalid("imageTagMutabilityExclusionFilters.filter", "A filter can have at most 2 wildcards (*)"),
     ],
     [
-      "KMS",
-      { encryptionConfiguration: { encryptionType: "KMS" } },
-      invalid("encryptionConfiguration", "KMS keys are not available on this server yet; use encryptionType AES256"),
-    ],
-    [
       "a key for AES256",
       { encryptionConfiguration: { encryptionType: "AES256", kmsKey: "alias/x" } },
       invalid("encryptionConfiguration", "kmsKey cannot be set when encryptionType is AES256"),

@@ -63,5 +63,8 @@ function failureOf(error: unknown): Failure {
   if (error instanceof Refusal && error.is("ImageReferenced")) {
     return { failureCode: "ImageReferencedByManifestList", failureReason: error.message };
   }
+  if (error instanceof Refusal && error.is("KeyUnusable")) {
+    return { failureCode: "KmsError", failureReason: error.message };
+  }
   throw error;
 }

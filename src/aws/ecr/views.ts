@@ -1,4 +1,9 @@
-import type { ImageDetail as SdkImageDetail, Repository as SdkRepository, Tag } from "@aws-sdk/client-ecr";
+import type {
+  EncryptionConfiguration,
+  ImageDetail as SdkImageDetail,
+  Repository as SdkRepository,
+  Tag,
+} from "@aws-sdk/client-ecr";
 import type { Registry, RepositoryName } from "../../domain/names.ts";
 import { repositoryArn } from "../../domain/names.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
@@ -17,8 +22,13 @@ export function repositoryView(repository: Repository, addresses: Addresses): Sd
     createdAt: repository.createdAt,
     ...mutabilityView(repository),
     imageScanningConfiguration: { scanOnPush: repository.scanOnPush },
-    encryptionConfiguration: { encryptionType: "AES256" },
+    encryptionConfiguration: encryptionView(repository),
   };
+}
+
+function encryptionView({ encryption }: Repository): EncryptionConfiguration {
+  const { type: encryptionType } = encryption;
+  return encryption.type === "AES256" ? { encryptionType } : { encryptionType, kmsKey: encryption.key };
 }
 
 export function mutabilityView({

@@ -17,7 +17,7 @@ export async function person(berth: Berth, UserName: string, policy?: string) {
     await berth.iam.send(put);
   }
   const keys = { accessKeyId: AccessKey?.AccessKeyId ?? "", secretAccessKey: AccessKey?.SecretAccessKey ?? "" };
-  return { arn: User?.Arn ?? "", kms: berth.kmsAs(keys) };
+  return { arn: User?.Arn ?? "", kms: berth.kmsAs(keys), ecr: berth.ecrAs(keys) };
 }
 
 export async function newKey(berth: Berth, input: CreateKeyCommandInput = {}) {

@@ -22,7 +22,7 @@ export function keyView(key: Key): KeyMetadata {
     KeyState: key.state,
     DeletionDate: key.deletionAt,
     Origin: "AWS_KMS",
-    KeyManager: key.manager,
+    KeyManager: key.manager === "AWS" ? "AWS" : "CUSTOMER",
     CustomerMasterKeySpec: "SYMMETRIC_DEFAULT",
     KeySpec: "SYMMETRIC_DEFAULT",
     EncryptionAlgorithms: ["SYMMETRIC_DEFAULT"],

@@ -24,6 +24,8 @@ export function userIdentityOf(who: Who): Record<string, unknown> {
     }
     case "anonymous":
       return strangerOf(undefined);
+    case "service":
+      return { type: "AWSService", invokedBy: arn };
   }
 }
 

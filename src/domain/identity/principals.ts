@@ -34,7 +34,7 @@ const everything = JSON.stringify({
 export function createPrincipals({ known, compile, organization, read, clock }: PrincipalsParts): Principals {
   async function of(principal: Principal): Promise<PoliciesOfPrincipal | undefined> {
     const { kind, account: id, identityId, session } = principal;
-    if (kind === "anonymous") return { identity: [], facts: {} };
+    if (kind === "anonymous" || kind === "service") return { identity: [], facts: {} };
     // Its only policy is the role's trust policy, which asks about its claims.
     if (kind === "web-identity") return { identity: [], facts: session?.claims ?? {} };
     const [isActive, standing, identity] = await Promise.all([

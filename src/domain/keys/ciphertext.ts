@@ -1,14 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
-import {
-  type AccountId,
-  type KeyId,
-  keyArn,
-  parseAccountId,
-  parseKeyId,
-  parseRegion,
-  type Region,
-  type Registry,
-} from "../names.ts";
+import { type KeyId, keyArn, parseAccountId, parseKeyId, parseRegion, type Registry } from "../names.ts";
+import { serverRegistry } from "./server-key.ts";
 
 export type EncryptionContext = ReadonlyMap<string, string>;
 
@@ -27,7 +19,8 @@ export interface CiphertextHeader {
  *     · salt 16 · nonce 12 · sealed text · tag 16
  *
  * Everything before the salt and the encryption context are associated data. Each has a key of its own, made of the
- * material and the salt (HKDF-SHA256), so that no number of them uses up a key of AES-GCM.
+ * material and the salt (HKDF-SHA256), so that no number of them uses up a key of AES-GCM. One of the server's own key has
+ * no account and no region.
  */
 const format = 1;
 const saltBytes = 16;
@@ -73,9 +66,16 @@ export function openText(
   }
 }
 
-/** `undefined` for what is no ciphertext of ours. */
+/** `undefined` for what is no ciphertext of a key that anybody has: one of the server's own key is none to them. */
 export function parseCiphertext(ciphertext: Uint8Array): CiphertextHeader | undefined {
-  return decodeHeader(ciphertext)?.header;
+  const header = decodeHeader(ciphertext)?.header;
+  return header?.registry === serverRegistry ? undefined : header;
+}
+
+/** `undefined` for what is no ciphertext of the server's own key. */
+export function parseServerCiphertext(ciphertext: Uint8Array): CiphertextHeader | undefined {
+  const header = decodeHeader(ciphertext)?.header;
+  return header?.registry === serverRegistry ? header : undefined;
 }
 
 export function arnOfCiphertext({ registry, keyId }: CiphertextHeader) {
@@ -103,13 +103,20 @@ function decodeHeader(ciphertext: Uint8Array): { header: CiphertextHeader; lengt
   const regionBytes = bytes[7] ?? 0;
   const length = fixedHeaderBytes + regionBytes + 16 + 4;
   if (bytes.length < length + saltBytes + nonceBytes + tagBytes) return undefined;
-  const account = parseAccountId(String(bytes.readUIntBE(1, 6)).padStart(12, "0")) as AccountId | undefined;
-  const region = parseRegion(bytes.toString("latin1", fixedHeaderBytes, fixedHeaderBytes + regionBytes)) as
-    | Region
-    | undefined;
   const keyId = parseKeyId(uuidOf(bytes.toString("hex", fixedHeaderBytes + regionBytes, length - 4)));
-  if (!account || !region || !keyId) return undefined;
-  return { header: { registry: { account, region }, keyId, version: bytes.readUInt32BE(length - 4) }, length };
+  const registry = decodeRegistry(
+    bytes.readUIntBE(1, 6),
+    bytes.toString("latin1", fixedHeaderBytes, fixedHeaderBytes + regionBytes),
+  );
+  if (!registry || !keyId) return undefined;
+  return { header: { registry, keyId, version: bytes.readUInt32BE(length - 4) }, length };
+}
+
+function decodeRegistry(accountNumber: number, regionText: string): Registry | undefined {
+  if (accountNumber === 0 && regionText === "") return serverRegistry;
+  const account = parseAccountId(String(accountNumber).padStart(12, "0"));
+  const region = parseRegion(regionText);
+  return account && region && { account, region };
 }
 
 function uuidOf(hex: string): string {

@@ -1,9 +1,10 @@
 import type { CompiledPolicy } from "../../policy/compile.ts";
 import type { PolicyCompiler } from "../../policy/compiler.ts";
 import type { KeyUse, Need, PoliciesOfResource, ResourcePolicies } from "../access.ts";
-import { parseKeyArn, type Registry } from "../names.ts";
+import { type KeyId, parseKeyArn, type Registry } from "../names.ts";
 import { grantNamesOf, policiesOfGrants } from "./grant-policies.ts";
 import { type Keyring, type KnownKey, keySpecFacts } from "./keyring.ts";
+import type { Grant } from "./ports.ts";
 
 /** What keys have to say about requests. */
 export interface KeyResources extends ResourcePolicies {
@@ -43,9 +44,24 @@ export function createKeyResources({ keyring, compile }: KeyResourcesParts): Key
   }
 
   async function grantedBy({ key, arn }: KnownKey, use: KeyUse): Promise<CompiledPolicy[]> {
-    const grants = await keyring.grantsTo(key.id, grantNamesOf(use.principal));
-    const asked = use.grant === undefined ? grants : grants.filter(({ id }) => id === use.grant);
-    return policiesOfGrants(asked, arn, use, compile);
+    const grants = use.madeFor ? await madeFor(key.id, use, use.madeFor) : await grantsTo(key.id, use);
+    return policiesOfGrants(grants, arn, use, compile);
+  }
+
+  async function grantsTo(id: KeyId, { principal, grant }: KeyUse): Promise<readonly Grant[]> {
+    const grants = await keyring.grantsTo(id, grantNamesOf(principal));
+    return grant === undefined ? grants : grants.filter((some) => some.id === grant);
+  }
+
+  /** By id, because a key may have many for the same service. */
+  async function madeFor(
+    id: KeyId,
+    { principal }: KeyUse,
+    { grants, context }: NonNullable<KeyUse["madeFor"]>,
+  ): Promise<readonly Grant[]> {
+    const found = await Promise.all(grants.map((grant) => keyring.grant(id, grant)));
+    const there = found.filter((grant) => grant !== undefined);
+    return there.length > 0 ? there : keyring.grantsWithin(id, principal.arn, context);
   }
 
   async function known({ account, region }: Registry, { resource }: Need) {

@@ -4,7 +4,15 @@ import type { Facts } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { createFresh } from "../fresh.ts";
 import { type Arn, type KeyAlias, type KeyId, keyArn, parseAccountId, parseRegion, type Registry } from "../names.ts";
-import { arnOfCiphertext, type EncryptionContext, openText, parseCiphertext, sealText } from "./ciphertext.ts";
+import {
+  arnOfCiphertext,
+  type CiphertextHeader,
+  type EncryptionContext,
+  openText,
+  parseCiphertext,
+  parseServerCiphertext,
+  sealText,
+} from "./ciphertext.ts";
 import type { Grant, Key, KeyMetadata, KeyWrapper } from "./ports.ts";
 import { notFound, parseReference } from "./references.ts";
 import { mustBeEnabled } from "./states.ts";
@@ -21,6 +29,9 @@ export interface Keyring {
   resolve(registry: Registry, reference: string): Promise<Arn>;
   /** The grants of a key that mean one of `principals`. */
   grantsTo(id: KeyId, principals: readonly string[]): Promise<readonly Grant[]>;
+  grant(id: KeyId, grant: string): Promise<Grant | undefined>;
+  /** The grants of a key to `grantee` that hold in this encryption context, a few at most. */
+  grantsWithin(id: KeyId, grantee: string, context: EncryptionContext): Promise<readonly Grant[]>;
   /** Something of a key was changed in this process: its next request sees it. */
   changed(id?: KeyId): void;
 
@@ -28,6 +39,8 @@ export interface Keyring {
   encrypt(registry: Registry, id: KeyId, plaintext: Uint8Array, context: EncryptionContext): Promise<Sealed>;
   /** @throws InvalidCiphertext, KeyNotFound, KeyDisabled, KeyInvalidState */
   decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Opened>;
+  /** The same for what the server's own key has encrypted, which is no ciphertext to `decrypt`. */
+  decryptOwn(ciphertext: Uint8Array, context: EncryptionContext): Promise<Opened>;
 }
 
 export interface KnownKey {
@@ -60,6 +73,9 @@ export interface KeyringParts {
 const maxKeys = 10_000;
 const maxAliases = 10_000;
 const maxGrantees = 10_000;
+const maxGrants = 10_000;
+/** More would say no more. */
+const maxGrantsWithin = 10;
 /** Unwrapped, so that the master key, which may be elsewhere, is not asked for each request. */
 const maxMaterials = 1_000;
 /** A key has 50 (KMS developer guide, "Resource quotas"). */
@@ -110,6 +126,22 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
     maxEntries: maxGrantees,
   });
 
+  const single = createFresh<Grant | undefined>({
+    read(text) {
+      const [id, grant = ""] = text.split(" ");
+      return read.keyGrants.find(id as KeyId, grant);
+    },
+    maxEntries: maxGrants,
+  });
+
+  const within = createFresh<readonly Grant[]>({
+    read(text) {
+      const [id, grantee, context] = JSON.parse(text) as [KeyId, string, [string, string][]];
+      return read.keyGrants.within(id, grantee, new Map(context), maxGrantsWithin);
+    },
+    maxEntries: maxGrants,
+  });
+
   function materialOf({ id, registry }: Key, version: number): Promise<Uint8Array> {
     const name = `${id} ${version}`;
     const found = materials.get(name) ?? unwrap(registry, id, version);
@@ -124,6 +156,22 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
     const material = await read.keys.material(id, version);
     if (!material) throw refuse("InvalidCiphertext");
     return await wrapper.unwrap(material.wrapped, keyArn(registry, id), version);
+  }
+
+  async function open(
+    header: CiphertextHeader | undefined,
+    ciphertext: Uint8Array,
+    context: EncryptionContext,
+  ): Promise<Opened> {
+    if (!header) throw refuse("InvalidCiphertext");
+    const found = await known.get(header.keyId);
+    if (!found || found.arn !== arnOfCiphertext(header)) throw refuse("InvalidCiphertext");
+    mustBeEnabled(found.key);
+    const { version } = header;
+    if (version < 1 || version > found.key.version) throw refuse("InvalidCiphertext");
+    const plaintext = openText(ciphertext, await materialOf(found.key, version), context);
+    if (!plaintext) throw refuse("InvalidCiphertext");
+    return { key: found.key, plaintext, version };
   }
 
   async function get(registry: Registry, id: KeyId): Promise<Key> {
@@ -142,10 +190,12 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
       return target ? keyArn(registry, target) : (`arn:aws:kms:${registry.region}:${registry.account}:${alias}` as Arn);
     },
     grantsTo: (id, principals) => grants.get([id, ...principals].join(" ")),
+    grant: (id, grant) => single.get(`${id} ${grant}`),
+    grantsWithin: (id, grantee, context) => within.get(JSON.stringify([id, grantee, [...context]])),
     changed(id) {
       known.forget(id);
       aliases.forget();
-      grants.forget();
+      for (const some of [grants, single, within]) some.forget();
     },
     async encrypt(registry, id, plaintext, context) {
       const key = await get(registry, id);
@@ -154,18 +204,8 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
       const material = await materialOf(key, version);
       return { key, ciphertext: sealText({ registry, keyId: id, version }, material, plaintext, context), version };
     },
-    async decrypt(ciphertext, context) {
-      const header = parseCiphertext(ciphertext);
-      if (!header) throw refuse("InvalidCiphertext");
-      const found = await known.get(header.keyId);
-      if (!found || found.arn !== arnOfCiphertext(header)) throw refuse("InvalidCiphertext");
-      mustBeEnabled(found.key);
-      const { version } = header;
-      if (version < 1 || version > found.key.version) throw refuse("InvalidCiphertext");
-      const plaintext = openText(ciphertext, await materialOf(found.key, version), context);
-      if (!plaintext) throw refuse("InvalidCiphertext");
-      return { key: found.key, plaintext, version };
-    },
+    decrypt: (ciphertext, context) => open(parseCiphertext(ciphertext), ciphertext, context),
+    decryptOwn: (ciphertext, context) => open(parseServerCiphertext(ciphertext), ciphertext, context),
   };
 }
 

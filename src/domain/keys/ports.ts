@@ -30,8 +30,8 @@ export type KeyState = "Enabled" | "Disabled" | "PendingDeletion";
 export interface Key {
   readonly id: KeyId;
   readonly registry: Registry;
-  /** Whether users manage it, or it was made for a service on first use. */
-  readonly manager: "AWS" | "CUSTOMER";
+  /** Whether users manage it, it was made for a service on first use, or it is the server's own (server-key.ts). */
+  readonly manager: "AWS" | "CUSTOMER" | "BERTH";
   readonly state: KeyState;
   readonly description: string;
   readonly policy: string;
@@ -62,7 +62,8 @@ export interface Keys {
   /** By id. */
   list(registry: Registry, page: Paged<KeyId>): Promise<Key[]>;
   count(registry: Registry): Promise<number>;
-  create(key: Key, material: KeyMaterial): Promise<void>;
+  /** Answers whether there was no such key. */
+  create(key: Key, material: KeyMaterial): Promise<boolean>;
   /** The key as it is, and others that want to change it wait for the end of this transaction. */
   lock(id: KeyId): Promise<Key | undefined>;
   update(key: Key): Promise<void>;
@@ -156,6 +157,8 @@ export interface KeyGrants {
   ): Promise<Grant[]>;
   /** Those that mean one of `principals`, as grantee or to retire them. */
   of(keyId: KeyId, principals: readonly string[]): Promise<Grant[]>;
+  /** At most `limit` of those to `grantee` that hold in just this encryption context or more, or in any. */
+  within(keyId: KeyId, grantee: string, context: ReadonlyMap<string, string>, limit: number): Promise<Grant[]>;
   /** By id: those that one of `principals` may retire. */
   retirableBy(principals: readonly string[], page: Paged<string>): Promise<Grant[]>;
   count(keyId: KeyId): Promise<number>;

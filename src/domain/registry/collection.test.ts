@@ -40,7 +40,7 @@ async function world() {
   await createRepositories({ metadata, ...decisionParts(metadata), clock }).create(granted, { name });
   return {
     granted,
-    layers: createLayers({ metadata, blobs, clock }),
+    layers: createLayers({ metadata, blobs, ...decisionParts(metadata), clock }),
     stores: { metadata, blobs, clock },
     settlesWith(next: () => Promise<void>) {
       settle = next;

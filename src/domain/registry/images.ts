@@ -20,6 +20,7 @@ import type {
 } from "./ports.ts";
 import type { PullTimes } from "./pull-times.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 import { activateForPush } from "./storage-class.ts";
 import { isImmutable } from "./tag-mutability.ts";
 
@@ -62,10 +63,10 @@ export interface ListFilter {
 export interface ImageService {
   /**
    * @throws ManifestInvalid, ManifestTooLarge, ImageDigestMismatch, LayersNotFound, ReferencedImagesNotFound,
-   *   ImageTagImmutable, ImageAlreadyExists, LimitExceeded
+   *   ImageTagImmutable, ImageAlreadyExists, LimitExceeded, KeyUnusable
    */
   put(granted: Granted, name: RepositoryName, image: NewManifest): Promise<PutManifest>;
-  /** Counts as a pull. Only active images can be pulled. @throws ImageNotFound */
+  /** Counts as a pull. Only active images can be pulled. @throws ImageNotFound, KeyUnusable */
   get(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
   /** The same without being a pull. @throws ImageNotFound */
   peek(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest>;
@@ -106,24 +107,31 @@ const manifestCacheBytes = 32 * 1024 * 1024;
 
 export interface ImageParts {
   readonly metadata: Metadata;
+  readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly imageFacts: ImageFacts;
   readonly pullTimes: PullTimes;
   readonly clock: () => Date;
 }
 
-export function createImages({ metadata, imageFacts, pullTimes, clock }: ImageParts): ImageService {
+export function createImages({ metadata, keys, imageFacts, pullTimes, clock }: ImageParts): ImageService {
   const manifests = createManifestCache(manifestCacheBytes);
 
   /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
-  async function stored(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<StoredManifest> {
+  async function stored(
+    granted: Granted,
+    name: RepositoryName,
+    reference: ImageReference,
+    isPull: boolean,
+  ): Promise<StoredManifest> {
     const { registry } = granted;
     const { digest, tag } = reference;
     const key = tag !== undefined ? { tag } : digest !== undefined ? { digest } : undefined;
     const located = key && (await metadata.read.images.locate(registry, name, key));
     if (!located) throw await notThere(granted, name, reference);
-    const { repositoryId, image } = located;
+    const { repositoryId, encryption, image } = located;
     if (!image || (digest !== undefined && image.digest !== digest)) throw imageNotFound(registry, name, reference);
     if (granted.asksAboutImages) await confirmFound(granted, repositoryId, image.digest, tag);
+    if (isPull) await keys.mayPull({ registry, name, encryption });
     const known = manifests.get(image.imageId);
     if (known) return { ...image, manifest: known };
     const found = await metadata.read.images.manifest(repositoryId, { digest: image.digest });
@@ -131,6 +139,24 @@ export function createImages({ metadata, imageFacts, pullTimes, clock }: ImagePa
     if (!found) throw imageNotFound(registry, name, reference);
     manifests.set(found.imageId, found.manifest);
     return found;
+  }
+
+  /** Keys are asked outside of transactions: of a repository that needs one, there is a look before the one that counts. */
+  async function pushing<Result>(
+    { registry }: Granted,
+    name: RepositoryName,
+    work: (nouns: Nouns, repository: Repository) => Promise<Result>,
+  ): Promise<Result> {
+    for (let asked: number | undefined; ; ) {
+      const done = await metadata.transact(async (nouns): Promise<{ result: Result } | { ask: Repository }> => {
+        const repository = await existing(nouns.repositories, registry, name);
+        const isFree = repository.encryption.type === "AES256" || repository.id === asked;
+        return isFree ? { result: await work(nouns, repository) } : { ask: repository };
+      });
+      if ("result" in done) return done.result;
+      await keys.mayPush(done.ask);
+      asked = done.ask.id;
+    }
   }
 
   async function confirmFound(granted: Granted, repositoryId: number, digest: Digest, tag?: Tag): Promise<void> {
@@ -190,8 +216,7 @@ export function createImages({ metadata, imageFacts, pullTimes, clock }: ImagePa
       if (granted.asksAboutImages && tags.length === 0) {
         granted.confirm({ ...facts, ...tagPushed(undefined, undefined, digest) });
       }
-      const put = await metadata.transact(async (nouns) => {
-        const repository = await existing(nouns.repositories, granted.registry, name);
+      const put = await pushing(granted, name, async (nouns, repository) => {
         const layers = await presentLayers(nouns, repository, parsed);
         const children = await presentChildren(nouns, repository, parsed);
         const largestChild = Math.max(0, ...children.map((child) => child.imageBytes));
@@ -235,11 +260,11 @@ export function createImages({ metadata, imageFacts, pullTimes, clock }: ImagePa
       return { digest, subject: parsed.subject, ...put };
     },
     async get(granted, name, reference) {
-      const found = await stored(granted, name, reference);
+      const found = await stored(granted, name, reference, true);
       await pullTimes.note(granted, found.imageId);
       return found;
     },
-    peek: stored,
+    peek: (granted, name, reference) => stored(granted, name, reference, false),
     async describe(granted, name, references) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
       const found: Image[] = [];

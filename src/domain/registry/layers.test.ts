@@ -40,7 +40,7 @@ test("a layer that is collected while somebody asks for it is not there", async 
   const principal = rootPrincipal(registry.account);
   const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
   const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
-  const layers = createLayers({ metadata, blobs, clock });
+  const layers = createLayers({ metadata, blobs, ...decisionParts(metadata), clock });
   await createRepositories({ metadata, ...decisionParts(metadata), clock }).create(granted, { name });
   const pushAndWait = async () => {
     await layers.push(granted, name, digest, nothing());

@@ -19,7 +19,7 @@ export interface LayerService extends UploadService {
   downloadable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink>;
   /**
    * @param rangeOf which part of the layer is wanted, by its size; all of it without
-   * @throws LayerNotFound, LayerDamaged
+   * @throws LayerNotFound, LayerDamaged, KeyUnusable
    */
   read(
     granted: Granted,
@@ -36,7 +36,7 @@ export interface LayerService extends UploadService {
 const putOffAfterMs = 60_000;
 
 export function createLayers(parts: UploadParts): LayerService {
-  const { metadata, blobs, clock } = parts;
+  const { metadata, blobs, keys, clock } = parts;
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
 
@@ -46,10 +46,11 @@ export function createLayers(parts: UploadParts): LayerService {
     return link;
   }
 
-  async function readable(granted: Granted, name: RepositoryName, digest: Digest): Promise<LayerLink> {
-    const link = await find(granted, await repositoryOf(granted, name), digest);
-    if (link.isArchived) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
-    if (link.quarantined) throw refuse("LayerDamaged", { repository: name, registry: granted.registry, digest });
+  async function readable(granted: Granted, repository: Repository, digest: Digest): Promise<LayerLink> {
+    const link = await find(granted, repository, digest);
+    const layer = { repository: repository.name, registry: granted.registry, digest };
+    if (link.isArchived) throw refuse("LayerNotFound", layer);
+    if (link.quarantined) throw refuse("LayerDamaged", layer);
     return link;
   }
 
@@ -89,12 +90,14 @@ export function createLayers(parts: UploadParts): LayerService {
       return kept;
     },
     async downloadable(granted, name, digest) {
-      const link = await readable(granted, name, digest);
+      const link = await readable(granted, await repositoryOf(granted, name), digest);
       if (!link.inImage) throw refuse("LayerInaccessible", { repository: name, registry: granted.registry, digest });
       return link;
     },
     async read(granted, name, digest, rangeOf = () => undefined) {
-      const layer = await readable(granted, name, digest);
+      const repository = await repositoryOf(granted, name);
+      const layer = await readable(granted, repository, digest);
+      await keys.mayPull(repository);
       const range = rangeOf(layer.sizeBytes);
       const content = await blobs.read(layer, range);
       if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
@@ -113,7 +116,7 @@ export function createLayers(parts: UploadParts): LayerService {
         await layers.unlink(repository.id, digest, clock());
       });
     },
-    mount: createMounts({ metadata, clock }),
+    mount: createMounts({ metadata, keys, clock }),
     ...createUploads(parts),
   };
 }

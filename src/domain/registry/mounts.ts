@@ -4,12 +4,14 @@ import type { Digest, Registry, RepositoryName } from "../names.ts";
 import { scopeOf } from "./encryption.ts";
 import type { KeyScope, LayerLink, Metadata } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 
 /**
  * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller may
  * read. Answers `undefined` where that is not possible; the client then pushes the layer. Why it is not possible shows
  * neither in the answer nor in the work: a source that is unknown, one that is forbidden and one without the layer are
  * asked about in the same way.
+ * @throws KeyUnusable
  */
 export type Mount = (
   granted: Granted,
@@ -23,7 +25,13 @@ const candidatesAtMost = 8;
 /** No repository has this id. */
 const nowhere = 0;
 
-export function createMounts({ metadata, clock }: { metadata: Metadata; clock: () => Date }): Mount {
+export interface MountParts {
+  readonly metadata: Metadata;
+  readonly keys: Pick<RepositoryKeys, "mayPush">;
+  readonly clock: () => Date;
+}
+
+export function createMounts({ metadata, keys, clock }: MountParts): Mount {
   const { read } = metadata;
 
   /** Always equally many: the time of a refusal does not tell how many repositories have the layer. */
@@ -47,7 +55,9 @@ export function createMounts({ metadata, clock }: { metadata: Metadata; clock: (
   }
 
   return async ({ registry }, name, digest, { from, mayRead }) => {
-    const { encryption } = await existing(read.repositories, registry, name);
+    const repository = await existing(read.repositories, registry, name);
+    const { encryption } = repository;
+    await keys.mayPush(repository);
     if ((await read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
     const sources: RepositoryName[] = [];
     for (const candidate of from ? [from] : await holdersOf(registry, digest, scopeOf(encryption))) {

@@ -167,9 +167,9 @@ export interface ListedBlob extends StoredBlob {
  * The work may run again when the database asks for a retry, so it does no network or blob work and changes nothing
  * but through its argument.
  */
-export interface Metadata {
-  readonly read: Nouns;
-  transact<Result>(work: (nouns: Nouns) => Promise<Result>, options?: TransactOptions): Promise<Result>;
+export interface Metadata<All extends Nouns = Nouns> {
+  readonly read: All;
+  transact<Result>(work: (nouns: All) => Promise<Result>, options?: TransactOptions): Promise<Result>;
   /** Round trip to the database; throws when it is out of reach. */
   ping(): Promise<void>;
   /** What the database finds wrong with its own files, a line each. Reads all of them. */
@@ -439,7 +439,7 @@ export interface Images {
     registry: Registry,
     name: RepositoryName,
     reference: { digest: Digest } | { tag: Tag },
-  ): Promise<{ repositoryId: number; image?: LocatedImage } | undefined>;
+  ): Promise<{ repositoryId: number; encryption: Encryption; image?: LocatedImage } | undefined>;
   /** The manifest's bytes, found by tag or digest with one query. */
   manifest(repositoryId: number, reference: { digest: Digest } | { tag: Tag }): Promise<StoredManifest | undefined>;
   /**

@@ -3,6 +3,7 @@ import { refuse } from "../errors.ts";
 import type { Registry, RepositoryName } from "../names.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
+import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
 import type { RegistryResources } from "./resource-policies.ts";
 import { checkResourceTags, maxResourceTags } from "./resource-tags.ts";
 
@@ -12,11 +13,13 @@ export interface NewRepository {
   readonly exclusionFilters?: readonly string[];
   readonly scanOnPush?: boolean;
   readonly tags?: ReadonlyMap<string, string>;
+  /** Left out: by the server's own key. */
+  readonly encryption?: WantedEncryption;
 }
 
 /** Repositories and what is said of them. Each method acts in the registry that the grant is for. */
 export interface RepositoryService {
-  /** @throws RepositoryAlreadyExists, TooManyTags, InvalidTag */
+  /** @throws RepositoryAlreadyExists, TooManyTags, InvalidTag, KeyUnusable */
   create(granted: Granted, repository: NewRepository): Promise<Repository>;
   /** In the order asked. @throws RepositoryNotFound for the first that is missing */
   describe(granted: Granted, names: readonly RepositoryName[]): Promise<Repository[]>;
@@ -36,8 +39,9 @@ export interface RepositoryService {
   untag(granted: Granted, name: RepositoryName, keys: readonly string[]): Promise<void>;
 }
 
-export interface RepositoriesParts {
-  readonly metadata: Metadata;
+export interface RepositoriesParts<All extends Nouns> {
+  readonly metadata: Metadata<All>;
+  readonly keys: RepositoryKeys<All>;
   readonly imageFacts: ImageFacts;
   /** Told of what changes decisions. */
   readonly resources: Pick<RegistryResources, "forget">;
@@ -48,7 +52,13 @@ export interface RepositoriesParts {
 const removedTogether = 100;
 
 /** ECR's quota of repositories in a registry is 100,000; a private server needs none. */
-export function createRepositories({ metadata, imageFacts, resources, clock }: RepositoriesParts): RepositoryService {
+export function createRepositories<All extends Nouns>({
+  metadata,
+  keys,
+  imageFacts,
+  resources,
+  clock,
+}: RepositoriesParts<All>): RepositoryService {
   async function change(granted: Granted, name: RepositoryName, settings: Partial<RepositorySettings>) {
     return metadata.transact(async ({ repositories }) => {
       const repository = await existing(repositories, granted.registry, name);
@@ -70,9 +80,10 @@ export function createRepositories({ metadata, imageFacts, resources, clock }: R
   }
 
   return {
-    async create(granted, { name, tagMutability, exclusionFilters, scanOnPush, tags = new Map() }) {
+    async create(granted, { name, tagMutability, exclusionFilters, scanOnPush, encryption, tags = new Map() }) {
       checkResourceTags(tags);
       if (tags.size > maxResourceTags) throw refuse("TooManyTags", { limit: maxResourceTags });
+      const key = encryption && (await keys.choose(granted, name, encryption));
       const repository = {
         registry: granted.registry,
         name,
@@ -80,10 +91,15 @@ export function createRepositories({ metadata, imageFacts, resources, clock }: R
         tagMutability: tagMutability ?? "MUTABLE",
         exclusionFilters: exclusionFilters ?? [],
         scanOnPush: scanOnPush ?? false,
-        encryption: { type: "AES256" } as const,
+        encryption: key?.encryption ?? ({ type: "AES256" } as const),
       };
-      const created = await metadata.transact(({ repositories }) => repositories.create(repository, tags));
-      if (!created) throw refuse("RepositoryAlreadyExists", { repository: name, registry: granted.registry });
+      const created = await metadata.transact(async (nouns) => {
+        const made = await nouns.repositories.create(repository, tags);
+        if (!made) throw refuse("RepositoryAlreadyExists", { repository: name, registry: granted.registry });
+        await key?.keep(nouns);
+        return made;
+      });
+      key?.kept();
       resources.forget(granted.registry, name);
       return created;
     },
@@ -104,6 +120,7 @@ export function createRepositories({ metadata, imageFacts, resources, clock }: R
         return repository;
       });
       resources.forget(granted.registry, name);
+      await keys.release(granted, deleted);
       return deleted;
     },
     setTagMutability: (granted, name, tagMutability, exclusionFilters) =>

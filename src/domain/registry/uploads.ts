@@ -23,8 +23,9 @@ import type {
   UploadProgress,
 } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { RepositoryKeys } from "./repository-keys.ts";
 
-/** How layers come in: in parts, whole with the last request, or whole in one. */
+/** How layers come in: in parts, whole with the last request, or whole in one. Whatever takes bytes throws KeyUnusable. */
 export interface UploadService {
   /** @throws TooManyUploads when the principal has as many unfinished uploads as one may have */
   begin(granted: Granted, name: RepositoryName, algorithm?: DigestAlgorithm): Promise<Upload>;
@@ -81,6 +82,7 @@ interface Claim {
 export interface UploadParts {
   readonly metadata: Metadata;
   readonly blobs: BlobStore;
+  readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly clock: () => Date;
   /**
    * Unfinished uploads that one principal may have. On PostgreSQL, uploads that begin at the same moment do not see each
@@ -89,12 +91,19 @@ export interface UploadParts {
   readonly maxOpenUploads?: number;
 }
 
-export function createUploads({ metadata, blobs, clock, maxOpenUploads }: UploadParts): UploadService {
+export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: UploadParts): UploadService {
   /** Upload sessions may lose their last moments in a power cut: nobody was told that the content is safe. */
   const session = { durable: false };
 
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
+
+  /** The repository, if its key lets content in. */
+  async function sealing(granted: Granted, name: RepositoryName): Promise<Repository> {
+    const repository = await repositoryOf(granted, name);
+    await keys.mayPush(repository);
+    return repository;
+  }
 
   /** An upload of somebody else, or of a repository that was re-created meanwhile, does not exist. */
   async function own(granted: Granted, name: RepositoryName, id: UploadId): Promise<Upload> {
@@ -263,7 +272,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
   return {
     async begin(granted, name, algorithm = "sha256") {
       const { account, arn, userId: id } = granted.caller.principal;
-      const { encryption } = await repositoryOf(granted, name);
+      const { encryption } = await sealing(granted, name);
       const staging = await blobs.begin(scopeOf(encryption));
       return metadata.transact(async ({ repositories, uploads }) => {
         const repository = await existing(repositories, granted.registry, name);
@@ -293,7 +302,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
     },
     status: own,
     async append(granted, name, id, bytes, { offset, sizeBytes: declaredBytes } = {}) {
-      const scope = scopeOf((await repositoryOf(granted, name)).encryption);
+      const scope = scopeOf((await sealing(granted, name)).encryption);
       const held = await claim(granted, name, id);
       return holding(held, async () => {
         const upload = held.displaced ? await moveAway(held.upload, scope) : held.upload;
@@ -324,7 +333,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       });
     },
     async complete(granted, name, id, digests, { bytes, offset, minimumPartBytes = 0, refuseExisting } = {}) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const alreadyThere = (digest: Digest) =>
         refuse("LayerAlreadyExists", { repository: name, registry: granted.registry, digest });
       const [only] = digests;
@@ -355,7 +364,7 @@ export function createUploads({ metadata, blobs, clock, maxOpenUploads }: Upload
       await holding(held, () => drop(held.upload));
     },
     async push(granted, name, digest, bytes) {
-      const repository = await repositoryOf(granted, name);
+      const repository = await sealing(granted, name);
       const { blob } = await storeWhole(granted, repository, digest, bytes);
       return blob;
     },

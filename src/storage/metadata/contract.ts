@@ -877,15 +877,16 @@ function imagesContract(opened: () => Metadata): void {
     const image = await push(metadata, id);
     await setTag(metadata, id, "v1", image);
     const { locate } = metadata.read.images;
+    const encryption = { type: "AES256" } as const;
     const located = { imageId: image.id, digest: image.digest, mediaType: manifestType };
     for (const reference of [{ tag: tag("v1") }, { digest: image.digest }]) {
-      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, image: located });
-      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id });
+      expect(await locate(registry, name, reference)).toEqual({ repositoryId: id, encryption, image: located });
+      expect(await locate(registry, other.name, reference)).toEqual({ repositoryId: other.id, encryption });
       expect(await locate(newRegistry(), name, reference)).toBeUndefined();
       expect(await locate(registry, repositoryName("none"), reference)).toBeUndefined();
     }
-    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id });
-    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id });
+    expect(await locate(registry, name, { tag: tag("v2") })).toEqual({ repositoryId: id, encryption });
+    expect(await locate(registry, name, { digest: newDigest() })).toEqual({ repositoryId: id, encryption });
     await metadata.transact((nouns) => nouns.repositories.delete(id));
     expect(await locate(registry, name, { tag: tag("v1") })).toBeUndefined();
   });

@@ -7,6 +7,7 @@ import { imageLists } from "./image-lists.ts";
 import { type ImageRow, imageColumns, toImage } from "./image-rows.ts";
 import { imageStates } from "./image-states.ts";
 import { active } from "./image-status.ts";
+import { toEncryption } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
 
@@ -53,6 +54,9 @@ const findManifestByTag = statement((db, value: { repositoryId: number; tag: Tag
 
 const locatedColumns = [
   "repository.id as repository_id",
+  "repository.encryption_type",
+  "repository.kms_key",
+  "repository.kms_grants",
   "image.id as image_id",
   "image.digest",
   "image.media_type",
@@ -263,8 +267,9 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
           : await locateByDigest(db, flavour, { ...registry, name, digest: reference.digest });
       if (!row) return undefined;
       const { repository_id: repositoryId, image_id: imageId, digest, media_type: mediaType } = row;
-      if (imageId === null || digest === null || mediaType === null) return { repositoryId };
-      return { repositoryId, image: { imageId, digest, mediaType } };
+      const encryption = toEncryption(row);
+      if (imageId === null || digest === null || mediaType === null) return { repositoryId, encryption };
+      return { repositoryId, encryption, image: { imageId, digest, mediaType } };
     },
 
     async put(image) {

@@ -1,7 +1,9 @@
 import type { Kysely, Selectable } from "kysely";
 import type { Grant, GrantConstraint, GrantOperation, GrantPrincipal, KeyGrants } from "../../domain/keys/ports.ts";
+import type { KeyId } from "../../domain/names.ts";
 import type { Flavour } from "./flavour.ts";
 import type { Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
 import { fromMap, toMap } from "./string-map.ts";
 
 const columns = [
@@ -60,12 +62,15 @@ function toRow({ id, keyId, grantee, retiring, operations, constraint, name, iss
   };
 }
 
+const findGrant = statement((db, value: { keyId: KeyId; id: string }) =>
+  db.selectFrom("key_grant").select(columns).where("id", "=", value.id).where("key_id", "=", value.keyId),
+);
+
 export function keyGrants(db: Kysely<Schema>, flavour: Flavour): KeyGrants {
   const { among } = flavour;
   return {
     async find(keyId, id) {
-      const query = db.selectFrom("key_grant").select(columns).where("id", "=", id).where("key_id", "=", keyId);
-      const row = await query.executeTakeFirst();
+      const [row] = await findGrant(db, flavour, { keyId, id });
       return row && toGrant(row);
     },
 
@@ -94,6 +99,20 @@ export function keyGrants(db: Kysely<Schema>, flavour: Flavour): KeyGrants {
           .execute();
       const rows = [...(await of("grantee_id")), ...(await of("retiring_id"))];
       return [...new Map(rows.map((row) => [row.id, toGrant(row)])).values()];
+    },
+
+    async within(keyId, grantee, context, limit) {
+      const to = db
+        .selectFrom("key_grant")
+        .select(columns)
+        .where("key_id", "=", keyId)
+        .where("grantee_id", "=", grantee)
+        .limit(limit);
+      const rows = [
+        ...(await to.where("constraint_context", "=", fromMap(context)).execute()),
+        ...(await to.where("constraint_context", "is", null).execute()),
+      ];
+      return rows.map(toGrant);
     },
 
     async retirableBy(principals, { after = "", limit }) {

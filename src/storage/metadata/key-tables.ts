@@ -58,6 +58,15 @@ export interface KeyGrantTable {
   created_at: number;
 }
 
+/** A key may have a service's grants for tens of thousands of repositories: those for one are found by their context. */
+export async function indexGrantsByContext(db: Kysely<unknown>): Promise<void> {
+  const statements = [
+    sql`drop index key_grant_by_grantee`,
+    sql`create index key_grant_by_grantee on key_grant (key_id, grantee_id, constraint_context)`,
+  ];
+  for (const statement of statements) await statement.execute(db);
+}
+
 /** Encryption keys with their materials, names and grants. */
 export async function createKeys(db: Kysely<unknown>, { types }: Flavour): Promise<void> {
   const { integer, text, bytes, orderedTable } = types;

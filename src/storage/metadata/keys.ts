@@ -121,8 +121,15 @@ export function keys(db: Kysely<Schema>, flavour: Flavour): Keys {
     async create(key, material) {
       const { id, registry, manager, createdAt } = key;
       const row = { id, ...registry, manager, created_at: createdAt.getTime(), ...toChangeable(key) };
-      await db.insertInto("encryption_key").values(row).execute();
+      const made = await db
+        .insertInto("encryption_key")
+        .values(row)
+        .onConflict((conflict) => conflict.column("id").doNothing())
+        .returning("id")
+        .execute();
+      if (made.length === 0) return false;
       await db.insertInto("key_material").values(toMaterialRow(id, material)).execute();
+      return true;
     },
 
     async lock(id) {

@@ -3,7 +3,7 @@ import { type Migration, Migrator } from "kysely/migration";
 import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
-import { createKeys } from "./key-tables.ts";
+import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
 
@@ -55,6 +55,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0006_keys": { up: (db) => createKeys(db, flavour) },
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
+    "0009_grants_by_context": { up: indexGrantsByContext },
     "0009_storage_class": { up: (db) => addStorageClass(db, flavour) },
   };
 }

@@ -63,7 +63,9 @@ export function toRepository(row: RepositoryRow): Repository {
   };
 }
 
-function toEncryption({ encryption_type: type, kms_key: key, kms_grants: grants }: RepositoryRow): Encryption {
+type EncryptionRow = Pick<RepositoryRow, "encryption_type" | "kms_key" | "kms_grants">;
+
+export function toEncryption({ encryption_type: type, kms_key: key, kms_grants: grants }: EncryptionRow): Encryption {
   if (type === "AES256") return { type };
   if (key === null) throw new Error("a repository whose type of encryption needs a key has none");
   return { type, key, grants: JSON.parse(grants ?? "[]") as string[] };
