@@ -104,7 +104,7 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
 async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
-  const { metadata: plain, blobs } = opened.use(await openStores(config));
+  const { metadata: plain, blobs, tiers } = opened.use(await openStores(config));
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
@@ -141,7 +141,16 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, nudge, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
+  return {
+    registry,
+    api,
+    busy,
+    notes,
+    nudge,
+    rootKey,
+    publicUrl,
+    stores: { metadata, blobs, tiers, keyWrapper, clock },
+  };
 }
 
 /** What puts jobs into the queue is there before what does them, and in a worker without it: another process looks by itself. */

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import type { Config } from "./config.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyWrapper } from "./domain/keys/wrapping.ts";
-import type { BlobStore } from "./domain/registry/ports.ts";
+import type { BlobStore, Tiers } from "./domain/registry/ports.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
+import { twoTiers } from "./storage/blobs/two-tiers.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
 import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
@@ -35,6 +36,8 @@ export interface RootKeyInUse extends RootKeyPair {
 export interface Stores {
   readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
+  /** The two that `blobs` is made of, where archived images have a store of their own. */
+  readonly tiers?: Tiers;
 }
 
 /**
@@ -53,8 +56,12 @@ export async function openStores(
   const opened = new AsyncDisposableStack();
   try {
     const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-    return { metadata, blobs, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    if (!config.archive && (await metadata.read.blobPlaces.hasArchived())) {
+      throw new CannotStart("blobs of archived images are in a store of their own: set BERTH_ARCHIVE_BLOBS_URL to it");
+    }
+    const { blobs, tiers } = await openTiers(config);
+    opened.defer(() => blobs.close());
+    return { metadata, blobs, tiers, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw explained(error);
@@ -133,7 +140,23 @@ export async function openDatabase(config: Config): Promise<AllMetadata> {
   }
 }
 
-export async function openBlobs({ blobs: { root } }: Config): Promise<BlobStore> {
+export async function openBlobs(config: Config): Promise<BlobStore> {
+  return (await openTiers(config)).blobs;
+}
+
+async function openTiers({ blobs, archive }: Config): Promise<Pick<Stores, "blobs" | "tiers">> {
+  const standard = await openFolder(blobs);
+  if (!archive) return { blobs: standard };
+  try {
+    const tiers = { standard, archive: await openFolder(archive) };
+    return { blobs: twoTiers(tiers.standard, tiers.archive), tiers };
+  } catch (error) {
+    await standard.close();
+    throw error;
+  }
+}
+
+async function openFolder({ root }: Config["blobs"]): Promise<BlobStore> {
   try {
     return await openFilesystemBlobs({ root });
   } catch (cause) {

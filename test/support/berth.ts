@@ -13,10 +13,11 @@ import { recordsIn } from "../../src/domain/audit/testing.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Tiers } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import { twoTiers } from "../../src/storage/blobs/two-tiers.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
@@ -96,7 +97,12 @@ export interface InProcess {
   /** All records of the audit trail, oldest first. */
   records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: {
+    readonly metadata: AllMetadata;
+    readonly blobs: BlobStore;
+    readonly tiers?: Tiers;
+    readonly root: string;
+  };
   close(): Promise<void>;
 }
 
@@ -109,6 +115,8 @@ export interface InProcessOptions {
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
+  /** Whether archived images have a store of their own. */
+  readonly archive?: boolean;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -118,7 +126,11 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const blobs = await openFilesystemBlobs({ root });
+  const standard = await openFilesystemBlobs({ root });
+  const tiers = options.archive
+    ? { standard, archive: await openFilesystemBlobs({ root: join(root, "archive") }) }
+    : undefined;
+  const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
@@ -240,7 +252,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       await audit.flush();
       return (await recordsIn(metadata)).map(({ record }) => JSON.parse(record));
     },
-    stores: { metadata, blobs, root },
+    stores: { metadata, blobs, tiers, root },
     async close() {
       await audit.close();
       await blobs.close();
