@@ -2,8 +2,9 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DescribeImagesCommand, UpdateImageStorageClassCommand } from "@aws-sdk/client-ecr";
+import { BatchDeleteImageCommand, DescribeImagesCommand, UpdateImageStorageClassCommand } from "@aws-sdk/client-ecr";
 import { loadConfig } from "../src/config.ts";
+import { refuse } from "../src/domain/errors.ts";
 import type { Digest, RepositoryName } from "../src/domain/names.ts";
 import { type MoveOptions, moveBlobs } from "../src/domain/registry/archive-moves.ts";
 import { check } from "../src/domain/registry/check.ts";
@@ -122,6 +123,19 @@ test("what another repository needs stays, until that one has archived it too", 
   await request({ imageTag: "v1" }, "STANDARD", "elsewhere");
   expect(await run()).toMatchObject({ restored: 2, activated: 1 });
   expect([await pull(layer), await pull(layer, "elsewhere")]).toEqual([404, "shared"]);
+});
+
+test("a deleted image frees its bytes in the archive's store too", async () => {
+  await berth.pushImage(repositoryName, "v1", "to be deleted");
+  await request({ imageTag: "v1" }, "ARCHIVE");
+  await run();
+  pass(hourMs);
+  await collect();
+  expect((await inStore(tiers.archive)).length).toBe(2);
+  await ecr().send(new BatchDeleteImageCommand({ repositoryName, imageIds: [{ imageTag: "v1" }] }));
+  pass(25 * hourMs);
+  expect(await collect()).toMatchObject({ links: 2, blobs: 2 });
+  expect([...(await inStore(tiers.standard)), ...(await inStore(tiers.archive))]).toEqual([]);
 });
 
 test("an index is active when all that it lists is", async () => {
@@ -348,6 +362,16 @@ test("a restore waits for a store that is away, and is done when it is back", as
   expect(await statusOf("v1")).toBe("ACTIVATING");
   expect(await run()).toMatchObject({ activated: 1 });
   expect(await pull(layer)).toBe("away");
+});
+
+test("a full disk ends a run, and nothing is lost", async () => {
+  const layer = digestOf("no room");
+  await berth.pushImage(repositoryName, "v1", "no room");
+  await request({ imageTag: "v1" }, "ARCHIVE");
+  const full = { ...tiers.archive, append: () => Promise.reject(refuse("StorageFull")) };
+  await expect(run({}, { tiers: { ...tiers, archive: full } })).rejects.toMatchObject({ code: "StorageFull" });
+  expect(await copies(layer)).toEqual({ standard: 1, archive: 0 });
+  expect(await run()).toMatchObject({ archived: 2 });
 });
 
 test("Berth opens both stores, and does not start without the one that has something", async () => {

@@ -34,7 +34,8 @@ export interface MoveOptions {
   failed?(blob: BlobId, error: unknown): void;
 }
 
-const atOnce = 50;
+/** Few, since whoever restores an image waits for those that are under way. */
+const atOnce = 16;
 /** Who has looked up where the old copy is begins to read it within moments. */
 const removeAfterMs = 60 * 60_000;
 /** What could not be moved is tried again after so long: its key may be locked, its store away. */
@@ -42,13 +43,18 @@ const retryAfterMs = 60 * 60_000;
 /** More than a manifest of the largest size can name. */
 const maxBlobsOfImage = 100_000;
 
-/** Brings everything to where it belongs; first what somebody waits for. Safe to run twice, also at the same time. */
+/**
+ * Brings everything to where it belongs; first what somebody waits for. Safe to run twice, also at the same time.
+ * @throws StorageFull
+ */
 export async function moveBlobs({ metadata, tiers, clock }: MoveParts, options: MoveOptions = {}): Promise<MovedBlobs> {
   const { signal, failed } = options;
   const { blobPlaces } = metadata.read;
   const moved = { archived: 0, restored: 0, bytes: 0, activated: 0 };
   const pace = createPace(0);
   const begun = clock();
+  /** Images that have to wait for the next run. */
+  const stuck = new Set<number>();
 
   await activate();
   for (;;) {
@@ -74,8 +80,10 @@ export async function moveBlobs({ metadata, tiers, clock }: MoveParts, options: 
     for (let after: number | undefined; ; ) {
       const page: Image[] = await blobPlaces.activating({ after, limit: atOnce });
       for (const image of page) {
+        if (stuck.has(image.id)) continue;
         await eachOf(await blobPlaces.archivedOf([image.id], maxBlobsOfImage), async (blob) => void (await move(blob)));
         if (await metadata.transact((nouns) => activateIfThere(nouns, image, clock()))) moved.activated++;
+        else stuck.add(image.id);
       }
       after = page.at(-1)?.id;
       if (page.length < atOnce) return;
@@ -94,6 +102,7 @@ export async function moveBlobs({ metadata, tiers, clock }: MoveParts, options: 
       return true;
     } catch (error) {
       signal?.throwIfAborted();
+      if (error instanceof Refusal && error.is("StorageFull")) throw error;
       failed?.(blob, error);
       // Nobody may read it, and nobody waits for it: pushed again, it is sound.
       const isDamaged = error instanceof Refusal && error.is("LayerDigestMismatch");

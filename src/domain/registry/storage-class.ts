@@ -65,14 +65,15 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
         const image = await resolveImage(nouns, repository.id, reference);
         if (!image) throw imageNotFound(granted.registry, name, reference);
         const { digest } = image;
+        // Whoever moves an image must be allowed to for each of its tags, and for what goes with it.
+        await confirmEach(nouns, granted, [image]);
         const move = target === "ARCHIVE" ? archiveImage : restoreImage;
         const moved = await move(nouns, repository.id, digest, clock());
         if ("kept" in moved) {
           if (moved.kept.code === "absent") throw imageNotFound(granted.registry, name, reference);
           throw refuse("StorageClassNotSupported", { reason: sentenceOf(moved.kept) });
         }
-        // Whoever moves an image must be allowed to for each of its tags, and for what goes with it.
-        await confirmEach(nouns, granted, moved.images.length > 0 ? moved.images : [image]);
+        await confirmEach(nouns, granted, moved.images.slice(1));
         if (target === "ARCHIVE") return { digest, status: "ARCHIVED" as const };
         return { digest, status: moved.images.length > 0 ? ("ACTIVATING" as const) : image.status };
       });
