@@ -13,6 +13,7 @@ import { machineFacts } from "./machine.ts";
 import { type Options, type Part, readOptions } from "./options.ts";
 import { measureGc } from "./parts/gc.ts";
 import { measureLayers } from "./parts/layers.ts";
+import { measureLifecycle } from "./parts/lifecycle.ts";
 import { measureMemory } from "./parts/memory.ts";
 import { measurePages } from "./parts/pages.ts";
 import { measurePolicies } from "./parts/policies.ts";
@@ -104,6 +105,7 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
   if (wants("gc")) await measureGc(bench);
   if (wants("policies")) await measurePolicies(bench);
   if (wants("policy")) await measurePolicy(bench);
+  if (wants("lifecycle")) await measureLifecycle(bench);
 }
 
 function inner(name: string): string {
@@ -112,8 +114,8 @@ function inner(name: string): string {
 
 /** Random bytes: nothing that compresses, and no two megabytes alike. */
 function makeLayer({ options: { sizeMib, rounds }, progress }: Bench): string {
-  // Each of four registries keeps the layer of each round; the file itself and a second writing of it come on top.
-  needDisk(folder, sizeMib * 2 ** 20 * (4 * rounds + 2), `${rounds} rounds of a layer of ${sizeMib} MiB (--size-mib)`);
+  // Each of five registries keeps the layer of each round; the file itself and a second writing of it come on top.
+  needDisk(folder, sizeMib * 2 ** 20 * (5 * rounds + 2), `${rounds} rounds of a layer of ${sizeMib} MiB (--size-mib)`);
   progress(`layers: making ${sizeMib} MiB of random bytes`);
   const path = inner("layer");
   const block = randomBytes(1 << 20);

@@ -11,6 +11,7 @@ export const parts = [
   "gc",
   "policy",
   "policies",
+  "lifecycle",
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -54,8 +55,8 @@ bench/results.json. Linux only: times and memory are the kernel's own figures.
 
 The parts:
   start       start time and peak memory: every peer with an empty store, Berth also with a million images
-  layers      processor seconds per GiB and MB/s of pulls and pushes of one large layer; the limit: hashing and
-              writing the same bytes once
+  layers      processor seconds per GiB and MB/s of pulls and pushes of one large layer, by Berth sealed and plain;
+              the limit: hashing and writing the same bytes once
   manifests   GET and HEAD of one manifest by 16 clients, GET also by 1 and by 128
   blobs       pushes of 1 KiB blobs by 32 clients
   images      pushes of small images (two blobs of 1 KiB and a manifest) into one repository by 32 clients
@@ -65,6 +66,7 @@ The parts:
   policies    pulls of a manifest and of a small layer by the root user, and by a user and a role's session with policies
               of every kind
   policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
+  lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
   distribution      BENCH_DISTRIBUTION    docker-registry (Debian's package of that name)

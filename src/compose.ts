@@ -12,13 +12,14 @@ import { withResourceControl } from "./domain/identity/organization-standing.ts"
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
-import { createImages } from "./domain/registry/images.ts";
+import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
@@ -38,6 +39,7 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly keyWrapper: KeyWrapper;
+  readonly keyring: Keyring;
   readonly issuerKeys: IssuerKeys;
   /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
   readonly allowInsecureIssuers: boolean;
@@ -47,6 +49,8 @@ export interface Parts {
   readonly createOnPush: boolean;
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
+  /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
+  readonly foreignLayers?: ForeignLayers;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -115,6 +119,7 @@ export function composeDomain(parts: DomainParts) {
   const kms = createKeyServices({
     metadata,
     wrapper: parts.keyWrapper,
+    keyring: parts.keyring,
     directory,
     compile,
     accessOver: (supposed) => accessOver({ kms: supposed }),
@@ -131,7 +136,7 @@ export function composeDomain(parts: DomainParts) {
     repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock }),
+    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),

@@ -33,6 +33,7 @@ test("nothing given: the defaults", () => {
     workers: 1,
     createOnPush: false,
     publicAccess: false,
+    foreignLayers: "allow",
     tls: undefined,
     log: { level: "info", format: "auto" },
     shutdownGraceSeconds: 20,
@@ -45,7 +46,8 @@ test("nothing given: the defaults", () => {
       ratesPer: "account",
     },
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
-    kms: { masterKey: undefined },
+    kms: { keeper: "local" },
+    encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
@@ -75,6 +77,7 @@ archive:
 workers: 1
 createOnPush: true
 publicAccess: true
+foreignLayers: refuse
 trustedProxies: [10.0.0.0/8, "2001:db8::7"]
 log:
   level: debug
@@ -109,6 +112,7 @@ audit:
     workers: 1,
     createOnPush: true,
     publicAccess: true,
+    foreignLayers: "refuse",
     trustedProxies: ["10.0.0.0/8", "2001:db8::7"],
     log: { level: "debug", format: "json" },
     shutdownGraceSeconds: 0,
@@ -128,7 +132,8 @@ audit:
       ratesPer: "principal",
     },
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
-    kms: { masterKey: undefined },
+    kms: { keeper: "local" },
+    encryption: { atRest: "sealed" },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
@@ -265,6 +270,7 @@ test.each<[variable: string, value: string, message: string]>([
   ["BERTH_WORKERS", "0", 'workers (BERTH_WORKERS): given "0"; allowed: a whole number from 1 to 64'],
   ["BERTH_WORKERS", "65", 'workers (BERTH_WORKERS): given "65"; allowed: a whole number from 1 to 64'],
   ["BERTH_WORKERS", "auto", 'workers (BERTH_WORKERS): given "auto"; allowed: a whole number from 1 to 64'],
+  ["BERTH_FOREIGN_LAYERS", "no", 'foreignLayers (BERTH_FOREIGN_LAYERS): given "no"; allowed: one of allow, refuse'],
   ["BERTH_CREATE_ON_PUSH", "yes", 'createOnPush (BERTH_CREATE_ON_PUSH): given "yes"; allowed: true or false'],
   [
     "BERTH_LOG_LEVEL",

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Config } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
-import { rewrapMaterials } from "./domain/keys/upkeep.ts";
+import { addServerMaterial, rewrapMaterials } from "./domain/keys/upkeep.ts";
 import {
   CannotStart,
   credentialsFile,
@@ -22,6 +22,8 @@ import { openBackupFolder } from "./storage/backup/folder.ts";
 import { type Restored, type RestoreOptions, restore } from "./storage/backup/restore.ts";
 import { openSealingKey, type RootKeyPair, readRootKey } from "./storage/keys.ts";
 import { addMasterKey, ownMasterKeyFile } from "./storage/master-key.ts";
+
+export type { Unverified } from "./storage/backup/sealed-copies.ts";
 
 /** What commands do with the stores of a registry, while it serves or not. */
 
@@ -72,7 +74,7 @@ export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated>
   try {
     await using stores = await openStores(config, { mustExist: true });
     const { metadata } = stores;
-    const file = ownMasterKeyFile(masterKeySource(config));
+    const file = config.kms.keeper === "local" ? ownMasterKeyFile(masterKeySource(config)) : undefined;
     // First with the one of today, whatever an interrupted rotation has left: the one before it is about to go.
     let rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
     if (file !== undefined) {
@@ -80,6 +82,20 @@ export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated>
       rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
     }
     return { file, rewrapped };
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * Gives the server's own key new material, beside the server or without it. Answers its version.
+ * @throws CannotStart
+ */
+export async function rotateServerKey(config: Config): Promise<number> {
+  try {
+    await using stores = await openStores(config, { mustExist: true });
+    const { metadata, keyWrapper: wrapper } = stores;
+    return await addServerMaterial({ metadata, wrapper, clock: () => new Date() });
   } catch (error) {
     throw explained(error);
   }

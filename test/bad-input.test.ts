@@ -81,6 +81,7 @@ describe("paths and parameters", () => {
       "PAGINATION_NUMBER_INVALID",
       "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must have value greater than or equal to 0'",
     ],
+    ["GET", "/v2/app/tags/list?last=a%00", 400, "UNSUPPORTED", "The parameter 'last' has the character U+0000 in it"],
     [
       "GET",
       "/v2/_catalog?n=-5",

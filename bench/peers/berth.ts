@@ -15,12 +15,22 @@ export const berth: PeerKind = {
   start: (_, folder) => startBerth(join(folder, "berth")),
 };
 
+/** Berth that leaves encryption to the volume. */
+export const berthPlain: PeerKind = {
+  ...berth,
+  name: "berth-plain",
+  start: (_, folder) => startBerth(join(folder, "berth-plain"), { name: "berth-plain", atRest: "volume" }),
+};
+
 /** Over what is in the folder already, if anything is. */
-export async function startBerth(data: string): Promise<Peer> {
+export async function startBerth(
+  data: string,
+  { name = "berth", atRest = "sealed" }: { name?: string; atRest?: "sealed" | "volume" } = {},
+): Promise<Peer> {
   mkdirSync(data, { recursive: true });
   const port = await freePort();
   return launch({
-    name: "berth",
+    name,
     command: berthCommand("serve"),
     folder: data,
     port,
@@ -32,6 +42,7 @@ export async function startBerth(data: string): Promise<Peer> {
       BERTH_METRICS_LISTEN: "127.0.0.1:0",
       BERTH_PUBLIC_URL: `http://127.0.0.1:${port}`,
       BERTH_CREATE_ON_PUSH: "true",
+      BERTH_ENCRYPTION_AT_REST: atRest,
     },
   });
 }

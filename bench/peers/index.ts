@@ -1,5 +1,5 @@
 import type { Bench } from "../bench.ts";
-import { berth } from "./berth.ts";
+import { berth, berthPlain } from "./berth.ts";
 import { distribution, distribution3 } from "./distribution.ts";
 import { nginx } from "./nginx.ts";
 import type { Peer, PeerKind } from "./peer.ts";
@@ -13,10 +13,10 @@ export interface FoundPeer {
   readonly version: string;
 }
 
-/** The peers of this machine; Berth is the first. Those that are not here are named. */
+/** The peers of this machine; Berth is the first, as it comes and without encryption of its own. Those that are not here are named. */
 export async function findPeers(leaveOut: (what: string) => void): Promise<FoundPeer[]> {
   const found: FoundPeer[] = [];
-  for (const kind of [berth, distribution, distribution3, zot, nginx]) {
+  for (const kind of [berth, berthPlain, distribution, distribution3, zot, nginx]) {
     const where = kind.find();
     if ("missing" in where) leaveOut(`${kind.name} (${where.missing})`);
     else found.push({ kind, program: where.program, version: await kind.version(where.program) });

@@ -104,8 +104,15 @@ export function createBusyControlPlane({ clock }: Pick<ControlPlaneParts, "clock
   });
 }
 
+export interface NamedOperation {
+  readonly service: string;
+  readonly operation: string;
+  /** Of its input. */
+  readonly members: readonly string[];
+}
+
 /** Every operation of every service, as AWS names it. Loads those that are not. */
-export async function allOperations(): Promise<readonly { readonly service: string; readonly operation: string }[]> {
+export async function allOperations(): Promise<readonly NamedOperation[]> {
   const [iam, kms, organizations] = await Promise.all([
     import("./iam/operations.ts"),
     import("./kms/operations.ts"),
@@ -121,7 +128,11 @@ export async function allOperations(): Promise<readonly { readonly service: stri
     berth: berthOperations,
   };
   return Object.entries(services).flatMap(([service, operations]) =>
-    [...operations.keys()].map((operation) => ({ service, operation })),
+    [...operations.values()].map(({ name: operation, schema }) => ({
+      service,
+      operation,
+      members: Object.keys(schema.shape),
+    })),
   );
 }
 

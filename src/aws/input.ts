@@ -17,11 +17,24 @@ export type Input = { readonly value: unknown } | { readonly problems: readonly 
  */
 export function checkInput(schema: z.ZodObject, decoded: unknown): Input {
   const result = schema.safeParse(decoded, { reportInput: true });
-  if (result.success) return { value: result.data };
+  if (result.success) {
+    const withNul = [...membersWithNul(result.data)];
+    return withNul.length === 0 ? { value: result.data } : { problems: withNul };
+  }
   const { issues } = result.error;
   const wrong = issues.find(isWrongType);
   if (wrong) throw new CallRefused("Unreadable", `The value of '${memberOf(wrong.path)}' has the wrong type`);
   return { problems: issues.map(problemOf) };
+}
+
+/** No text of any AWS API has the character U+0000, and PostgreSQL keeps none that has it. */
+function* membersWithNul(value: unknown, path: readonly string[] = []): Iterable<Problem> {
+  if (typeof value === "string" && value.includes("\0")) {
+    yield { member: memberOf(path), constraint: mustMatch("[^\\u0000]*"), value };
+  }
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return;
+  const isList = Array.isArray(value);
+  for (const [key, member] of Object.entries(value)) yield* membersWithNul(member, isList ? path : [...path, key]);
 }
 
 /** For shapes that find a wrong type only while they parse, such as base64. */

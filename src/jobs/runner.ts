@@ -125,8 +125,10 @@ export function startRunner(parts: RunnerParts): Runner {
   async function turn(): Promise<number> {
     if (performance.now() >= tendAtMs) await tend();
     if (counted && performance.now() >= countAtMs) {
-      countAtMs = performance.now() + countMs;
+      const askedAtMs = performance.now();
       counted(await queue.counts());
+      // Counting a long queue takes time that others have to wait: then it is done less often.
+      countAtMs = performance.now() + Math.max(countMs, (performance.now() - askedAtMs) * 500);
     }
     const agenda = await queue.agenda(kinds);
     const now = clock();

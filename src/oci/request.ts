@@ -40,6 +40,12 @@ const maxPushTags = 100;
 export function parseRequest(method: string, url: URL): OciRequest {
   const path = segments(url.pathname);
   const query = url.searchParams;
+  for (const [parameter, value] of query) {
+    // No name and no text has it, and PostgreSQL can look for none that has.
+    if (value.includes("\0")) {
+      throw new OciError(400, "UNSUPPORTED", `The parameter '${clip(parameter)}' has the character U+0000 in it`);
+    }
+  }
   if (path.length === 0) return only(method, ["GET", "HEAD"], { kind: "base" });
   if (path.length === 1 && path[0] === "_catalog")
     return only(method, ["GET", "HEAD"], { kind: "catalog", page: page(query) });

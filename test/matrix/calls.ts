@@ -29,12 +29,14 @@ export type Outcome =
   | { readonly kind: "denied"; readonly text: string };
 
 /** @param account whose resources are meant */
-export async function call(berth: InProcess, row: Row, account: string, auth?: Auth): Promise<Outcome> {
-  const { request } = row;
-  const response =
-    request.kind === "data" ? await data(berth, request, account, auth) : await api(berth, request, account, auth);
+export async function call(berth: InProcess, { request }: Row, account: string, auth?: Auth): Promise<Outcome> {
+  const response = await answerTo(berth, request, account, auth);
   const text = await response.text();
   return request.kind === "data" ? dataOutcome(response, text) : apiOutcome(response, text);
+}
+
+export function answerTo(berth: InProcess, request: Row["request"], account: string, auth?: Auth): Promise<Response> {
+  return request.kind === "data" ? data(berth, request, account, auth) : api(berth, request, account, auth);
 }
 
 function data(berth: InProcess, { method, path, headers, body }: DataRequest, account: string, auth?: Auth) {
@@ -88,6 +90,8 @@ function apiOutcome(response: Response, text: string): Outcome {
   const error = response.headers.get("x-amzn-errortype") ?? /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? "";
   if (unauthenticated.test(error)) return { kind: "unauthenticated", text };
   if (/^ExpiredToken/.test(error)) return { kind: "expired", text };
-  if (/^AccessDenied/.test(error)) return { kind: "denied", text: text.replaceAll("&apos;", "'") };
+  // What KMS denies, other services pass on.
+  const isPassedOn = error === "KmsException" && text.includes('"kmsError":"AccessDeniedException"');
+  if (isPassedOn || /^AccessDenied/.test(error)) return { kind: "denied", text: text.replaceAll("&apos;", "'") };
   return { kind: "passed", text };
 }

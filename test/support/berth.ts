@@ -10,12 +10,14 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import { recordsIn } from "../../src/domain/audit/testing.ts";
+import { createKeysAtRest } from "../../src/domain/blob-keys.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
 import type { BlobStore, Tiers } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
+import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { twoTiers } from "../../src/storage/blobs/two-tiers.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
@@ -48,22 +50,16 @@ const unlimited: Limits = {
 // biome-ignore lint/suspicious/noExplicitAny: a test looks at members that it expects
 export type AuditRecord = Record<string, any>;
 
+export type Body = string | Uint8Array | ReadableStream<Uint8Array>;
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
   readonly logged: unknown[];
   /** Any request, as it would arrive at the listener. */
-  send(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** The same to the data plane, signed in as root. */
-  oci(
-    method: string,
-    path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
-  ): Promise<Response>;
+  oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** Whoever else can sign in. */
   readonly crowd: Crowd;
   /** The same as `oci`, as somebody else. */
@@ -71,7 +67,7 @@ export interface InProcess {
     person: Person,
     method: string,
     path: string,
-    init?: { headers?: Record<string, string>; body?: string | Uint8Array },
+    init?: { headers?: Record<string, string>; body?: Body },
   ): Promise<Response>;
   ecrAs(person: Person, overrides?: object): ECRClient;
   ecr(overrides?: object): ECRClient;
@@ -112,11 +108,15 @@ export const digestOf = (content: string | Uint8Array, algorithm = "sha256") =>
 export interface InProcessOptions {
   readonly createOnPush?: boolean;
   readonly publicAccess?: boolean;
+  readonly foreignLayers?: "allow" | "refuse";
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** Whether archived images have a store of their own. */
   readonly archive?: boolean;
+  readonly atRest?: "sealed" | "volume";
+  /** Where the blobs are. */
+  readonly disk?: Disk;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -126,17 +126,19 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const standard = await openFilesystemBlobs({ root });
-  const tiers = options.archive
-    ? { standard, archive: await openFilesystemBlobs({ root: join(root, "archive") }) }
-    : undefined;
-  const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const masterKeys = [new Uint8Array(32).fill(8)];
   const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
+  const { atRest = "sealed" } = options;
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
+  const standard = await openFilesystemBlobs({ root, keys: blobKeys, disk: options.disk });
+  const tiers = options.archive
+    ? { standard, archive: await openFilesystemBlobs({ root: join(root, "archive"), keys: blobKeys }) }
+    : undefined;
+  const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
@@ -144,6 +146,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     root: rootKey,
     sealingKey,
     keyWrapper,
+    keyring,
     allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
@@ -152,6 +155,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       log: { warn: () => {} },
     }),
     publicAccess: options.publicAccess,
+    foreignLayers: options.foreignLayers,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

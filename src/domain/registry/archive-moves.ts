@@ -1,6 +1,7 @@
 import { Refusal } from "../errors.ts";
-import { copyBlob } from "./copy.ts";
+import { copyBlob, SourceUnreadable } from "./copy.ts";
 import { eachOf } from "./each.ts";
+import { BlobDamaged } from "./encryption.ts";
 import { createPace } from "./pace.ts";
 import type { BlobId, Image, Metadata, PlacedBlob, Tiers } from "./ports.ts";
 import { activateIfThere } from "./storage-class.ts";
@@ -105,8 +106,7 @@ export async function moveBlobs({ metadata, tiers, clock }: MoveParts, options: 
       if (error instanceof Refusal && error.is("StorageFull")) throw error;
       failed?.(blob, error);
       // Nobody may read it, and nobody waits for it: pushed again, it is sound.
-      const isDamaged = error instanceof Refusal && error.is("LayerDigestMismatch");
-      if (isDamaged) await metadata.transact(({ blobs }) => blobs.quarantine(blob, clock()));
+      if (isDamage(error)) await metadata.transact(({ blobs }) => blobs.quarantine(blob, clock()));
       return false;
     }
   }
@@ -123,4 +123,10 @@ export async function moveBlobs({ metadata, tiers, clock }: MoveParts, options: 
     if (!isMoved) await to.remove(copy).catch(() => {}); // else it is a stray
     return isMoved;
   }
+}
+
+/** Of the copy itself, and not of a store or a key that is away. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof SourceUnreadable) return error.cause instanceof BlobDamaged;
+  return error instanceof Refusal && error.is("LayerDigestMismatch");
 }

@@ -111,9 +111,17 @@ export interface ImageParts {
   readonly imageFacts: ImageFacts;
   readonly pullTimes: PullTimes;
   readonly clock: () => Date;
+  /**
+   * Whether a manifest may name content that is kept elsewhere: by `urls`, or as layers of the types that a push leaves
+   * out. Left out: allowed, as in ECR.
+   */
+  readonly foreignLayers?: ForeignLayers;
 }
 
-export function createImages({ metadata, keys, imageFacts, pullTimes, clock }: ImageParts): ImageService {
+export type ForeignLayers = "allow" | "refuse";
+
+export function createImages(parts: ImageParts): ImageService {
+  const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow" } = parts;
   const manifests = createManifestCache(manifestCacheBytes);
 
   /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
@@ -206,7 +214,7 @@ export function createImages({ metadata, keys, imageFacts, pullTimes, clock }: I
 
   return {
     async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false }) {
-      const parsed = parseManifest(manifest, mediaType);
+      const parsed = admitted(parseManifest(manifest, mediaType), foreignLayers);
       const wanted = given === undefined ? undefined : parseDigest(given);
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
       if (given !== undefined && given !== digest) {
@@ -320,6 +328,17 @@ export function createImages({ metadata, keys, imageFacts, pullTimes, clock }: I
       });
     },
   };
+}
+
+/** @throws ManifestInvalid */
+function admitted(manifest: Manifest, foreignLayers: ForeignLayers): Manifest {
+  const { elsewhere, layers } = manifest;
+  if (foreignLayers === "allow") return manifest;
+  if (elsewhere !== undefined) {
+    const reason = `The image manifest is invalid: '${elsewhere}' has 'urls', and this registry takes no content that is kept elsewhere`;
+    throw refuse("ManifestInvalid", { reason });
+  }
+  return { ...manifest, layers: layers.map((layer) => ({ ...layer, isForeign: false })) };
 }
 
 /**

@@ -74,6 +74,22 @@ describe("what is read from a manifest", () => {
     expect(manifest.layers.map(({ isForeign }) => isForeign)).toEqual([false, false]);
   });
 
+  test("says where content is said to be elsewhere, in any descriptor", () => {
+    const away = { ...descriptor("f"), urls: ["https://elsewhere.test/f"] };
+    const elsewhere = (value: unknown) => parseManifest(bytes(value)).elsewhere;
+    expect(elsewhere({ ...image, layers: [descriptor("a"), away] })).toBe("layers[1]");
+    expect(elsewhere({ ...image, config: away })).toBe("config");
+    expect(elsewhere({ ...image, subject: away })).toBe("subject");
+    expect(elsewhere({ ...index, manifests: [away] })).toBe("manifests[0]");
+    for (const urls of [[], null]) expect(elsewhere({ ...image, config: { ...away, urls } })).toBeUndefined();
+  });
+
+  test("content that is brought along is that of its digest", () => {
+    const data = Buffer.from("{}").toString("base64");
+    const own = { ...config, digest: manifestDigest(bytes("{}"), "sha512"), size: 2, data };
+    expect(parseManifest(bytes({ ...image, config: own })).contentBytes).toBe(22);
+  });
+
   test("null stands for an empty list or a missing member, as writers in Go have it", () => {
     expect(parseManifest(bytes({ ...image, layers: null, annotations: null, subject: null })).layers).toHaveLength(1);
     expect(parseManifest(bytes({ ...index, manifests: null })).children).toEqual([]);
@@ -191,6 +207,31 @@ describe("what is refused", () => {
       { ...image, config: { ...config, Digest: digest("f") } },
       undefined,
       "the key 'Digest' must be written 'digest'",
+    ],
+    ["such a key with a long s", { ...image, layerſ: [] }, undefined, "the key 'layerſ' must be written 'layers'"],
+    [
+      "urls that only some readers find",
+      { ...image, layers: [{ ...descriptor("a"), URLs: ["https://elsewhere.test"] }] },
+      undefined,
+      "the key 'URLs' must be written 'urls'",
+    ],
+    [
+      "urls that are no list",
+      { ...image, layers: [{ ...descriptor("a"), urls: "https://elsewhere.test" }] },
+      undefined,
+      "'layers[0].urls' must be a list of strings",
+    ],
+    [
+      "data of other content",
+      { ...image, config: { ...config, digest: manifestDigest(bytes("{}")), size: 2, data: "W10=" } },
+      undefined,
+      "'config.data' does not have the digest and size of its descriptor",
+    ],
+    [
+      "data that is not base64",
+      { ...image, config: { ...config, data: "e30" } },
+      undefined,
+      "'config.data' must be base64",
     ],
     ["a bad subject", { ...image, subject: { digest: 1 } }, undefined, "'subject.mediaType' must be a media type"],
     ["annotations that are no map", { ...image, annotations: [] }, undefined, "'annotations' must be an object"],

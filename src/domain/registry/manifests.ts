@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { parseStrictJson } from "../../policy/json.ts";
 import { refuse } from "../errors.ts";
-import { type Digest, type DigestAlgorithm, digestOf, parseDigest } from "../names.ts";
+import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf, parseDigest } from "../names.ts";
 import type { LayerReference } from "./ports.ts";
 
 /**
@@ -27,7 +27,7 @@ const members = [
   "subject",
   "annotations",
 ];
-const descriptorMembers = ["mediaType", "digest", "size"];
+const descriptorMembers = ["mediaType", "digest", "size", "urls", "data"];
 
 const maxDepth = 64;
 const maxTextLength = 4096;
@@ -64,12 +64,17 @@ export interface Manifest {
   readonly children: readonly Digest[];
   /** Config and all layers, in bytes, as the manifest declares them; 0 for an index. */
   readonly contentBytes: number;
+  /** Where the document first says that content can be had elsewhere, `layers[0]`. Nobody here ever goes there. */
+  readonly elsewhere?: string;
 }
 
 interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
   readonly size: number;
+  /** Where in the document it stands. */
+  readonly member: string;
+  readonly hasUrls: boolean;
 }
 
 /**
@@ -89,23 +94,30 @@ export function parseManifest(bytes: Uint8Array, declared?: string): Manifest {
   if (!isIndex && "manifests" in document) throw invalid(`a manifest of type ${mediaType} has no 'manifests'`);
 
   const artifactType = optionalText(document.artifactType, "artifactType");
-  const subject = document.subject === undefined ? undefined : descriptor(document.subject, "subject").digest;
+  const subject = document.subject === undefined ? [] : [descriptor(document.subject, "subject")];
   const annotations = parseAnnotations(document.annotations);
-  const common = { mediaType, subject, annotations };
+  const common = { mediaType, subject: subject[0]?.digest, annotations };
   if (isIndex) {
-    const children = descriptors(document.manifests ?? [], "manifests").map(({ digest }) => digest);
-    return { ...common, kind: "index", artifactType, layers: [], children: unique(children), contentBytes: 0 };
+    const manifests = descriptors(document.manifests ?? [], "manifests");
+    const children = unique(manifests.map(({ digest }) => digest));
+    const elsewhere = firstElsewhere([...manifests, ...subject]);
+    return { ...common, kind: "index", artifactType, layers: [], children, contentBytes: 0, elsewhere };
   }
   const config = descriptor(document.config, "config");
   const layers = descriptors(document.layers ?? [], "layers");
   return {
     ...common,
     kind: "image",
+    elsewhere: firstElsewhere([config, ...layers, ...subject]),
     artifactType: artifactType ?? config.mediaType,
     layers: distinct([config, ...layers]),
     children: [],
     contentBytes: [config, ...layers].reduce((sum, { size }) => sum + size, 0),
   };
+}
+
+function firstElsewhere(descriptors: readonly Descriptor[]): string | undefined {
+  return descriptors.find(({ hasUrls }) => hasUrls)?.member;
 }
 
 /** Each digest once. What is foreign in one place and not in another must be here. */
@@ -145,7 +157,8 @@ function parseDocument(bytes: Uint8Array): Record<string, unknown> {
 /** Readers in Go take `Layers` for `layers`: to them the document would have another meaning than here. */
 function refuseLookAlikes(object: Record<string, unknown>, known: readonly string[]): void {
   for (const key of Object.keys(object)) {
-    const folded = key.toLowerCase();
+    // Through upper case, because these readers also take `ſ` for `s` and the sign of Kelvin for `k`.
+    const folded = key.toUpperCase().toLowerCase();
     const meant = known.find((member) => member.toLowerCase() === folded);
     if (meant !== undefined && meant !== key) throw invalid(`the key '${clip(key)}' must be written '${meant}'`);
   }
@@ -189,7 +202,24 @@ function descriptor(value: unknown, member: string): Descriptor {
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`'${member}.size' must be a number of bytes`);
   }
-  return { mediaType, digest, size };
+  checkData(value.data, { digest, size }, member);
+  return { mediaType, digest, size, member, hasUrls: hasUrls(value.urls, member) };
+}
+
+function hasUrls(value: unknown, member: string): boolean {
+  if (value === undefined || value === null) return false;
+  const isList = Array.isArray(value) && value.every((url) => typeof url === "string" && url.length <= maxTextLength);
+  if (!isList) throw invalid(`'${member}.urls' must be a list of strings`);
+  return value.length > 0;
+}
+
+/** Content that a manifest brings along is what some clients take instead of the blob, so it must be the same. */
+function checkData(value: unknown, { digest, size }: Pick<Descriptor, "digest" | "size">, member: string): void {
+  if (value === undefined || value === null) return;
+  const data = typeof value === "string" ? Buffer.from(value, "base64") : undefined;
+  if (data?.toString("base64") !== value) throw invalid(`'${member}.data' must be base64`);
+  const isSame = data.length === size && manifestDigest(data, digestAlgorithm(digest)) === digest;
+  if (!isSame) throw invalid(`'${member}.data' does not have the digest and size of its descriptor`);
 }
 
 function parseAnnotations(value: unknown): Record<string, string> | undefined {

@@ -256,6 +256,16 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
     await blobs.abort(upload.staging);
   }
 
+  /**
+   * Of a writer's own copy and the bytes that it copied, what nobody needs any more. While an upload is in the hands of
+   * another writer, that one may still have to copy the bytes that the upload names.
+   */
+  async function dropOther(held: Claim, { id, staging }: Upload, kept: boolean): Promise<void> {
+    const isOwn = staging !== held.upload.staging;
+    if (kept && isOwn) await blobs.abort(held.upload.staging);
+    if (!kept && (isOwn || !(await metadata.read.uploads.find(id)))) await blobs.abort(staging);
+  }
+
   /** Which of the digests the staged bytes have. */
   async function choose({ staging }: Upload, staged: Staged, digests: readonly Digest[]): Promise<Digest> {
     const [only] = digests;
@@ -314,18 +324,16 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
           const { account } = granted.registry;
           throw refuse("UploadSizeMismatch", { declaredBytes, receivedBytes, ...position, account });
         }
+        // A client that went before it sent anything leaves no file behind. Later it may be the next writer's.
+        if (appended.sizeBytes === 0) await blobs.abort(upload.staging);
         const progress = progressOf(upload, appended, clock());
         const kept = await release(held, progress);
-        // A client that went before it sent anything leaves no file behind.
-        if (kept && appended.sizeBytes === 0) await blobs.abort(upload.staging);
-        if (upload.staging !== held.upload.staging) await blobs.abort(held.upload.staging);
+        await dropOther(held, upload, kept);
         if (appended.interrupted instanceof Refusal) throw appended.interrupted;
         if (appended.interrupted !== undefined) {
           throw refuse("UploadInterrupted", { receivedBytes: appended.sizeBytes }, { cause: appended.interrupted });
         }
         if (!kept) {
-          // Gone with its repository, or taken over by a writer that has its own copy of the bytes.
-          await blobs.abort(upload.staging);
           await own(granted, name, id);
           throw refuse("UploadBusy", { upload: id });
         }
@@ -355,6 +363,8 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
         const blob = await receive(held, upload, digests, bytes, scope);
         const isNew = await publish(granted, repository, blob, upload);
+        // What this leaves behind when it fails is found as abandoned.
+        await dropOther(held, upload, true).catch(() => {});
         if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
         return blob;
       });

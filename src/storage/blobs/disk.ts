@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 /** The system calls that the blob store is made of, so that tests can record them, fail them and crash between them. */
 export interface Disk {
   open(path: string, flags: number, mode?: number): Promise<DiskFile>;
+  /** Of the name itself: a link is not followed. */
   stat(path: string): Promise<DiskStat>;
   /** The parent must exist. */
   mkdir(path: string, mode: number): Promise<unknown>;
@@ -32,16 +33,18 @@ export interface DiskStat {
   readonly mtimeMs: number;
   /** When name, length or bytes last changed; a rename counts. */
   readonly ctimeMs: number;
+  isFile(): boolean;
 }
 
-export const realDisk: Disk = { ...fs, uptime };
+export const realDisk: Disk = { ...fs, stat: fs.lstat, uptime };
 
 /** For us alone: whoever can read the files needs no permission from the registry. */
 const folderMode = 0o700;
 const fileMode = 0o600;
 
+/** None of our files is a link, so whatever a link leads to is not ours. */
 export function openFile(disk: Disk, path: string, flags: number): Promise<DiskFile> {
-  return disk.open(path, flags, fileMode);
+  return disk.open(path, flags | constants.O_NOFOLLOW, fileMode);
 }
 
 type Closable = Pick<DiskFile, "close">;
@@ -72,7 +75,7 @@ export async function keeping<File extends Closable, Result>(
 
 /** What was made, renamed or removed in the folder is durable then. */
 export async function syncFolder(disk: Disk, path: string): Promise<void> {
-  await closing(await openFile(disk, path, constants.O_RDONLY), (folder) => folder.sync());
+  await closing(await disk.open(path, constants.O_RDONLY), (folder) => folder.sync());
 }
 
 /** Makes folders in `root`, and `root`, so that they are there to stay. It remembers: only the first time costs. */
@@ -123,17 +126,18 @@ async function makeFolder(disk: Disk, path: string): Promise<boolean> {
   return true;
 }
 
-/** `undefined` when there is no such file. */
-export function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
-  return unless("ENOENT", call);
+/** What is no file under its name, such as a link to one, is none of ours. */
+export async function fileStat(disk: Disk, path: string): Promise<DiskStat | undefined> {
+  const found = await ifExists(disk.stat(path));
+  return found?.isFile() ? found : undefined;
 }
 
-/** `undefined` when the call fails with this code. */
-async function unless<Result>(code: string, call: Promise<Result>): Promise<Result | undefined> {
+/** `undefined` when there is no such file, or a link in its place. */
+export async function ifExists<Result>(call: Promise<Result>): Promise<Result | undefined> {
   try {
     return await call;
   } catch (error) {
-    if (codeOf(error) === code) return undefined;
+    if (["ENOENT", "ELOOP"].includes(codeOf(error) ?? "")) return undefined;
     throw error;
   }
 }

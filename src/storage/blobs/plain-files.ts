@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import type { BlobFiles, StagedFile } from "./blob-files.ts";
 import { sliceOf } from "./checks.ts";
-import { type Disk, type DiskFile, ifExists, keeping, openFile } from "./disk.ts";
+import { type Disk, type DiskFile, fileStat, ifExists, keeping, openFile } from "./disk.ts";
 import { readBatches, writeHashed } from "./transfer.ts";
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_TRUNC } = constants;
@@ -18,7 +18,7 @@ export function plainFiles(disk: Disk): BlobFiles {
       return file && keeping(file, async () => staged(file, (await file.stat()).size));
     },
     async read(path, _, range) {
-      const found = await ifExists(disk.stat(path));
+      const found = await fileStat(disk, path);
       return found && { kind: "file", path, ...sliceOf(found.size, range) };
     },
     async *bytes(path) {

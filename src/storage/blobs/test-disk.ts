@@ -131,6 +131,7 @@ export class ModelDisk implements Disk {
     };
     return {
       async read(buffer, offset, length, position) {
+        if (position >= node.content.length) return { bytesRead: 0 };
         return { bytesRead: node.content.copy(buffer, offset, position, position + length) };
       },
       write: async (buffer, offset, length, position) => {
@@ -195,7 +196,7 @@ function survivingFile({ content, synced, ...times }: FileNode, survivors: Survi
 }
 
 function statOf({ content, mtimeMs, ctimeMs }: FileNode): DiskStat {
-  return { size: content.length, mtimeMs, ctimeMs };
+  return { size: content.length, mtimeMs, ctimeMs, isFile: () => true };
 }
 
 function openFolder(folder: FolderNode): DiskFile {

@@ -5,13 +5,22 @@ import type { BlobId, BlobStore } from "../../domain/registry/ports.ts";
  * so whichever has one has the one that is meant.
  */
 export function twoTiers(standard: BlobStore, archive: BlobStore): BlobStore {
+  const holderOf = async (blob: BlobId) => ((await standard.stat(blob)) ? standard : archive);
+  // Verb by verb: of a new one, somebody has to say where it goes.
   return {
-    ...standard,
+    begin: standard.begin,
+    append: standard.append,
+    staged: standard.staged,
+    commit: standard.commit,
+    store: standard.store,
+    adopt: standard.adopt,
     stat: async (blob) => (await standard.stat(blob)) ?? archive.stat(blob),
     read: async (blob, range) => (await standard.read(blob, range)) ?? archive.read(blob, range),
     async *bytes(blob) {
-      const isThere = (await standard.stat(blob)) !== undefined;
-      yield* (isThere ? standard : archive).bytes(blob);
+      yield* (await holderOf(blob)).bytes(blob);
+    },
+    async *stored(blob) {
+      yield* (await holderOf(blob)).stored(blob);
     },
     // Copies on their way into the archive are uploads of its own, and may be abandoned as others are.
     async abort(staging) {

@@ -47,6 +47,9 @@ function toJob(row: JobRow): Job {
 
 const toClaimed = (row: JobRow): ClaimedJob => ({ ...toJob(row), claim: { id: row.id, number: row.claims } });
 
+/** What a job has that nobody does. */
+const unheld = { until: null, worker: null } as const;
+
 const isHeld = ({ id, number }: Claim) => {
   return (job: JobExpression) =>
     job.and([job("id", "=", id), job("claims", "=", number), job("state", "=", "running")]);
@@ -66,38 +69,61 @@ const claimable = statement((db, value: { kind: string; now: number; limit: numb
   ),
 );
 
-export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
-  const noted = { until: null, worker: null } as const;
+interface Inserted {
+  readonly kind: string;
+  readonly key: string | null;
+  readonly payload: string;
+  readonly runAt: number;
+  readonly maxAttempts: number;
+  readonly at: number;
+}
 
+const insert = statement((db, value: Inserted) =>
+  db
+    .insertInto("job")
+    .values({
+      kind: value.kind,
+      unique_key: value.key,
+      payload: value.payload,
+      state: "waiting",
+      run_at: value.runAt,
+      ...unheld,
+      claims: 0,
+      attempts: 0,
+      max_attempts: value.maxAttempts,
+      asks: 1,
+      answered: 0,
+      progress: null,
+      error: null,
+      created_at: value.at,
+      changed_at: value.at,
+    })
+    // Not "do nothing": the row must be locked, or it would be claimed before this transaction's changes can be seen.
+    .onConflict((conflict) =>
+      conflict
+        .columns(["kind", "unique_key"])
+        .where(isLiveWithKey)
+        .doUpdateSet(({ eb, ref }) => ({ asks: eb(ref("job.asks"), "+", 1) })),
+    )
+    .returning(["id", "asks"]),
+);
+
+/** Finds no row where the claim does not hold, or somebody asked for more. */
+const removeDone = statement((db, value: Claim) =>
+  db
+    .deleteFrom("job")
+    .where("id", "=", value.id)
+    .where("claims", "=", value.number)
+    .where("state", "=", "running")
+    .whereRef("asks", "=", "answered")
+    .returning(["id", "kind", "unique_key"]),
+);
+
+export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
   const enqueue: Jobs["enqueue"] = async ({ kind, key, payload, runAt, maxAttempts }, at) => {
-    const row = await db
-      .insertInto("job")
-      .values({
-        kind,
-        unique_key: key ?? null,
-        payload,
-        state: "waiting",
-        run_at: runAt.getTime(),
-        ...noted,
-        claims: 0,
-        attempts: 0,
-        max_attempts: maxAttempts,
-        asks: 1,
-        answered: 0,
-        progress: null,
-        error: null,
-        created_at: at.getTime(),
-        changed_at: at.getTime(),
-      })
-      // Not "do nothing": the row must be locked, or it would be claimed before this transaction's changes can be seen.
-      .onConflict((conflict) =>
-        conflict
-          .columns(["kind", "unique_key"])
-          .where(isLiveWithKey)
-          .doUpdateSet(({ eb, ref }) => ({ asks: eb(ref("job.asks"), "+", 1) })),
-      )
-      .returning(["id", "asks"])
-      .executeTakeFirstOrThrow();
+    const values = { kind, key: key ?? null, payload, runAt: runAt.getTime(), maxAttempts, at: at.getTime() };
+    const [row] = await insert(db, flavour, values);
+    if (!row) throw new Error("a job was neither added nor found");
     return { id: row.id, isNew: row.asks === 1 };
   };
 
@@ -239,7 +265,7 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
         .updateTable("job")
         .set({
           state: "waiting",
-          ...noted,
+          ...unheld,
           run_at: at.getTime(),
           attempts: 0,
           progress: null,
@@ -256,13 +282,8 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
         .where(isHeld(claim))
         .whereRef("asks", "=", "answered")
         .returning(["id", "kind", "unique_key"]);
-      const gone = db
-        .deleteFrom("job")
-        .where(isHeld(claim))
-        .whereRef("asks", "=", "answered")
-        .returning(["id", "kind", "unique_key"]);
       // In this order: who asks meanwhile holds the row, and what waited for them looks at it again.
-      const [ended] = await (keepUntil ? done : gone).execute();
+      const [ended] = keepUntil ? await done.execute() : await removeDone(db, flavour, claim);
       const [completed] = ended ? [ended] : await again.execute();
       if (completed) await forgetDead(completed);
       return completed !== undefined;
@@ -351,7 +372,7 @@ export function jobs(db: Kysely<Schema>, flavour: Flavour): Jobs {
       }
       await db
         .updateTable("job")
-        .set({ state: "waiting", ...noted, run_at: at.getTime(), attempts: 0, changed_at: at.getTime() })
+        .set({ state: "waiting", ...unheld, run_at: at.getTime(), attempts: 0, changed_at: at.getTime() })
         .where("id", "=", id)
         .execute();
       return true;

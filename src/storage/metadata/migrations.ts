@@ -56,7 +56,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0007_encryption": { up: (db) => addEncryption(db, flavour) },
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
     "0009_grants_by_context": { up: indexGrantsByContext },
-    "0009_storage_class": { up: (db) => addStorageClass(db, flavour) },
+    "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
   };
 }
 
