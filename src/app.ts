@@ -11,7 +11,6 @@ import {
   CannotStart,
   explained,
   makeDataDirectory,
-  openKeyWrapper,
   openStores,
   type RootKeyInUse,
   rootKeyFor,
@@ -104,11 +103,10 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
 async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
-  const { metadata: plain, blobs } = opened.use(await openStores(config));
+  const { metadata: plain, blobs, keyWrapper, keyring } = opened.use(await openStores(config));
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
-  const keyWrapper = await openKeyWrapper(config, metadata);
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
@@ -119,6 +117,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
     keyWrapper,
+    keyring,
     allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
@@ -269,7 +268,6 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       opened.defer(await listenForMetrics(config, metrics, log));
       const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
-      const keyWrapper = await openKeyWrapper(config, stores.metadata);
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       tls?.watch((renewed) => {
@@ -277,7 +275,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
         workers.change({ ...task, tls: renewed });
       });
       await workers.begin({ ...task, tls: tls?.current });
-      opened.defer(startRoutines(routinesDoneOnce(config, { ...stores, keyWrapper }, own, log), log));
+      opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
       const background = await startBackground({ stores, metrics: own, log, worker: workerName() });
       opened.defer(() => background.stop());
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };

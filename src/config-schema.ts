@@ -141,6 +141,16 @@ export function schemaFor(cwd: string) {
           "a map of masterKey",
         )
         .prefault({}),
+      encryption: z
+        .strictObject(
+          {
+            atRest: oneOf("sealed", ["sealed", "volume"]).describe(
+              "who encrypts layers of repositories of type AES256: sealed (the server) or volume (the disk below)",
+            ),
+          },
+          "a map of atRest",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),

@@ -2,9 +2,12 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { createKeysAtRest } from "./domain/blob-keys.ts";
+import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
-import { createKeyWrapper } from "./domain/keys/wrapping.ts";
-import type { BlobStore } from "./domain/registry/ports.ts";
+import { serverKeyId, serverRegistry } from "./domain/keys/server-key.ts";
+import { createKeyWrapper, MasterKeyMissing } from "./domain/keys/wrapping.ts";
+import type { BlobKeys, BlobStore } from "./domain/registry/ports.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
@@ -35,6 +38,9 @@ export interface RootKeyInUse extends RootKeyPair {
 export interface Stores {
   readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
+  readonly keyWrapper: KeyWrapper;
+  /** The one that `blobs` ask: what it knows is known once in a process. */
+  readonly keyring: Keyring;
 }
 
 /**
@@ -53,8 +59,14 @@ export async function openStores(
   const opened = new AsyncDisposableStack();
   try {
     const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-    return { metadata, blobs, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    const open = () => openKeyWrapper(config, metadata);
+    // A command that touches no key needs no master key, and makes none.
+    const wrapper = mustExist ? whenNeeded(open) : await open();
+    const clock = () => new Date();
+    const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
+    if (!mustExist) await checkServerKey(keyring);
+    const blobs = opened.adopt(await openBlobs(config, blobKeys), (store) => store.close());
+    return { metadata, blobs, keyWrapper: wrapper, keyring, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw explained(error);
@@ -111,6 +123,38 @@ export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata,
   return createKeyWrapper(await openMasterKeys(source));
 }
 
+/** Opened by the first who needs it. */
+function whenNeeded(open: () => Promise<KeyWrapper>): KeyWrapper {
+  let opening: Promise<KeyWrapper> | undefined;
+  const opened = () => {
+    opening ??= open();
+    return opening;
+  };
+  return {
+    wrap: async (...of) => (await opened()).wrap(...of),
+    unwrap: async (...of) => (await opened()).unwrap(...of),
+    isCurrent: async (...of) => (await opened()).isCurrent(...of),
+  };
+}
+
+/**
+ * With another master key than the one that wrapped the server's own key, no layer could be read, and none taken.
+ * @throws CannotStart
+ */
+async function checkServerKey(keyring: Keyring): Promise<void> {
+  if (!(await keyring.find(serverKeyId))) return;
+  try {
+    await keyring.encrypt(serverRegistry, serverKeyId, new Uint8Array(), new Map());
+  } catch (cause) {
+    // Whoever keeps the master key elsewhere may only be away for now.
+    if (!(cause instanceof MasterKeyMissing)) return;
+    throw new CannotStart(
+      "the master key is not the one that wraps the key of this registry's layers. Put back the one of before; if it is lost, so are the layers, and `berth kms rotate-server-key` makes a new key for those to come; docs/encryption.md says more",
+      { cause },
+    );
+  }
+}
+
 export function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
 }
@@ -133,9 +177,9 @@ export async function openDatabase(config: Config): Promise<AllMetadata> {
   }
 }
 
-export async function openBlobs({ blobs: { root } }: Config): Promise<BlobStore> {
+export async function openBlobs({ blobs: { root } }: Config, keys?: BlobKeys): Promise<BlobStore> {
   try {
-    return await openFilesystemBlobs({ root });
+    return await openFilesystemBlobs({ root, keys });
   } catch (cause) {
     throw new CannotStart(`the folder of blobs ${root} cannot be used: ${reasonOf(cause)}`, { cause });
   }

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Config } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
-import { rewrapMaterials } from "./domain/keys/upkeep.ts";
+import { addServerMaterial, rewrapMaterials } from "./domain/keys/upkeep.ts";
 import {
   CannotStart,
   credentialsFile,
@@ -80,6 +80,20 @@ export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated>
       rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
     }
     return { file, rewrapped };
+  } catch (error) {
+    throw explained(error);
+  }
+}
+
+/**
+ * Gives the server's own key new material, beside the server or without it. Answers its version.
+ * @throws CannotStart
+ */
+export async function rotateServerKey(config: Config): Promise<number> {
+  try {
+    await using stores = await openStores(config, { mustExist: true });
+    const { metadata, keyWrapper: wrapper } = stores;
+    return await addServerMaterial({ metadata, wrapper, clock: () => new Date() });
   } catch (error) {
     throw explained(error);
   }

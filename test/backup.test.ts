@@ -301,8 +301,12 @@ describe("damage", () => {
     const { missing, copied } = await backup(here);
     expect(copied).toBe(2);
     expect([...missing].sort((a, b) => a.because.localeCompare(b.because))).toEqual([
-      { digest: digestOf("two"), sizeBytes: 3, because: expect.stringContaining("cannot be read") },
-      { digest: digestOf("one"), sizeBytes: 3, because: "its bytes are not those of its digest" },
+      { digest: digestOf("two"), sizeBytes: 3, because: expect.stringMatching(/cannot be read: ENOENT/) },
+      {
+        digest: digestOf("one"),
+        sizeBytes: 3,
+        because: expect.stringMatching(/cannot be read: .* not what was stored/),
+      },
     ] as never);
     await restored(here.dir, async (again, { restored: facts, problems }) => {
       expect(facts.missing.map(({ digest }) => digest as string).sort()).toEqual(

@@ -11,7 +11,6 @@ import {
 } from "@aws-sdk/client-ecr";
 import { operations as ecrOperations } from "../src/aws/ecr/index.ts";
 import { permissions } from "../src/oci/permissions.ts";
-import { testKeys } from "../src/storage/blobs/test-keys.ts";
 import { digestOf, type InProcess, inProcess } from "./support/berth.ts";
 import { changes, inPieces, type Path, told, toldByApi } from "./support/pushes.ts";
 import { streamOf, watched } from "./support/watched.ts";
@@ -331,18 +330,18 @@ describe.each(Object.entries(paths))("%s", (name, path) => {
   test.each(Object.keys(changes))("%s", (change) => tryPath(name, path, change));
 });
 
-describe("where blobs are sealed", () => {
-  const folder = mkdtempSync(join(tmpdir(), "berth-verified-sealed-"));
-  let plain: [InProcess, InProcess];
+describe("where blobs are not sealed", () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-verified-volume-"));
+  let sealed: [InProcess, InProcess];
   beforeAll(async () => {
-    plain = [one, other];
-    const options = { data: folder, blobKeys: testKeys() };
+    sealed = [one, other];
+    const options = { data: folder, atRest: "volume" } as const;
     [one, other] = [await inProcess(options), await inProcess(options)];
   });
   afterAll(async () => {
     for (const berth of [one, other]) await berth.close();
     rmSync(folder, { recursive: true });
-    [one, other] = plain;
+    [one, other] = sealed;
   });
 
   test.each(Object.entries(paths))("%s", (name, path) => tryPath(name, path, "one byte another"));

@@ -45,8 +45,8 @@ export const rooms: readonly Room[] = [
     ours: [
       "src/config.ts",
       "src/domain/registry/ports.ts",
-      "src/domain/keys/ports.ts",
-      "src/domain/keys/wrapping.ts",
+      "src/domain/keys/**",
+      "src/domain/blob-keys.ts",
       "src/server/**",
       "src/storage/**",
       "src/workers/workers.ts",

@@ -154,10 +154,14 @@ tls
   .option(...daysOption)
   .action(lazily(() => import("./tls.ts"), "tlsRenew"));
 
-program
+const kms = program
   .command("kms")
-  .summary("manage the master key")
-  .description("The master key wraps all encryption keys that the API of KMS makes.")
+  .summary("manage the keys that have no API")
+  .description(
+    "The master key wraps all encryption keys: those that the API of KMS makes, and the server's own, which seals what these do not.",
+  );
+
+kms
   .command("rotate-master")
   .description(
     "Wrap all encryption keys with a new master key. The server may run meanwhile. What was encrypted stays as it is. Where BERTH_KMS_MASTER_KEY or systemd has the master key, put the new one before the old one first, with a comma between them.",
@@ -165,6 +169,15 @@ program
   .summary("put a new master key in the place of the one of today")
   .option(...configOption)
   .action(lazily(() => import("./kms.ts"), "rotateMaster"));
+
+kms
+  .command("rotate-server-key")
+  .description(
+    "Seal layers that come from now on by new material of the server's own key, as happens every year by itself. The server may run meanwhile. What was sealed before stays as it is, and readable.",
+  )
+  .summary("give the server's own key new material")
+  .option(...configOption)
+  .action(lazily(() => import("./kms.ts"), "rotateServerKey"));
 
 program
   .command("migrate")

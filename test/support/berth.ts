@@ -10,10 +10,11 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import { recordsIn } from "../../src/domain/audit/testing.ts";
+import { createKeysAtRest } from "../../src/domain/blob-keys.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobKeys, BlobStore } from "../../src/domain/registry/ports.ts";
+import type { BlobStore } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
@@ -105,10 +106,9 @@ export interface InProcessOptions {
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
+  readonly atRest?: "sealed" | "volume";
   /** Where the blobs are. */
   readonly disk?: Disk;
-  /** What they are sealed with. Left out: they are not. */
-  readonly blobKeys?: BlobKeys;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -118,13 +118,15 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const blobs = await openFilesystemBlobs({ root, disk: options.disk, keys: options.blobKeys });
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const masterKeys = [new Uint8Array(32).fill(8)];
   const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
+  const { atRest = "sealed" } = options;
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
+  const blobs = await openFilesystemBlobs({ root, keys: blobKeys, disk: options.disk });
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
@@ -132,6 +134,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     root: rootKey,
     sealingKey,
     keyWrapper,
+    keyring,
     allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,

@@ -8,6 +8,7 @@ import {
   digestOf,
   parseDigest,
 } from "../../domain/names.ts";
+import { BlobDamaged } from "../../domain/registry/encryption.ts";
 import type {
   Appended,
   BlobId,
@@ -196,14 +197,16 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     },
     commit(staging, digest, staged, scope) {
       return refusingWhenFull(async () => {
-        const file = await openStaged(staging, staged.sizeBytes, scope);
-        if (!file) return publishedBefore(staging, digest, staged);
-        return closing(file, async () => {
-          const { sizeBytes } = staged;
-          checkStagedBytes(file.sizeBytes, sizeBytes);
-          const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
-          await checkDigest(digest, known, () => file.read(sizeBytes));
-          return publish({ file, staging, digest, sizeBytes });
+        return refusingDamaged(async () => {
+          const file = await openStaged(staging, staged.sizeBytes, scope);
+          if (!file) return publishedBefore(staging, digest, staged);
+          return closing(file, async () => {
+            const { sizeBytes } = staged;
+            checkStagedBytes(file.sizeBytes, sizeBytes);
+            const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
+            await checkDigest(digest, known, () => file.read(sizeBytes));
+            return publish({ file, staging, digest, sizeBytes });
+          });
         });
       });
     },
@@ -298,5 +301,15 @@ async function refusingWhenFull<Result>(work: () => Promise<Result>): Promise<Re
   } catch (error) {
     if (!["ENOSPC", "EDQUOT"].includes(codeOf(error) ?? "")) throw error;
     throw refuse("StorageFull", undefined, { cause: error });
+  }
+}
+
+/** Staged bytes that cannot be opened any more, as after a power cut, are not those that were sent. */
+async function refusingDamaged<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BlobDamaged)) throw error;
+    throw refuse("LayerDigestMismatch", undefined, { cause: error });
   }
 }
