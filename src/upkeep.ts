@@ -23,6 +23,8 @@ import { type Restored, type RestoreOptions, restore } from "./storage/backup/re
 import { openSealingKey, type RootKeyPair, readRootKey } from "./storage/keys.ts";
 import { addMasterKey, ownMasterKeyFile } from "./storage/master-key.ts";
 
+export type { Unverified } from "./storage/backup/sealed-copies.ts";
+
 /** What commands do with the stores of a registry, while it serves or not. */
 
 /** The root key pair of a Berth with this configuration, if it has been started before or was given one. */
@@ -72,7 +74,7 @@ export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated>
   try {
     await using stores = await openStores(config, { mustExist: true });
     const { metadata } = stores;
-    const file = ownMasterKeyFile(masterKeySource(config));
+    const file = config.kms.keeper === "local" ? ownMasterKeyFile(masterKeySource(config)) : undefined;
     // First with the one of today, whatever an interrupted rotation has left: the one before it is about to go.
     let rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
     if (file !== undefined) {

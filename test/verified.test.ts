@@ -279,7 +279,7 @@ describe("every way has its row", () => {
     expect(callers(/\b(?:blobs|to|target|backup)\.(?:commit|store)\(/)).toEqual(registry("copy", "uploads"));
     // Those are in verified-copies.test.ts.
     expect(callers(/\bcopyBlob\(/)).toEqual([
-      ...registry("check-blobs", "copy"),
+      ...registry("check-blobs", "copy", "sealing"),
       "storage/backup/backup.ts",
       "storage/backup/restore.ts",
     ]);
@@ -330,8 +330,8 @@ describe.each(Object.entries(paths))("%s", (name, path) => {
   test.each(Object.keys(changes))("%s", (change) => tryPath(name, path, change));
 });
 
-describe("where blobs are not sealed", () => {
-  const folder = mkdtempSync(join(tmpdir(), "berth-verified-volume-"));
+describe("where encryption is left to the volume", () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-verified-plain-"));
   let sealed: [InProcess, InProcess];
   beforeAll(async () => {
     sealed = [one, other];

@@ -12,6 +12,7 @@ import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
 import * as helm from "./helm.ts";
 import * as iam from "./iam.ts";
+import * as keyKeepers from "./key-keepers.ts";
 import * as kms from "./kms.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
@@ -44,6 +45,7 @@ const CLIENTS: readonly Client[] = [
   terraformOrganizations,
   iam,
   kms,
+  keyKeepers,
   webIdentity,
   terraformIam,
   terraformKms,

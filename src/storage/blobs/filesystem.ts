@@ -8,7 +8,7 @@ import {
   digestOf,
   parseDigest,
 } from "../../domain/names.ts";
-import { BlobDamaged } from "../../domain/registry/encryption.ts";
+import { BlobDamaged, isSealed, serverScope } from "../../domain/registry/encryption.ts";
 import type {
   Appended,
   BlobId,
@@ -26,8 +26,8 @@ import {
   beganAtMs,
   checkDigest,
   checkedStagingId,
+  checkSealed,
   checkStagedBytes,
-  isSealed,
   isStagingId,
   newStagingId,
   tooFewBytes,
@@ -230,6 +230,29 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
       const found = await fileOf(blob);
       const removed = found && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
       return removed ? found.size : 0;
+    },
+    async *stored(blob) {
+      yield* plain.bytes(blobPath(blob), blob);
+    },
+    adopt({ digest, generation }, stored) {
+      return refusingWhenFull(async () => {
+        const blob = checkSealed({ digest, generation });
+        const staging = generation as string as StagingId;
+        // What is in the file is not looked at, so it is a plain one here.
+        const file = await plain.begin(stagingPath(staging), staging, serverScope);
+        return closing(file, async () => {
+          try {
+            const appended = await writeTo(file, staging, 0, stored, { algorithm: "sha256", hasher: undefined });
+            if (appended.interrupted !== undefined) throw appended.interrupted;
+            const { sizeBytes } = appended;
+            await publish({ file, staging, digest, sizeBytes });
+            return { ...blob, sizeBytes: sealed.contentBytes(sizeBytes) };
+          } catch (error) {
+            await abort(staging).catch(() => {});
+            throw error;
+          }
+        });
+      });
     },
     async *list(after) {
       const last = after ? nameOf(after) : "";
