@@ -23,6 +23,8 @@ import { type Restored, type RestoreOptions, restore } from "./storage/backup/re
 import { openSealingKey, type RootKeyPair, readRootKey } from "./storage/keys.ts";
 import { addMasterKey, ownMasterKeyFile } from "./storage/master-key.ts";
 
+export type { Unverified } from "./storage/backup/sealed-copies.ts";
+
 /** What commands do with the stores of a registry, while it serves or not. */
 
 /** The root key pair of a Berth with this configuration, if it has been started before or was given one. */

@@ -487,7 +487,12 @@ describe("a restore", () => {
     };
     expect(await refusal((data) => writeFileSync(join(data, "berth.sqlite"), ""))).toContain("there is a database");
     expect(await refusal((data) => writeFileSync(join(data, "credentials"), ""))).toContain("credentials");
-    expect(await refusal((data) => void mkdirSync(join(data, "keys")))).toContain("keys");
+    expect(
+      await refusal((data) => {
+        mkdirSync(join(data, "keys"));
+        writeFileSync(join(data, "keys", "sealing.key"), "");
+      }),
+    ).toContain(join("keys", "sealing.key"));
     const full = await refusal(async (data) => {
       const blobs = await openFilesystemBlobs({ root: join(data, "blobs") });
       const staging = await blobs.begin(serverScope);

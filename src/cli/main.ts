@@ -217,6 +217,19 @@ program
   .action(lazily(() => import("./check.ts"), "runCheck"));
 
 program
+  .command("seal")
+  .description(
+    "Seal the blobs that are stored as they came: from before Berth sealed them, or from a time when encryption.atRest left them to the volume. The server may run meanwhile. Each gets a sealed copy, so there must be room for it until garbage collection has removed the plain one. One that was interrupted goes on where it stood.",
+  )
+  .summary("seal blobs that are stored as they came")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--dry-run", "say how much there is to seal, and change nothing")
+  .option("--rate <MiB>", "how fast blobs are read, in MiB per second; 0 for no limit", "100")
+  .option("--json", "print the result as JSON")
+  .action(lazily(() => import("./seal.ts"), "runSeal"));
+
+program
   .command("backup")
   .argument("<dir>", "where the backup is, or is to be")
   .description(

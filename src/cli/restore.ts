@@ -1,5 +1,6 @@
 import { loadConfig } from "../config.ts";
 import { restoreFrom } from "../upkeep.ts";
+import { unverifiedLines } from "./backup.ts";
 import { checkStores, summary } from "./check.ts";
 import { createProgress } from "./progress.ts";
 import { withStores } from "./stores.ts";
@@ -27,6 +28,7 @@ export async function runRestore(
     console.log(
       `restored ${restored.snapshot} into ${config.data}: ${count(restored.blobs, "blob")} (${size(restored.blobBytes)})`,
     );
+    for (const line of unverifiedLines(restored.unverified)) console.log(line);
     for (const { digest, because } of restored.missing) console.log(`not restored: ${digest}: ${because}`);
   }
   // Every blob was hashed on its way.

@@ -95,7 +95,8 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
       const removed: StoredBlob[] = [];
       await eachOf(page, async (blob) => {
         try {
-          collected.bytes += await blobs.remove(blob);
+          const freedBytes = await blobs.remove(blob);
+          collected.bytes += freedBytes;
           removed.push(blob);
         } catch (error) {
           failed?.(blob, error);

@@ -148,6 +148,14 @@ export interface BlobStore {
    * After a power cut the blob may be there again.
    */
   remove(blob: BlobId): Promise<number>;
+  /** A copy as it lies in the store, sealed if it is: needs no key. Throws when there is none. */
+  stored(blob: BlobId): Bytes;
+  /**
+   * Takes a sealed copy out of another store's `stored`, under the same name: its key is bound to that. All or nothing, and
+   * durable when it returns. The bytes are compared with nothing; whoever has the key can do so.
+   * @throws StorageFull, RangeError for a copy that is not sealed, and whatever the source throws
+   */
+  adopt(blob: BlobId, stored: Bytes): Promise<StoredBlob>;
   /** Every blob behind `after`, in the order of digests and then generations. */
   list(after?: BlobId): AsyncIterable<ListedBlob>;
   /** Uploads whose last write is older than `before`; for cleaning up after crashes. */

@@ -8,6 +8,7 @@ import {
   digestOf,
   parseDigest,
 } from "../../domain/names.ts";
+import { BlobDamaged, isSealed, serverScope } from "../../domain/registry/encryption.ts";
 import type {
   Appended,
   BlobId,
@@ -25,8 +26,8 @@ import {
   beganAtMs,
   checkDigest,
   checkedStagingId,
+  checkSealed,
   checkStagedBytes,
-  isSealed,
   isStagingId,
   newStagingId,
   tooFewBytes,
@@ -196,14 +197,16 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     },
     commit(staging, digest, staged, scope) {
       return refusingWhenFull(async () => {
-        const file = await openStaged(staging, staged.sizeBytes, scope);
-        if (!file) return publishedBefore(staging, digest, staged);
-        return closing(file, async () => {
-          const { sizeBytes } = staged;
-          checkStagedBytes(file.sizeBytes, sizeBytes);
-          const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
-          await checkDigest(digest, known, () => file.read(sizeBytes));
-          return publish({ file, staging, digest, sizeBytes });
+        return refusingDamaged(async () => {
+          const file = await openStaged(staging, staged.sizeBytes, scope);
+          if (!file) return publishedBefore(staging, digest, staged);
+          return closing(file, async () => {
+            const { sizeBytes } = staged;
+            checkStagedBytes(file.sizeBytes, sizeBytes);
+            const known = beganSinceBoot(staging, disk.uptime()) ? staged.digest : undefined;
+            await checkDigest(digest, known, () => file.read(sizeBytes));
+            return publish({ file, staging, digest, sizeBytes });
+          });
         });
       });
     },
@@ -227,6 +230,29 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
       const found = await fileOf(blob);
       const removed = found && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
       return removed ? found.size : 0;
+    },
+    async *stored(blob) {
+      yield* plain.bytes(blobPath(blob), blob);
+    },
+    adopt({ digest, generation }, stored) {
+      return refusingWhenFull(async () => {
+        const blob = checkSealed({ digest, generation });
+        const staging = generation as string as StagingId;
+        // What is in the file is not looked at, so it is a plain one here.
+        const file = await plain.begin(stagingPath(staging), staging, serverScope);
+        return closing(file, async () => {
+          try {
+            const appended = await writeTo(file, staging, 0, stored, { algorithm: "sha256", hasher: undefined });
+            if (appended.interrupted !== undefined) throw appended.interrupted;
+            const { sizeBytes } = appended;
+            await publish({ file, staging, digest, sizeBytes });
+            return { ...blob, sizeBytes: sealed.contentBytes(sizeBytes) };
+          } catch (error) {
+            await abort(staging).catch(() => {});
+            throw error;
+          }
+        });
+      });
     },
     async *list(after) {
       const last = after ? nameOf(after) : "";
@@ -298,5 +324,15 @@ async function refusingWhenFull<Result>(work: () => Promise<Result>): Promise<Re
   } catch (error) {
     if (!["ENOSPC", "EDQUOT"].includes(codeOf(error) ?? "")) throw error;
     throw refuse("StorageFull", undefined, { cause: error });
+  }
+}
+
+/** Staged bytes that cannot be opened any more, as after a power cut, are not those that were sent. */
+async function refusingDamaged<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof BlobDamaged)) throw error;
+    throw refuse("LayerDigestMismatch", undefined, { cause: error });
   }
 }

@@ -1,10 +1,15 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { refuse } from "../../domain/errors.ts";
 import { BlobDamaged } from "../../domain/registry/encryption.ts";
 import type { BlobKeys, KeyScope } from "../../domain/registry/ports.ts";
+
+const disabled = "the key is disabled";
 
 export interface TestKeys extends BlobKeys {
   /** Thrown by the verbs while it is set: a key that cannot be used. */
   failure: Error | undefined;
+  /** Which scopes have a key that opens: the others' is disabled. */
+  openable: (scope: KeyScope) => boolean;
   /** Forgets the keys of all scopes. */
   lose(): void;
 }
@@ -19,6 +24,7 @@ export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
   };
   const keys: TestKeys = {
     failure: undefined,
+    openable: () => true,
     lose: () => scopes.clear(),
     seals: () => seals,
     async make(scope, staging) {
@@ -40,6 +46,7 @@ export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
       const bytes = Buffer.from(wrapped);
       const nameEnd = 1 + (bytes[0] ?? 0);
       const scope = bytes.toString("utf8", 1, nameEnd) as KeyScope;
+      if (!keys.openable(scope)) throw refuse("KeyUnusable", { kmsError: "DisabledException", reason: disabled });
       const [nonce, tag] = [bytes.subarray(nameEnd, nameEnd + 12), bytes.subarray(nameEnd + 12, nameEnd + 28)];
       const sealed = bytes.subarray(nameEnd + 28);
       try {

@@ -89,6 +89,7 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
     },
 
     async replace(old, { scope, generation, sizeBytes }, removeAt) {
+      if (old.generation === generation) return false;
       const replaced = await copy(old)
         .set({ generation })
         .where("key_scope", "=", scope)
