@@ -88,7 +88,9 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   const between = [...acknowledged];
   const second = await run(["backup", dir], data);
   expect(second).toMatchObject({ err: "", code: 0 });
-  expect(second.out).toMatch(/^snapshot \S+Z: \d+ blobs \(.*\), of which \d+ were copied now \(.*\)\n$/);
+  expect(second.out).toMatch(
+    /^snapshot \S+Z: \d+ blobs \(.*\), of which \d+ were copied now \(.*\)\n\d+ blobs are sealed: only with the master key .*\n$/,
+  );
   // While it is in use, too.
   const checked = await run(["check", "--rehash", "--rate", "0"], data);
   expect(checked.out).toMatch(/^checked .*read and hashed\n(?:.*too young.*\n)?everything is in order\n$/);
