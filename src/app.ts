@@ -102,8 +102,16 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 }
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
-async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
-  const { metadata: plain, blobs, keyWrapper, keyring } = opened.use(await openStores(config));
+async function openRegistry(
+  config: Config,
+  port: number,
+  opened: AsyncDisposableStack,
+  log: Log,
+  { isWorker = false }: { isWorker?: boolean } = {},
+) {
+  // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
+  const stores = await openStores(config, { prove: !isWorker });
+  const { metadata: plain, blobs, keyWrapper, keyring } = opened.use(stores);
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
@@ -183,7 +191,9 @@ export interface RunningWorker {
 export async function startWorker({ config, port, tls }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log, {
+      isWorker: true,
+    });
     opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
@@ -266,7 +276,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
+      const stores = { ...opened.use(await openStores(config, { prove: true })), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };

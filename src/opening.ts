@@ -3,18 +3,20 @@ import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
 import { createKeysAtRest } from "./domain/blob-keys.ts";
+import { KeeperFailed, kindOf, proveKeeper } from "./domain/keys/keepers.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
 import { serverKeyId, serverRegistry } from "./domain/keys/server-key.ts";
-import { createKeyWrapper, MasterKeyMissing } from "./domain/keys/wrapping.ts";
+import { MasterKeyMissing } from "./domain/keys/wrapping.ts";
 import type { BlobKeys, BlobStore } from "./domain/registry/ports.ts";
+import { openKeepers } from "./keepers.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
-import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
+import { type MasterKeySource, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { WorkerFailed } from "./workers/workers.ts";
 
@@ -46,11 +48,12 @@ export interface Stores {
 /**
  * What keeps everything, for the server and for the commands that work beside it.
  * @param options.mustExist do not make a database where there is none
+ * @param options.prove as of `openKeyWrapper`
  * @throws CannotStart
  */
 export async function openStores(
   config: Config,
-  { mustExist = false }: { mustExist?: boolean } = {},
+  { mustExist = false, prove = false }: { mustExist?: boolean; prove?: boolean } = {},
 ): Promise<Stores & AsyncDisposable> {
   const file = sqliteFile(config);
   if (mustExist && file !== undefined && !existsSync(file)) {
@@ -59,7 +62,7 @@ export async function openStores(
   const opened = new AsyncDisposableStack();
   try {
     const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-    const open = () => openKeyWrapper(config, metadata);
+    const open = () => openKeyWrapper(config, metadata, { prove });
     // A command that touches no key needs no master key, and makes none.
     const wrapper = mustExist ? whenNeeded(open) : await open();
     const clock = () => new Date();
@@ -107,21 +110,33 @@ export function masterKeySource({ kms, credentialsDirectory, data }: Config): Ma
   };
 }
 
-/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
-export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+/**
+ * A new master key beside keys that another one has wrapped would hide that theirs is lost.
+ * @param options.prove whether a keeper elsewhere shows first that it does what it is asked for
+ */
+export async function openKeyWrapper(
+  config: Config,
+  { read }: Pick<AllMetadata, "read">,
+  { prove = false }: { prove?: boolean } = {},
+): Promise<KeyWrapper> {
   const source = masterKeySource(config);
   const file = ownMasterKeyFile(source);
-  if (file !== undefined && !existsSync(file)) {
-    const wrapped = await read.keys.allMaterials({ limit: 1 });
-    // Another process may have made the first master key and the first key meanwhile.
-    if (wrapped.length > 0 && !existsSync(file)) {
-      throw new CannotStart(
-        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
-      );
-    }
+  const wasThere = file === undefined || existsSync(file);
+  const materials = await read.keys.allMaterials({ limit: materialsLookedAt });
+  const needed = new Set(materials.flatMap(({ wrapped }) => kindOf(wrapped) ?? []));
+  // Another process may have made the first master key and the first key meanwhile.
+  if (!wasThere && needed.has("local") && !existsSync(file)) {
+    throw new CannotStart(
+      `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+    );
   }
-  return createKeyWrapper(await openMasterKeys(source));
+  const wrapper = await openKeepers(config.kms, source, needed);
+  if (prove && config.kms.keeper !== "local") await proveKeeper(wrapper);
+  return wrapper;
 }
+
+/** Of many keys, the first are wrapped as all of them. */
+const materialsLookedAt = 100;
 
 /** Opened by the first who needs it. */
 function whenNeeded(open: () => Promise<KeyWrapper>): KeyWrapper {
@@ -210,6 +225,7 @@ export function explained(error: unknown): unknown {
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof KeeperFailed) return new CannotStart(error.message, { cause: error });
   if (error instanceof TlsUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;

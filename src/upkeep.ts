@@ -74,7 +74,7 @@ export async function rotateMasterKey(config: Config): Promise<MasterKeyRotated>
   try {
     await using stores = await openStores(config, { mustExist: true });
     const { metadata } = stores;
-    const file = ownMasterKeyFile(masterKeySource(config));
+    const file = config.kms.keeper === "local" ? ownMasterKeyFile(masterKeySource(config)) : undefined;
     // First with the one of today, whatever an interrupted rotation has left: the one before it is about to go.
     let rewrapped = await rewrapMaterials({ metadata, wrapper: await openKeyWrapper(config, metadata) });
     if (file !== undefined) {

@@ -13,6 +13,7 @@ import * as docker from "./docker.ts";
 import * as encryption from "./encryption.ts";
 import * as helm from "./helm.ts";
 import * as iam from "./iam.ts";
+import * as keyKeepers from "./key-keepers.ts";
 import * as kms from "./kms.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
@@ -46,6 +47,7 @@ const CLIENTS: readonly Client[] = [
   iam,
   kms,
   encryption,
+  keyKeepers,
   webIdentity,
   terraformIam,
   terraformKms,
