@@ -5,7 +5,7 @@ import { expectEmptyPlan, findTerraform, type Json, openTerraform } from "./terr
 
 /** Encryption keys, their aliases, and repositories of each encryption type, as Terraform manages them. */
 export const name = "terraform-kms";
-export const timeoutMs = 420_000;
+export const timeoutMs = 900_000;
 export const find = findTerraform;
 
 export async function run(world: World): Promise<void> {
