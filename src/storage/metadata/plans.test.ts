@@ -6,7 +6,17 @@ import { join } from "node:path";
 import { Kysely } from "kysely";
 import { chained, packed } from "../../domain/audit/packs.ts";
 import type { JobId } from "../../domain/jobs/ports.ts";
-import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import type {
+  AccountId,
+  Arn,
+  Digest,
+  KeyId,
+  Region,
+  Registry,
+  RepositoryName,
+  Tag,
+  UploadId,
+} from "../../domain/names.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
@@ -186,6 +196,8 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
   "repositories.delete": ({ repositories }) => repositories.delete(1),
+  "keyGrants.find": ({ keyGrants }) => keyGrants.find("key" as KeyId, "grant"),
+  "keyGrants.within": ({ keyGrants }) => keyGrants.within("key" as KeyId, "grantee", new Map([["a", "b"]]), 9),
   "registryPolicies.put": ({ registryPolicies }) => registryPolicies.put(registry, { policy: "{}", bindings: tags }),
   "registryPolicies.get": ({ registryPolicies }) => registryPolicies.get(registry),
   "registryPolicies.delete": ({ registryPolicies }) => registryPolicies.delete(registry),
