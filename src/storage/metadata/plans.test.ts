@@ -43,6 +43,7 @@ const uploadId = "upload" as UploadId;
 const staging = "staging" as StagingId;
 const now = new Date(0);
 const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
+const placed = { ...blob, scope: serverScope, isInArchive: false };
 
 const { account } = registry;
 const hash = new Uint8Array(32);
@@ -131,6 +132,14 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "images.setStatus": async ({ images }) => {
     for (const status of ["ARCHIVED", "ACTIVATING", "ACTIVE"] as const) await images.setStatus([1], status, now);
   },
+  "blobPlaces.misplaced": ({ blobPlaces }) => blobPlaces.misplaced(now, 9),
+  "blobPlaces.isNeeded": ({ blobPlaces }) => blobPlaces.isNeeded({ digest, scope: serverScope }),
+  "blobPlaces.settle": ({ blobPlaces }) => blobPlaces.settle({ ...placed, misplacedSince: now }, now),
+  "blobPlaces.move": ({ blobPlaces }) => blobPlaces.move(placed, { ...blob, generation: blob.generation }, now),
+  "blobPlaces.want": ({ blobPlaces }) => blobPlaces.want(1, [digest], now),
+  "blobPlaces.archivedOf": ({ blobPlaces }) => blobPlaces.archivedOf([1], 9),
+  "blobPlaces.activating": ({ blobPlaces }) => blobPlaces.activating({ after: 1, limit: 9 }),
+  "blobPlaces.hasArchived": ({ blobPlaces }) => blobPlaces.hasArchived(),
   "images.count": ({ images }) => images.count(1),
   "images.isEmpty": ({ images }) => images.isEmpty(1),
   "images.pulled": ({ images }) => images.pulled(new Map([[1, now]])),
