@@ -45,9 +45,9 @@ function fill(db: Database, { name, images }: SeededRepository): void {
   run(`create temp table seed_layer as with recursive n (i) as (select 0 union all select i + 1 from n where i <= $images / ${imagesPerLayer})
        select i, ${digest} as digest from n`);
   run("create unique index temp.seed_layer_by_number on seed_layer (i)");
-  run("insert into blob (digest, size_bytes) select digest, 30000000 from seed_layer order by digest");
+  run("insert into blob (digest, key_scope, size_bytes) select digest, '', 30000000 from seed_layer order by digest");
   run(
-    "insert into layer_link (repository_id, digest, linked_at) select $repository, digest, $now from seed_layer order by digest",
+    "insert into layer_link (repository_id, digest, key_scope, linked_at) select $repository, digest, '', $now from seed_layer order by digest",
   );
   run(`insert into image (repository_id, digest, media_type, manifest_bytes, image_bytes, pushed_at, tag_count)
        with recursive n (i) as (select 1 union all select i + 1 from n where i < $images)

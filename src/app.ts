@@ -11,7 +11,6 @@ import {
   CannotStart,
   explained,
   makeDataDirectory,
-  openKeyWrapper,
   openStores,
   type RootKeyInUse,
   rootKeyFor,
@@ -103,12 +102,19 @@ function keepTls({ tls: files }: Config, opened: AsyncDisposableStack, log: Log)
 }
 
 /** Opens what keeps and builds what decides, and leaves in `opened` how to close it. */
-async function openRegistry(config: Config, port: number, opened: AsyncDisposableStack, log: Log) {
-  const { metadata: plain, blobs } = opened.use(await openStores(config));
+async function openRegistry(
+  config: Config,
+  port: number,
+  opened: AsyncDisposableStack,
+  log: Log,
+  { isWorker = false }: { isWorker?: boolean } = {},
+) {
+  // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
+  const stores = await openStores(config, { prove: !isWorker });
+  const { metadata: plain, blobs, tiers, keyWrapper, keyring } = opened.use(stores);
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
-  const keyWrapper = await openKeyWrapper(config, metadata);
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
@@ -119,6 +125,7 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
     sealingKey,
     keyWrapper,
+    keyring,
     allowInsecureIssuers: config.oidc.allowInsecureIssuers,
     issuerKeys: createIssuerKeys({
       allowPrivate: config.oidc.allowPrivateIssuers,
@@ -143,7 +150,16 @@ async function openRegistry(config: Config, port: number, opened: AsyncDisposabl
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, nudge, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
+  return {
+    registry,
+    api,
+    busy,
+    notes,
+    nudge,
+    rootKey,
+    publicUrl,
+    stores: { metadata, blobs, tiers, keyWrapper, clock },
+  };
 }
 
 /** What puts jobs into the queue is there before what does them, and in a worker without it: another process looks by itself. */
@@ -189,7 +205,9 @@ export interface RunningWorker {
 export async function startWorker({ config, port, tls }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
-    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log);
+    const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log, {
+      isWorker: true,
+    });
     opened.defer(startRoutines(notes, log));
     const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
@@ -272,9 +290,8 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const stores = { ...opened.use(await openStores(config)), clock: () => new Date() };
+      const stores = { ...opened.use(await openStores(config, { prove: true })), clock: () => new Date() };
       await openSealingKey(sealingKeyFile(config));
-      const keyWrapper = await openKeyWrapper(config, stores.metadata);
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       tls?.watch((renewed) => {
@@ -282,7 +299,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
         workers.change({ ...task, tls: renewed });
       });
       await workers.begin({ ...task, tls: tls?.current });
-      opened.defer(startRoutines(routinesDoneOnce(config, { ...stores, keyWrapper }, own, log), log));
+      opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
       const background = await startBackground({
         stores,
         ...backgroundOf(config),

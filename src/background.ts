@@ -7,10 +7,11 @@ import { noRetention } from "./domain/lifecycle/ports.ts";
 import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
 import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
-import type { Metadata, Nouns } from "./domain/registry/ports.ts";
+import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
 import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
 import { recordLifecycle } from "./jobs/lifecycle-events.ts";
+import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
@@ -24,7 +25,10 @@ import type { Metrics } from "./server/metrics.ts";
  */
 
 export interface BackgroundParts {
-  readonly stores: Omit<Stores, "metadata"> & { readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata };
+  readonly stores: Omit<Stores, "metadata"> & {
+    readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata;
+    readonly tiers?: Tiers;
+  };
   readonly home: Registry;
   readonly settings: {
     /** From one evaluation of a lifecycle policy to the next. */
@@ -36,7 +40,8 @@ export interface BackgroundParts {
   readonly worker: string;
 }
 
-const hours = 60 * 60_000;
+const minutes = 60_000;
+const hours = 60 * minutes;
 
 function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
   const { metadata, clock } = stores;
@@ -53,20 +58,33 @@ function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: 
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
     }),
+    moveBlobsHandler(stores, {
+      moved(moved) {
+        const { archived, restored, activated } = moved;
+        if (archived + restored + activated > 0) log.info({ ...moved }, "blobs of archived images were moved");
+      },
+      failed: ({ digest }, error) => log.error({ digest, error }, "a blob of an archived image could not be moved"),
+    }),
   ];
 }
 
 /** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
-const schedules: readonly { readonly kind: JobKind<Record<string, never>>; readonly everyMs: number }[] = [
-  { kind: sweepStraysKind, everyMs: 24 * hours },
-];
+function schedulesOf({ tiers }: BackgroundParts["stores"]): readonly OneSchedule[] {
+  const moves = tiers ? [{ kind: moveBlobsKind, everyMs: minutes }] : [];
+  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves];
+}
+
+interface OneSchedule {
+  readonly kind: JobKind<Record<string, never>>;
+  readonly everyMs: number;
+}
 
 /** In one of the processes that share a port. Machines that share a database each do it. */
 export async function startBackground(parts: BackgroundParts): Promise<Runner> {
   const { stores, home, settings, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedules) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
   });
   await alignEvaluations(metadata, { everyMs: settings.lifecycle.interval, now: clock() });
   const audit = createTrail({ metadata, home, clock, log });

@@ -13,6 +13,7 @@ import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
+import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
@@ -41,6 +42,7 @@ export interface Parts {
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
   readonly keyWrapper: KeyWrapper;
+  readonly keyring: Keyring;
   readonly issuerKeys: IssuerKeys;
   /** Whether an OIDC provider at a loopback address may speak plain HTTP. */
   readonly allowInsecureIssuers: boolean;
@@ -124,6 +126,7 @@ export function composeDomain(parts: DomainParts) {
   const kms = createKeyServices({
     metadata,
     wrapper: parts.keyWrapper,
+    keyring: parts.keyring,
     directory,
     compile,
     accessOver: (supposed) => accessOver({ kms: supposed }),

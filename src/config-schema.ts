@@ -1,6 +1,7 @@
 import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
 import { parseAccountId, parseRegion } from "./domain/names.ts";
 
 export interface ListenAddress {
@@ -45,6 +46,16 @@ export function schemaFor(cwd: string) {
       blobsUrl: text("file:PATH", blobsUrl(cwd))
         .optional()
         .describe("where blobs are kept, file:PATH (file:DATA/blobs)"),
+      archive: z
+        .strictObject(
+          {
+            blobsUrl: text("file:PATH", blobsUrl(cwd))
+              .optional()
+              .describe("where blobs of archived images are kept, file:PATH (with the others)"),
+          },
+          "a map of blobsUrl",
+        )
+        .prefault({}),
       metricsListen: text("host:port, such as 127.0.0.1:5081 or [::1]:5081", hostAndPort)
         .optional()
         .describe("where Prometheus metrics are served (127.0.0.1:5081, or nowhere where that is taken)"),
@@ -134,11 +145,78 @@ export function schemaFor(cwd: string) {
       kms: z
         .strictObject(
           {
+            keeper: oneOf("local", ["local", "aws", "vault"]).describe(
+              "who holds the master key that wraps all others: local, aws or vault",
+            ),
             masterKey: text("32 bytes in base64; behind a comma, the one of before", masterKeys)
               .optional()
-              .describe("the key that wraps all others (made at the first start and kept in DATA/keys/master-key)"),
+              .describe("the local master key (made at the first start and kept in DATA/keys/master-key)"),
+            awsKey: list("ids, alias/NAMEs or ARNs of KMS keys, the one of today first", kmsKey)
+              .optional()
+              .describe("the key of AWS KMS: an id, alias or ARN; behind a comma, the one of before"),
+            awsRegion: text("a region, such as us-east-1", parseRegion)
+              .optional()
+              .describe("its region (that in its ARN, or AWS_REGION)"),
+            awsUrl: text(httpsUrl.allowed, httpsUrl)
+              .optional()
+              .describe("where KMS is (https://kms.REGION.amazonaws.com)"),
+            awsStsUrl: text(httpsUrl.allowed, httpsUrl)
+              .optional()
+              .describe("where STS is, for a web identity (https://sts.REGION.amazonaws.com)"),
+            awsAuthority: text("a file", path(cwd))
+              .optional()
+              .describe("certificates of the authorities of those endpoints, in PEM (those that the system trusts)"),
+            awsAccessKeyId: text("a text without control characters", credential)
+              .optional()
+              .describe("the access key for KMS (AWS_ACCESS_KEY_ID)"),
+            awsSecretAccessKey: text("a text without control characters", credential)
+              .optional()
+              .describe("its secret (AWS_SECRET_ACCESS_KEY)"),
+            awsSessionToken: text("a text without control characters", credential)
+              .optional()
+              .describe("its session token, if it has one (AWS_SESSION_TOKEN)"),
+            awsRoleArn: text("the ARN of a role", roleArn)
+              .optional()
+              .describe("the role for KMS, where a web identity takes the place of an access key (AWS_ROLE_ARN)"),
+            awsWebIdentityTokenFile: text("a file", path(cwd))
+              .optional()
+              .describe("the token of that web identity (AWS_WEB_IDENTITY_TOKEN_FILE)"),
+            awsCredentialsUrl: text(credentialsUrl.allowed, credentialsUrl)
+              .optional()
+              .describe("where the platform gives credentials (AWS_CONTAINER_CREDENTIALS_FULL_URI, …_RELATIVE_URI)"),
+            awsCredentialsTokenFile: text("a file", path(cwd))
+              .optional()
+              .describe("the token to show there (AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)"),
+            vaultUrl: text(httpsUrl.allowed, httpsUrl)
+              .optional()
+              .describe("where Vault or OpenBao is, such as https://vault:8200"),
+            vaultKey: list("MOUNT/KEY, such as transit/berth", transitKey)
+              .optional()
+              .describe("the key of a transit engine: MOUNT/KEY; behind a comma, the one of before"),
+            vaultNamespace: text("a text without control characters", credential)
+              .optional()
+              .describe("the namespace that the engine is in"),
+            vaultToken: text("a token without spaces", vaultToken)
+              .optional()
+              .describe("the token for Vault (VAULT_TOKEN)"),
+            vaultTokenFile: text("a file", path(cwd))
+              .optional()
+              .describe("a file with the token for Vault, which an agent may renew"),
+            vaultAuthority: text("a file", path(cwd))
+              .optional()
+              .describe("certificates of the authorities of Vault, in PEM (those that the system trusts)"),
           },
-          "a map of masterKey",
+          "a map of keeper, masterKey, and settings that begin with aws or vault",
+        )
+        .prefault({}),
+      encryption: z
+        .strictObject(
+          {
+            atRest: oneOf("sealed", ["sealed", "volume"]).describe(
+              "who encrypts layers of repositories of type AES256: sealed (the server) or volume (the disk below)",
+            ),
+          },
+          "a map of atRest",
         )
         .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
@@ -197,11 +275,16 @@ export function schemaFor(cwd: string) {
       params: { keys: ["tls.clientAuthority"] },
       error: "it needs tls.certificate and tls.key",
     })
+    .superRefine(({ kms }, context) => {
+      for (const [keys, message] of keeperProblems(kms)) {
+        context.addIssue({ code: "custom", params: { keys: keys.map((key) => `kms.${key}`) }, message });
+      }
+    })
     .refine(({ region, regions }) => !regions?.length || regions.includes(region), {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",
     })
-    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, tls, ...given }) => ({
+    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, archive, tls, ...given }) => ({
       ...given,
       tls:
         tls.certificate !== undefined && tls.key !== undefined
@@ -213,6 +296,7 @@ export function schemaFor(cwd: string) {
           : undefined,
       databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
       blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
+      archive: archive.blobsUrl,
     }));
 }
 

@@ -46,7 +46,8 @@ test("nothing given: the defaults", () => {
       ratesPer: "account",
     },
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
-    kms: { masterKey: undefined },
+    kms: { keeper: "local" },
+    encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     lifecycle: { interval: 86_400_000 },
@@ -54,6 +55,7 @@ test("nothing given: the defaults", () => {
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
+    archive: undefined,
   } as unknown as ReturnType<typeof load>);
 });
 
@@ -71,6 +73,8 @@ rootAccessKeyId: test
 rootSecretAccessKey: 0123
 databaseUrl: postgres://berth:hunter2@db/berth?sslmode=require
 blobsUrl: file:///mnt/blobs
+archive:
+  blobsUrl: file:/mnt/archive
 workers: 1
 createOnPush: true
 publicAccess: true
@@ -131,7 +135,8 @@ audit:
       ratesPer: "principal",
     },
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
-    kms: { masterKey: undefined },
+    kms: { keeper: "local" },
+    encryption: { atRest: "sealed" },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     lifecycle: { interval: 43_200_000 },
@@ -139,6 +144,7 @@ audit:
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },
+    archive: { kind: "file", root: "/mnt/archive" },
   } as unknown as typeof config);
 });
 

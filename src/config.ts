@@ -47,7 +47,15 @@ export interface ConfigSources {
 }
 
 /** Keys whose values are never shown. */
-const secretKeys = new Set(["rootAccessKeyId", "rootSecretAccessKey", "kms.masterKey"]);
+const secretKeys = new Set([
+  "rootAccessKeyId",
+  "rootSecretAccessKey",
+  "kms.masterKey",
+  "kms.awsAccessKeyId",
+  "kms.awsSecretAccessKey",
+  "kms.awsSessionToken",
+  "kms.vaultToken",
+]);
 
 /** @throws ConfigError naming every problem. */
 export function loadConfig({ file, data, env = process.env, cwd = process.cwd() }: ConfigSources = {}): Config {
@@ -58,6 +66,7 @@ export function loadConfig({ file, data, env = process.env, cwd = process.cwd() 
 
   const settings = readFile(file, cwd, origins, problems);
   readVariables(env, keys, settings, origins, problems);
+  readStandardVariables(env, settings, origins);
   if (data !== undefined) {
     settings.data = data;
     origins.set("data", "--data");
@@ -167,6 +176,65 @@ function readVariables(
       problems.push({ key: variable, text });
     }
   }
+}
+
+interface StandardVariables {
+  /** The setting without which they mean nothing. */
+  readonly of: string;
+  /** They come from one place, or none of them does. */
+  readonly group: { readonly [key: string]: readonly string[] };
+  readonly unless?: readonly string[];
+}
+
+/** What the clients of keepers call it, wherever they run. */
+const standardVariables: readonly StandardVariables[] = [
+  { of: "awsKey", group: { awsRegion: ["AWS_REGION", "AWS_DEFAULT_REGION"] } },
+  {
+    of: "awsKey",
+    group: {
+      awsAccessKeyId: ["AWS_ACCESS_KEY_ID"],
+      awsSecretAccessKey: ["AWS_SECRET_ACCESS_KEY"],
+      awsSessionToken: ["AWS_SESSION_TOKEN"],
+    },
+    unless: ["awsRoleArn", "awsWebIdentityTokenFile", "awsCredentialsUrl"],
+  },
+  {
+    of: "awsKey",
+    group: { awsRoleArn: ["AWS_ROLE_ARN"], awsWebIdentityTokenFile: ["AWS_WEB_IDENTITY_TOKEN_FILE"] },
+    unless: ["awsAccessKeyId", "awsSecretAccessKey", "awsCredentialsUrl"],
+  },
+  {
+    of: "awsKey",
+    group: {
+      awsCredentialsUrl: ["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"],
+      awsCredentialsTokenFile: ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"],
+    },
+    unless: ["awsAccessKeyId", "awsSecretAccessKey", "awsRoleArn", "awsWebIdentityTokenFile"],
+  },
+  { of: "vaultUrl", group: { vaultToken: ["VAULT_TOKEN"] }, unless: ["vaultTokenFile"] },
+];
+
+/** Only for a keeper that is configured, and where nobody has said otherwise: they may be there for somebody else. */
+function readStandardVariables(
+  env: Record<string, string | undefined>,
+  settings: Settings,
+  origins: Map<string, string>,
+): void {
+  const { kms } = settings;
+  if (typeof kms !== "object" || kms === null || Array.isArray(kms)) return;
+  const known: Settings = { ...kms };
+  for (const { of, group, unless = [] } of standardVariables) {
+    if (known[of] === undefined || [...Object.keys(group), ...unless].some((key) => known[key] !== undefined)) continue;
+    for (const [key, variables] of Object.entries(group)) {
+      const variable = variables.find((name) => env[name]);
+      if (variable === undefined) continue;
+      // On ECS it is a path.
+      const isPath = variable === "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+      known[key] = isPath ? `http://169.254.170.2${env[variable]}` : env[variable];
+      origins.set(`kms.${key}`, variable);
+    }
+  }
+  settings.kms = known;
 }
 
 /** Kubernetes describes a service named `berth` to every pod beside it: BERTH_PORT=tcp://…, BERTH_SERVICE_HOST=… */

@@ -2,16 +2,22 @@ import { existsSync } from "node:fs";
 import { access, constants, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Config } from "./config.ts";
+import { createKeysAtRest } from "./domain/blob-keys.ts";
+import { KeeperFailed, kindOf, proveKeeper } from "./domain/keys/keepers.ts";
+import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
-import { createKeyWrapper } from "./domain/keys/wrapping.ts";
-import type { BlobStore } from "./domain/registry/ports.ts";
+import { serverKeyId, serverRegistry } from "./domain/keys/server-key.ts";
+import { MasterKeyMissing } from "./domain/keys/wrapping.ts";
+import type { BlobKeys, BlobStore, Tiers } from "./domain/registry/ports.ts";
+import { openKeepers } from "./keepers.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
+import { twoTiers } from "./storage/blobs/two-tiers.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
-import { type MasterKeySource, openMasterKeys, ownMasterKeyFile } from "./storage/master-key.ts";
+import { type MasterKeySource, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
 import { WorkerFailed } from "./workers/workers.ts";
 
@@ -35,16 +41,22 @@ export interface RootKeyInUse extends RootKeyPair {
 export interface Stores {
   readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
+  /** The two that `blobs` is made of, where archived images have a store of their own. */
+  readonly tiers?: Tiers;
+  readonly keyWrapper: KeyWrapper;
+  /** The one that `blobs` ask: what it knows is known once in a process. */
+  readonly keyring: Keyring;
 }
 
 /**
  * What keeps everything, for the server and for the commands that work beside it.
  * @param options.mustExist do not make a database where there is none
+ * @param options.prove as of `openKeyWrapper`
  * @throws CannotStart
  */
 export async function openStores(
   config: Config,
-  { mustExist = false }: { mustExist?: boolean } = {},
+  { mustExist = false, prove = false }: { mustExist?: boolean; prove?: boolean } = {},
 ): Promise<Stores & AsyncDisposable> {
   const file = sqliteFile(config);
   if (mustExist && file !== undefined && !existsSync(file)) {
@@ -53,8 +65,18 @@ export async function openStores(
   const opened = new AsyncDisposableStack();
   try {
     const metadata = opened.adopt(await openDatabase(config), (database) => database.close());
-    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-    return { metadata, blobs, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    const open = () => openKeyWrapper(config, metadata, { prove });
+    // A command that touches no key needs no master key, and makes none.
+    const wrapper = mustExist ? whenNeeded(open) : await open();
+    const clock = () => new Date();
+    const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
+    if (!mustExist) await checkServerKey(keyring);
+    if (!config.archive && (await metadata.read.blobPlaces.hasArchived())) {
+      throw new CannotStart("blobs of archived images are in a store of their own: set BERTH_ARCHIVE_BLOBS_URL to it");
+    }
+    const { blobs, tiers } = await openTiers(config, blobKeys);
+    opened.defer(() => blobs.close());
+    return { metadata, blobs, tiers, keyWrapper: wrapper, keyring, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw explained(error);
@@ -95,20 +117,76 @@ export function masterKeySource({ kms, credentialsDirectory, data }: Config): Ma
   };
 }
 
-/** A new master key beside keys that another one has wrapped would hide that theirs is lost. */
-export async function openKeyWrapper(config: Config, { read }: Pick<AllMetadata, "read">): Promise<KeyWrapper> {
+/**
+ * A new master key beside keys that another one has wrapped would hide that theirs is lost.
+ * @param options.prove whether a keeper elsewhere shows first that it does what it is asked for
+ */
+export async function openKeyWrapper(
+  config: Config,
+  { read }: Pick<AllMetadata, "read">,
+  { prove = false }: { prove?: boolean } = {},
+): Promise<KeyWrapper> {
   const source = masterKeySource(config);
   const file = ownMasterKeyFile(source);
-  if (file !== undefined && !existsSync(file)) {
-    const wrapped = await read.keys.allMaterials({ limit: 1 });
-    // Another process may have made the first master key and the first key meanwhile.
-    if (wrapped.length > 0 && !existsSync(file)) {
-      throw new CannotStart(
-        `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
-      );
-    }
+  const wasThere = file === undefined || existsSync(file);
+  const materials = await read.keys.allMaterials({ limit: materialsLookedAt });
+  const needed = new Set(materials.flatMap(({ wrapped }) => kindOf(wrapped) ?? []));
+  // Another process may have made the first master key and the first key meanwhile.
+  if (!wasThere && needed.has("local") && !existsSync(file)) {
+    throw new CannotStart(
+      `there is no master key ${file}, and the database has encryption keys that it wraps. Put it back from where you keep it, or set BERTH_KMS_MASTER_KEY; docs/kms.md says what can be done when it is lost`,
+    );
   }
-  return createKeyWrapper(await openMasterKeys(source));
+  const wrapper = await openKeepers(config.kms, source, needed);
+  if (prove && config.kms.keeper !== "local") await proveKeeper(wrapper);
+  return wrapper;
+}
+
+/** Of many keys, the first are wrapped as all of them. */
+const materialsLookedAt = 100;
+
+/** Opened by the first who needs it. */
+function whenNeeded(open: () => Promise<KeyWrapper>): KeyWrapper {
+  let opening: Promise<KeyWrapper> | undefined;
+  const opened = () => {
+    opening ??= open();
+    return opening;
+  };
+  return {
+    wrap: async (...of) => (await opened()).wrap(...of),
+    unwrap: async (...of) => (await opened()).unwrap(...of),
+    isCurrent: async (...of) => (await opened()).isCurrent(...of),
+  };
+}
+
+/**
+ * With another master key than the one that wrapped the server's own key, no layer could be read, and none taken.
+ * @throws CannotStart
+ */
+async function checkServerKey(keyring: Keyring): Promise<void> {
+  if (!(await keyring.find(serverKeyId))) return;
+  try {
+    await keyring.encrypt(serverRegistry, serverKeyId, new Uint8Array(), new Map());
+  } catch (cause) {
+    // Whoever keeps the master key elsewhere may only be away for now.
+    if (!(cause instanceof MasterKeyMissing)) return;
+    throw new CannotStart(
+      "the master key is not the one that wraps the key of this registry's layers. Put back the one of before; if it is lost, so are the layers, and `berth kms rotate-server-key` makes a new key for those to come; docs/encryption.md says more",
+      { cause },
+    );
+  }
+}
+
+/**
+ * What opens and seals the blobs of a registry that is about to be filled, `metadata` first.
+ * @throws CannotStart when the master key is missing, or another one
+ */
+export async function openBlobKeys(config: Config, metadata: AllMetadata): Promise<BlobKeys> {
+  const wrapper = await openKeyWrapper(config, metadata);
+  const clock = () => new Date();
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
+  await checkServerKey(keyring);
+  return blobKeys;
 }
 
 export function credentialsFile(config: Config): string {
@@ -133,9 +211,25 @@ export async function openDatabase(config: Config): Promise<AllMetadata> {
   }
 }
 
-export async function openBlobs({ blobs: { root } }: Config): Promise<BlobStore> {
+export async function openBlobs(config: Config, keys?: BlobKeys): Promise<BlobStore> {
+  return (await openTiers(config, keys)).blobs;
+}
+
+async function openTiers({ blobs, archive }: Config, keys?: BlobKeys): Promise<Pick<Stores, "blobs" | "tiers">> {
+  const standard = await openFolder(blobs, keys);
+  if (!archive) return { blobs: standard };
   try {
-    return await openFilesystemBlobs({ root });
+    const tiers = { standard, archive: await openFolder(archive, keys) };
+    return { blobs: twoTiers(tiers.standard, tiers.archive), tiers };
+  } catch (error) {
+    await standard.close();
+    throw error;
+  }
+}
+
+async function openFolder({ root }: Config["blobs"], keys?: BlobKeys): Promise<BlobStore> {
+  try {
+    return await openFilesystemBlobs({ root, keys });
   } catch (cause) {
     throw new CannotStart(`the folder of blobs ${root} cannot be used: ${reasonOf(cause)}`, { cause });
   }
@@ -166,6 +260,7 @@ export function explained(error: unknown): unknown {
   if (error instanceof DatabaseTooNew) return new CannotStart(lowerFirst(error.message), { cause: error });
   if (error instanceof BackupUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof KeyFileUnusable) return new CannotStart(error.message, { cause: error });
+  if (error instanceof KeeperFailed) return new CannotStart(error.message, { cause: error });
   if (error instanceof TlsUnusable) return new CannotStart(error.message, { cause: error });
   if (error instanceof WorkerFailed) return new CannotStart(error.message, { cause: error });
   return error;

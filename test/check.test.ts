@@ -12,16 +12,19 @@ const content = "the layer that will suffer";
 const digest = digestOf(content);
 const blobUrl = `/v2/app/blobs/${digest}`;
 
+/** Leaves the length as it is. */
+function changeOneByte(file: string): void {
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+}
+
 let berth: InProcess;
 let manifest: { digest: string; manifest: string };
-beforeAll(async () => {
-  berth = await inProcess();
+async function begin(atRest: "sealed" | "volume"): Promise<void> {
+  berth = await inProcess({ atRest });
   await berth.ecr().send(new CreateRepositoryCommand({ repositoryName: "app" }));
-});
-afterAll(() => berth.close());
-beforeEach(async () => {
-  manifest = await berth.pushImage("app", "v1", content);
-});
+}
 
 /** The one file of the layer. */
 function layerFile(): string {
@@ -57,54 +60,63 @@ async function dockerPush(): Promise<string[]> {
   return sent;
 }
 
-describe.each([
-  ["other bytes", { rehash: true }, "BlobCorrupt", (file: string) => writeFileSync(file, content.toUpperCase())],
-  ["fewer bytes", {}, "BlobSizeWrong", (file: string) => truncateSync(file, 7)],
-  ["no file", {}, "BlobMissing", (file: string) => rmSync(file)],
-])("a layer with %s", (_, options, kind, harm) => {
-  test("is served to nobody once a check has seen it, and a push of the image mends it", async () => {
-    harm(layerFile());
-    expect(await runCheck(options)).toEqual([`${kind} quarantined v1`]);
+describe.each(["sealed", "volume"] as const)("at rest: %s", (atRest) => {
+  beforeAll(() => begin(atRest));
+  afterAll(() => berth.close());
+  beforeEach(async () => {
+    manifest = await berth.pushImage("app", "v1", content);
+  });
 
-    expect((await berth.oci("HEAD", blobUrl)).status).toBe(404);
-    const refused = await berth.oci("GET", blobUrl);
-    expect(refused.status).toBe(404);
-    expect(await refused.json()).toEqual({
-      errors: [
-        { code: "BLOB_UNKNOWN", message: expect.stringContaining("is damaged and in quarantine. Push it again") },
-      ],
+  describe.each([
+    ["other bytes", { rehash: true }, "BlobCorrupt", changeOneByte],
+    ["fewer bytes", {}, "BlobSizeWrong", (file: string) => truncateSync(file, 7)],
+    ["no file", {}, "BlobMissing", (file: string) => rmSync(file)],
+  ])("a layer with %s", (_, options, kind, harm) => {
+    test("is served to nobody once a check has seen it, and a push of the image mends it", async () => {
+      harm(layerFile());
+      expect(await runCheck(options)).toEqual([`${kind} quarantined v1`]);
+
+      expect((await berth.oci("HEAD", blobUrl)).status).toBe(404);
+      const refused = await berth.oci("GET", blobUrl);
+      expect(refused.status).toBe(404);
+      expect(await refused.json()).toEqual({
+        errors: [
+          { code: "BLOB_UNKNOWN", message: expect.stringContaining("is damaged and in quarantine. Push it again") },
+        ],
+      });
+      // The rest of the image is not touched.
+      expect((await berth.oci("GET", "/v2/app/manifests/v1")).status).toBe(200);
+
+      expect(await dockerPush()).toEqual([content]);
+      const healed = await berth.oci("GET", blobUrl);
+      expect([healed.status, await healed.text()]).toEqual([200, content]);
+      expect(await runCheck({ rehash: true, repair: true })).toEqual([]);
+      expect(readFileSync(layerFile()).includes(content)).toBe(atRest === "volume");
     });
-    // The rest of the image is not touched.
-    expect((await berth.oci("GET", "/v2/app/manifests/v1")).status).toBe(200);
 
-    expect(await dockerPush()).toEqual([content]);
-    const healed = await berth.oci("GET", blobUrl);
-    expect([healed.status, await healed.text()]).toEqual([200, content]);
-    expect(await runCheck({ rehash: true, repair: true })).toEqual([]);
-    expect(readFileSync(layerFile(), "utf8")).toBe(content);
+    test("is mended by a repair from the copy of a push that lost a race", async () => {
+      const good = layerFile();
+      const staging = await berth.stores.blobs.begin(serverScope);
+      const bytes = async function* () {
+        yield new TextEncoder().encode(content);
+      };
+      const staged = await berth.stores.blobs.append(staging, 0, bytes(), { scope: serverScope, algorithm: "sha256" });
+      await berth.stores.blobs.commit(staging, digest as never, staged, serverScope);
+      harm(good);
+      expect(await runCheck({ ...options, repair: true })).toEqual([`${kind} repaired v1`]);
+      expect(await (await berth.oci("GET", blobUrl)).text()).toBe(content);
+      expect(await dockerPush()).toEqual([]);
+      rmSync(join(berth.stores.root, "sha256", digest.slice(7, 9), `${digest.slice(7)}.${staging}`));
+    });
   });
 
-  test("is mended by a repair from the copy of a push that lost a race", async () => {
-    const good = layerFile();
-    const staging = await berth.stores.blobs.begin(serverScope);
-    const bytes = async function* () {
-      yield new TextEncoder().encode(content);
-    };
-    const staged = await berth.stores.blobs.append(staging, 0, bytes(), { scope: serverScope, algorithm: "sha256" });
-    await berth.stores.blobs.commit(staging, digest as never, staged, serverScope);
-    harm(good);
-    expect(await runCheck({ ...options, repair: true })).toEqual([`${kind} repaired v1`]);
-    expect(await (await berth.oci("GET", blobUrl)).text()).toBe(content);
-    expect(await dockerPush()).toEqual([]);
-    rmSync(join(berth.stores.root, "sha256", digest.slice(7, 9), `${digest.slice(7)}.${staging}`));
+  test("a layer that got shorter is not served as if it were whole, also before any check", async () => {
+    truncateSync(layerFile(), 7);
+    expect((await berth.oci("GET", blobUrl)).status).toBe(500);
+    expect((await berth.oci("GET", blobUrl, { headers: { range: "bytes=3-" } })).status).toBe(500);
+    const { error } = berth.logged.at(-2) as { error: Error };
+    expect(String(error)).toMatch(atRest === "volume" ? "has 7 bytes instead of 26" : /sealed copy/);
+    await runCheck();
+    await dockerPush();
   });
-});
-
-test("a layer that got shorter is not served as if it were whole, also before any check", async () => {
-  truncateSync(layerFile(), 7);
-  expect((await berth.oci("GET", blobUrl)).status).toBe(500);
-  expect((await berth.oci("GET", blobUrl, { headers: { range: "bytes=3-" } })).status).toBe(500);
-  expect(String((berth.logged.at(-2) as { error: Error }).error)).toContain("has 7 bytes instead of 26");
-  await runCheck();
-  await dockerPush();
 });

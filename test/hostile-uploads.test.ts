@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -10,9 +10,13 @@ import {
 } from "@aws-sdk/client-ecr";
 import { type Body, digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
 import { allow, type Person } from "./support/people.ts";
+import { toldByApi } from "./support/pushes.ts";
 import { streamOf } from "./support/watched.ts";
 
 /** Uploads in the hands of those who mean no good, or who are many. */
+
+// The machine may be busy.
+setDefaultTimeout(30_000);
 
 let berth: InProcess;
 beforeAll(async () => {
@@ -38,11 +42,6 @@ const codeOf = async (response: Response) => [
   response.status,
   ((await response.json()) as { errors: { code: string }[] }).errors[0]?.code,
 ];
-const toldByApi = (sent: Promise<unknown>): Promise<string> =>
-  sent.then(
-    () => "done",
-    ({ name }) => name,
-  );
 const staged = () => readdirSync(join(berth.stores.root, "staging")).sort();
 
 /** A body that stays away after its first piece, until it is told to go on. */

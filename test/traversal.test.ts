@@ -1,15 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { Database } from "bun:sqlite";
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
@@ -20,8 +11,8 @@ import { permissions } from "../src/oci/permissions.ts";
 import { startServer } from "../src/server/listener.ts";
 import { exchange, recordingLog } from "../src/server/testing.ts";
 import { backUp } from "../src/storage/backup/backup.ts";
-import { openBackupFolder } from "../src/storage/backup/folder.ts";
-import { restore } from "../src/storage/backup/restore.ts";
+import { type BackupFolder, openBackupFolder } from "../src/storage/backup/folder.ts";
+import { type Restored, restore } from "../src/storage/backup/restore.ts";
 import { type Disk, realDisk } from "../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../src/storage/blobs/filesystem.ts";
 import { tapped } from "../src/storage/blobs/test-disk.ts";
@@ -32,6 +23,9 @@ import { account, basic, digestOf, type InProcess, inProcess, keyPair } from "./
 import { createRandom } from "./support/random.ts";
 
 /** No name, id or digest that a client says becomes a way to another file (S20). */
+
+// The machine may be busy.
+setDefaultTimeout(30_000);
 
 const world = mkdtempSync(join(tmpdir(), "berth-traversal-"));
 const data = join(world, "deep", "data");
@@ -92,6 +86,8 @@ const ways = [
   `constructor:${hex}`,
   `${uuid}/../../canary`,
   `${uuid}\n`,
+  `${uuid}.sealed/../../canary`,
+  `${uuid}.sealed.sealed`,
   `../${uuid}`,
   uuid.toUpperCase().replaceAll("0", "A"),
   "__proto__",
@@ -140,12 +136,12 @@ afterAll(async () => {
 function treeWithout(folder: string): string[] {
   return readdirSync(world, { recursive: true, encoding: "utf8" })
     .map((name) => join(world, name))
-    .filter((path) => !path.startsWith(`${folder}/`) && !path.startsWith(join(data, "berth.sqlite")))
+    .filter((path) => path !== folder && !path.startsWith(`${folder}/`) && !path.startsWith(join(data, "berth.sqlite")))
     .sort();
 }
 
 const ownPath = new RegExp(
-  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36})?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36})?)?)?)?$`,
+  `^${blobsRoot}(?:/staging(?:/[0-9a-f-]{36}(?:\\.sealed)?)?|/sha(?:256|512)(?:/[0-9a-f]{2}(?:/[0-9a-f]{64,128}(?:\\.[0-9a-f-]{36}(?:\\.sealed)?)?)?)?)?$`,
 );
 
 /** Nothing was opened, made or changed but what is the store's own. */
@@ -379,22 +375,56 @@ describe("a link in the store", () => {
   });
 });
 
-test("a snapshot's name is one of those that there are", async () => {
-  const folder = await openBackupFolder(join(world, "backup"), { make: true });
-  const { metadata, blobs } = berth.stores;
-  const options = { keep: 1, version: "test", bytesPerSecond: 0, clock: () => new Date() };
-  await backUp({ databaseUrl: `sqlite:${join(data, "berth.sqlite")}`, data, metadata, blobs }, folder, options);
+describe("a backup", () => {
   const into = join(world, "restored");
-  mkdirSync(into);
-  const store = await openFilesystemBlobs({ root: join(into, "blobs") });
-  const files = treeWithout(blobsRoot);
-  for (const snapshot of [...ways, ...Array.from({ length: 30 }, someWay), "../blobs", ".new"]) {
-    const target = { databaseUrl: `sqlite:${join(into, "berth.sqlite")}`, data: into, blobs: store };
-    await expect(restore(folder, target, { snapshot, clock: () => new Date() })).rejects.toThrow("has no snapshot");
+  let folder: BackupFolder;
+  let snapshot: string;
+
+  beforeAll(async () => {
+    folder = await openBackupFolder(join(world, "backup"), { make: true });
+    const { metadata, blobs } = berth.stores;
+    const options = { keep: 1, version: "test", bytesPerSecond: 0, clock: () => new Date() };
+    const source = { databaseUrl: `sqlite:${join(data, "berth.sqlite")}`, data, metadata, blobs };
+    ({ snapshot } = await backUp(source, folder, options));
+  });
+  afterAll(() => folder.close());
+  afterEach(() => rmSync(into, { recursive: true, force: true }));
+
+  async function restored(name?: string): Promise<unknown> {
+    mkdirSync(into, { recursive: true });
+    const blobs = await openFilesystemBlobs({ root: join(into, "blobs") });
+    const target = { databaseUrl: `sqlite:${join(into, "berth.sqlite")}`, data: into, blobs };
+    return restore(folder, target, { snapshot: name, clock: () => new Date() });
   }
-  expect(treeWithout(blobsRoot)).toEqual(files);
-  expect(existsSync(join(into, "keys"))).toBe(false);
-  await folder.close();
-  for (const name of ["backup", "restored"]) rmSync(join(world, name), { recursive: true });
-  expect(statSync(world).isDirectory()).toBe(true);
+
+  test("has no snapshot by another name than it has given", async () => {
+    const files = treeWithout(into);
+    for (const name of [...ways, ...Array.from({ length: 30 }, someWay), "../blobs", ".new", `./${snapshot}`]) {
+      await expect(restored(name)).rejects.toThrow("has no snapshot");
+    }
+    expect(treeWithout(into)).toEqual(files);
+    expect(readdirSync(into)).toEqual(["blobs"]);
+  });
+
+  test("that somebody has made names no file elsewhere", async () => {
+    const files = treeWithout(into);
+    const path = join(folder.path, "snapshots", snapshot, "metadata.sqlite");
+    const whole = readFileSync(path);
+    for (const column of ["digest", "generation"]) {
+      for (const way of ["../../../canary", canaries[2] ?? "", `sha256:${hex}/../../../canary`]) {
+        const database = new Database(path);
+        database.run("pragma foreign_keys = off");
+        database.run(`update blob set ${column} = ? where digest = (select min(digest) from blob)`, [way]);
+        database.close();
+        const outcome = await restored().catch((error) => error);
+        // It is no such blob, or it is not among the copies that there are.
+        if (!(outcome instanceof RangeError)) expect((outcome as Restored).missing).not.toEqual([]);
+        expect(treeWithout(into)).toEqual(files);
+        for (const canary of canaries) expect(readFileSync(canary, "utf8")).toBe(secret);
+        writeFileSync(path, whole);
+        rmSync(into, { recursive: true });
+      }
+    }
+    expect(await restored()).toMatchObject({ snapshot });
+  });
 });

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,19 +7,22 @@ import {
   CompleteLayerUploadCommand,
   CreateRepositoryCommand,
   InitiateLayerUploadCommand,
-  PutImageCommand,
   UploadLayerPartCommand,
 } from "@aws-sdk/client-ecr";
 import { operations as ecrOperations } from "../src/aws/ecr/index.ts";
 import { permissions } from "../src/oci/permissions.ts";
-import { digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
+import { digestOf, type InProcess, inProcess } from "./support/berth.ts";
+import { changes, inPieces, type Path, told, toldByApi } from "./support/pushes.ts";
 import { streamOf, watched } from "./support/watched.ts";
 
 /**
  * Nothing is published before its hash is verified, on any path (S15). Every way by which bytes become readable is tried
- * with bytes of another digest, while readers ask for that digest all the time. verified-copies.test.ts does the same for
- * the bytes that come from a backup or another copy.
+ * with bytes of another digest, while readers ask for that digest all the time. verified-manifests.test.ts does the same
+ * for manifests, verified-copies.test.ts for the bytes that come from a backup or another copy.
  */
+
+// Every blob is synced, on a machine that may be busy.
+setDefaultTimeout(30_000);
 
 /** Two processes over one data directory, as two workers are. */
 let [one, other]: [InProcess, InProcess] = [undefined as never, undefined as never];
@@ -38,39 +41,6 @@ async function newRepository(): Promise<string> {
   const repositoryName = `verified/r${names++}`;
   await one.ecr().send(new CreateRepositoryCommand({ repositoryName }));
   return repositoryName;
-}
-
-/** What came of a push: `done`, or the error's name. */
-type Told = string;
-
-async function told(response: Promise<Response> | Response): Promise<Told> {
-  const answer = await response;
-  if (answer.ok) return "done";
-  return ((await answer.json()) as { errors: { code: string }[] }).errors[0]?.code ?? "";
-}
-
-const toldByApi = (sent: Promise<unknown>): Promise<Told> =>
-  sent.then(
-    () => "done",
-    ({ name }) => name,
-  );
-
-interface Push {
-  readonly repository: string;
-  /** What the content is said to be. */
-  readonly digest: string;
-  /** The content, in three pieces. */
-  readonly pieces: readonly [string, string, string];
-  /** Lets the readers look. */
-  readonly look: () => Promise<void>;
-}
-
-interface Path {
-  /** The routes and operations that it goes through. */
-  readonly covers: readonly string[];
-  push(push: Push): Promise<Told>;
-  /** What it comes to when the digest is another one. */
-  readonly refused: Told;
 }
 
 async function begin(berth: InProcess, repository: string, query = ""): Promise<string> {
@@ -249,40 +219,39 @@ const paths: Record<string, Path> = {
   },
 };
 
-/** The same for manifests, whose digest is optional and which come in whole. */
-const manifestPaths: Record<string, Path> = {
-  "PUT by digest": {
-    covers: ["manifest.write"],
-    refused: "DIGEST_INVALID",
-    push: ({ repository, digest, pieces, look }) =>
-      told(
-        one.oci("PUT", `/v2/${repository}/manifests/${digest}?tag=by-digest`, {
-          headers: { "content-type": mediaTypes.manifest },
-          body: streamOf(pieces, look),
-        }),
-      ),
-  },
-  PutImage: {
-    covers: ["PutImage"],
-    refused: "ImageDigestDoesNotMatchException",
-    async push({ repository: repositoryName, digest: imageDigest, pieces, look }) {
-      await look();
-      const input = { repositoryName, imageManifest: pieces.join(""), imageDigest, imageTag: "by-api" };
-      return toldByApi(one.ecr().send(new PutImageCommand(input)));
-    },
-  },
-};
+/** Those are in verified-manifests.test.ts. */
+const ofManifests = ["manifest.write", "PutImage"];
 
 /** They read, delete or describe. No bytes come with them, and nothing gets a name. */
 const bringNothing = [
   ...["base", "catalog", "blob.read", "blob.delete", "manifest.read", "manifest.delete"],
   ...["upload.status", "upload.cancel", "tags", "tag.history", "referrers"],
   ...["BatchCheckLayerAvailability", "BatchDeleteImage", "BatchGetImage", "CreateRepository", "DeleteRegistryPolicy"],
-  ...["DeleteRepository", "DeleteRepositoryPolicy", "DescribeImages", "DescribeRegistry", "DescribeRepositories"],
+  ...[
+    "DeleteRepository",
+    "DeleteRepositoryPolicy",
+    "DeregisterPullTimeUpdateExclusion",
+    "DescribeImages",
+    "DescribeRegistry",
+    "DescribeRepositories",
+  ],
   ...["GetAccountSetting", "GetAuthorizationToken", "GetDownloadUrlForLayer", "GetRegistryPolicy"],
-  ...["GetRepositoryPolicy", "ListImageReferrers", "ListImages", "ListTagsForResource", "PutAccountSetting"],
-  ...["PutImageScanningConfiguration", "PutImageTagMutability", "PutRegistryPolicy", "SetRepositoryPolicy"],
-  ...["TagResource", "UntagResource"],
+  ...[
+    "GetRepositoryPolicy",
+    "ListImageReferrers",
+    "ListImages",
+    "ListPullTimeUpdateExclusions",
+    "ListTagsForResource",
+    "PutAccountSetting",
+  ],
+  ...[
+    "PutImageScanningConfiguration",
+    "PutImageTagMutability",
+    "PutRegistryPolicy",
+    "RegisterPullTimeUpdateExclusion",
+    "SetRepositoryPolicy",
+  ],
+  ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
 ];
 
 async function initiate(repositoryName: string) {
@@ -290,22 +259,9 @@ async function initiate(repositoryName: string) {
   return { repositoryName, uploadId };
 }
 
-function inPieces(content: string): readonly [string, string, string] {
-  const third = Math.floor(content.length / 3);
-  return [content.slice(0, third), content.slice(third, 2 * third), content.slice(2 * third)];
-}
-
-/** Contents that are not `right`. */
-const changes: Record<string, (right: string) => string> = {
-  "one byte another": (right) => `${right.slice(0, -1)}#`,
-  "the first byte another": (right) => `#${right.slice(1)}`,
-  "a byte less": (right) => right.slice(0, -1),
-  "a byte more": (right) => `${right}#`,
-};
-
 describe("every way has its row", () => {
   test("among the routes and operations", () => {
-    const rows = [...Object.values(paths), ...Object.values(manifestPaths)].flatMap(({ covers }) => covers);
+    const rows = [...Object.values(paths).flatMap(({ covers }) => covers), ...ofManifests];
     const known = new Set([...rows, ...bringNothing]);
     const all = [...Object.keys(permissions), ...ecrOperations.keys()];
     expect(all.filter((name) => !known.has(name))).toEqual([]);
@@ -321,9 +277,9 @@ describe("every way has its row", () => {
         .sort();
     const registry = (...files: string[]) => files.map((file) => `domain/registry/${file}.ts`);
     expect(callers(/\b(?:blobs|to|target|backup)\.(?:commit|store)\(/)).toEqual(registry("copy", "uploads"));
-    // Those are in verified-copies.test.ts.
+    // Those are in verified-copies.test.ts and, for the archive, in archive-store.test.ts.
     expect(callers(/\bcopyBlob\(/)).toEqual([
-      ...registry("check-blobs", "copy"),
+      ...registry("archive-moves", "check-blobs", "copy", "sealing"),
       "storage/backup/backup.ts",
       "storage/backup/restore.ts",
     ]);
@@ -333,92 +289,60 @@ describe("every way has its row", () => {
   });
 });
 
-describe.each(Object.entries(paths))("%s", (name, path) => {
-  test.each(Object.entries(changes))("%s", async (change, changed) => {
-    const repository = await newRepository();
-    const elsewhere = await newRepository();
-    const right = `${name}: ${change}`.padEnd(60, ".");
-    const wrong = changed(right);
-    const digest = digestOf(right);
-    const watch = { berths: [one, other], repositories: [repository, elsewhere], digest, right };
+/** Pushes what is wrong, then what is right, then what is wrong again. */
+async function tryPath(name: string, path: Path, change: string): Promise<void> {
+  const repository = await newRepository();
+  const elsewhere = await newRepository();
+  const right = `${name}: ${change}`.padEnd(60, ".");
+  const wrong = changes[change]?.(right) ?? "";
+  const digest = digestOf(right);
+  const watch = { berths: [one, other], repositories: [repository, elsewhere], digest, right };
 
-    // Neither by the digest that it is said to have nor by its own.
-    for (const wanted of [digest, digestOf(wrong)]) {
-      const refused = await watched({ ...watch, digest: wanted }, (look) =>
-        path.push({ repository, digest, pieces: inPieces(wrong), look }),
-      );
-      expect(refused).toEqual({ result: path.refused, seen: [] });
-    }
-    const input = { repositoryName: repository, layerDigests: [digest] };
-    const { layers } = await one.ecr().send(new BatchCheckLayerAvailabilityCommand(input));
-    expect(layers?.map(({ layerAvailability }) => layerAvailability)).toEqual(["UNAVAILABLE"]);
-
-    const done = await watched({ ...watch, since: "the last look" }, (look) =>
-      path.push({ repository, digest, pieces: inPieces(right), look }),
-    );
-    expect(done).toEqual({ result: "done", seen: [] });
-    for (const berth of [one, other]) {
-      const read = await berth.oci("GET", `/v2/${repository}/blobs/${digest}`);
-      expect([read.status, await read.text()]).toEqual([200, right]);
-      expect((await berth.oci("GET", `/v2/${elsewhere}/blobs/${digest}`)).status).toBe(404);
-    }
-
-    // Nor do the wrong bytes take the place of those that are there.
-    const again = await watched({ ...watch, since: "the start" as const }, (look) =>
+  // Neither by the digest that it is said to have nor by its own.
+  for (const wanted of [digest, digestOf(wrong)]) {
+    const refused = await watched({ ...watch, digest: wanted }, (look) =>
       path.push({ repository, digest, pieces: inPieces(wrong), look }),
     );
-    expect(again).toEqual({ result: path.refused, seen: [] });
-  });
-});
-
-describe.each(Object.entries(manifestPaths))("a manifest by %s", (name, path) => {
-  test.each(Object.entries(changes))("%s", async (change, changed) => {
-    const repository = await newRepository();
-    const config = { mediaType: mediaTypes.config, ...(await one.pushBlob(repository, "{}")) };
-    const manifestOf = (note: string) =>
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: mediaTypes.manifest,
-        config,
-        layers: [],
-        annotations: { note },
-      });
-    const right = manifestOf(`${name}: ${change}`);
-    const wrong = manifestOf(changed(`${name}: ${change}`));
-    const watch = { berths: [one, other], repositories: [repository], kind: "manifests" as const, right };
-    for (const algorithm of name === "PutImage" ? ["sha256"] : ["sha256", "sha512"]) {
-      const digest = digestOf(right, algorithm);
-      for (const wanted of [digest, digestOf(wrong), digestOf(wrong, "sha512"), "by-digest", "by-api"]) {
-        const refused = await watched({ ...watch, digest: wanted }, (look) =>
-          path.push({ repository, digest, pieces: inPieces(wrong), look }),
-        );
-        expect(refused).toEqual({ result: path.refused, seen: [] });
-      }
-      expect(await path.push({ repository, digest, pieces: inPieces(right), look: async () => {} })).toBe("done");
-      const again = await watched({ ...watch, digest, since: "the start" as const }, (look) =>
-        path.push({ repository, digest, pieces: inPieces(wrong), look }),
-      );
-      expect(again).toEqual({ result: path.refused, seen: [] });
-      for (const tag of ["by-digest", "by-api"]) await one.oci("DELETE", `/v2/${repository}/manifests/${tag}`);
-    }
-  });
-});
-
-test("a manifest by tag has the digest of its bytes, and is not there before they all are", async () => {
-  const repository = await newRepository();
-  const config = { mediaType: mediaTypes.config, ...(await one.pushBlob(repository, "{}")) };
-  const right = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [] });
-  const watch = { berths: [one, other], repositories: [repository], kind: "manifests" as const, right };
-  const headers = { "content-type": mediaTypes.manifest };
-  const put = (pieces: readonly string[], look: () => Promise<void>, fails?: Error) =>
-    one.oci("PUT", `/v2/${repository}/manifests/v1`, { headers, body: streamOf(pieces, look, fails) });
-  for (const digest of ["v1", digestOf(right)]) {
-    const broken = await watched({ ...watch, digest }, (look) =>
-      put([right], look, new Error("the connection broke")).then(({ ok }) => ok),
-    );
-    expect(broken).toEqual({ result: false, seen: [] });
+    expect(refused).toEqual({ result: path.refused, seen: [] });
   }
-  const done = await watched({ ...watch, digest: "v1", since: "the last look" }, (look) => put(inPieces(right), look));
-  expect(done.seen).toEqual([]);
-  expect(done.result.headers.get("docker-content-digest")).toBe(digestOf(right));
+  const input = { repositoryName: repository, layerDigests: [digest] };
+  const { layers } = await one.ecr().send(new BatchCheckLayerAvailabilityCommand(input));
+  expect(layers?.map(({ layerAvailability }) => layerAvailability)).toEqual(["UNAVAILABLE"]);
+
+  const done = await watched({ ...watch, since: "the last look" }, (look) =>
+    path.push({ repository, digest, pieces: inPieces(right), look }),
+  );
+  expect(done).toEqual({ result: "done", seen: [] });
+  for (const berth of [one, other]) {
+    const read = await berth.oci("GET", `/v2/${repository}/blobs/${digest}`);
+    expect([read.status, await read.text()]).toEqual([200, right]);
+    expect((await berth.oci("GET", `/v2/${elsewhere}/blobs/${digest}`)).status).toBe(404);
+  }
+
+  // Nor do the wrong bytes take the place of those that are there.
+  const again = await watched({ ...watch, since: "the start" as const }, (look) =>
+    path.push({ repository, digest, pieces: inPieces(wrong), look }),
+  );
+  expect(again).toEqual({ result: path.refused, seen: [] });
+}
+
+describe.each(Object.entries(paths))("%s", (name, path) => {
+  test.each(Object.keys(changes))("%s", (change) => tryPath(name, path, change));
+});
+
+describe("where encryption is left to the volume", () => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-verified-plain-"));
+  let sealed: [InProcess, InProcess];
+  beforeAll(async () => {
+    sealed = [one, other];
+    const options = { data: folder, atRest: "volume" } as const;
+    [one, other] = [await inProcess(options), await inProcess(options)];
+  });
+  afterAll(async () => {
+    for (const berth of [one, other]) await berth.close();
+    rmSync(folder, { recursive: true });
+    [one, other] = sealed;
+  });
+
+  test.each(Object.entries(paths))("%s", (name, path) => tryPath(name, path, "one byte another"));
 });

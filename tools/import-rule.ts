@@ -44,15 +44,22 @@ export const rooms: readonly Room[] = [
     room: "src/opening.ts",
     ours: [
       "src/config.ts",
+      "src/keepers.ts",
       "src/domain/registry/ports.ts",
-      "src/domain/keys/ports.ts",
-      "src/domain/keys/wrapping.ts",
+      "src/domain/keys/**",
+      "src/domain/blob-keys.ts",
       "src/server/**",
       "src/storage/**",
       "src/workers/workers.ts",
     ],
     outside: "all",
     because: "whoever opens stores from a configuration, the server or a command, does it in one way",
+  },
+  {
+    room: "src/keepers.ts",
+    ours: ["src/config.ts", "src/domain/keys/**", "src/remotes/**", "src/storage/master-key.ts"],
+    outside: "all",
+    because: "who holds the master key is chosen in one place, and loads nothing of those that are not chosen",
   },
   {
     room: "src/upkeep.ts",
@@ -71,13 +78,18 @@ export const rooms: readonly Room[] = [
     because: "it says what the registry does by the way, and how often, over stores that others have opened",
   },
   {
+    room: "src/config-keepers.ts",
+    ours: [],
+    because: "what is configured must be readable without starting anything",
+  },
+  {
     room: "src/background.ts",
     ours: ["src/domain/**", "src/jobs/**", "src/server/log.ts", "src/server/metrics.ts"],
     because: "it says which jobs there are, over stores that others have opened",
   },
   {
     room: "src/config-schema.ts",
-    ours: ["src/domain/names.ts"],
+    ours: ["src/config-keepers.ts", "src/domain/names.ts"],
     packages: ["zod"],
     outside: "all",
     because: "what is configured must be readable without starting anything",
@@ -98,8 +110,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/cli/api/**",
-    ours: ["src/client-config.ts", "src/domain/names.ts"],
-    packages: ["@smithy/signature-v4"],
+    ours: ["src/client-config.ts", "src/domain/names.ts", "src/remotes/aws-signing.ts"],
     outside: "all",
     because:
       "commands that ask a server are clients of its API as any other, with the published signer in place of a whole SDK",
@@ -258,7 +269,7 @@ export const rooms: readonly Room[] = [
   {
     room: "src/remotes/**",
     ours: ["src/domain/**", "src/jobs/ports.ts", "src/events/ports.ts"],
-    packages: ["jose"],
+    packages: ["jose", "@smithy/signature-v4"],
     outside: "all",
     because: "who needs a port declares it, and remotes keep it; they know nothing of who asks",
   },

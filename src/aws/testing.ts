@@ -6,6 +6,7 @@ import * as organizationsSdk from "@aws-sdk/client-organizations";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { composeDomain } from "../compose.ts";
 import type { Access, Arrival } from "../domain/access.ts";
+import { createKeysAtRest } from "../domain/blob-keys.ts";
 import type { IssuerKeys } from "../domain/identity/web-identity.ts";
 import { createKeyWrapper } from "../domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../domain/names.ts";
@@ -61,12 +62,15 @@ export async function inProcess(options: InProcessOptions = {}) {
   const masterKeys = [new Uint8Array(32).fill(9)];
   const problems: Record<string, unknown>[] = [];
   const log = { error: (facts: Record<string, unknown>, message: string) => void problems.push({ ...facts, message }) };
+  const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
+  const { keyring } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock, atRest: "sealed" });
   const domain = composeDomain({
     metadata,
     blobs: openMemoryBlobs(),
     root,
     sealingKey: new Uint8Array(32).fill(7),
-    keyWrapper: createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys }),
+    keyWrapper,
+    keyring,
     issuerKeys,
     allowInsecureIssuers: true,
     publicUrl: `https://${registryHost}`,

@@ -1,6 +1,6 @@
 import { constants, setPriority } from "node:os";
 import { loadConfig } from "../config.ts";
-import { backUpInto } from "../upkeep.ts";
+import { backUpInto, type Unverified } from "../upkeep.ts";
 import { rateOf } from "./check.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";
@@ -13,6 +13,14 @@ interface BackupArguments {
   readonly keep: string;
   readonly rate: string;
   readonly json?: boolean;
+}
+
+/** What is in a backup, or was brought back, though nobody could look into it. */
+export function unverifiedLines(unverified: readonly Unverified[]): string[] {
+  return unverified.map(
+    ({ key, because, blobs }) =>
+      `copied as they are, and not looked into: ${count(blobs, "blob")} sealed under ${key ?? "the server's own key"}, which cannot be used: ${because}`,
+  );
 }
 
 /** Ends with 1 also when the backup was made and something could not be put into it. */
@@ -42,6 +50,12 @@ export async function runBackup(
       `removed ${count(made.snapshotsRemoved, "old snapshot")} and ${count(made.blobsRemoved, "blob")} that no snapshot names (${size(made.freedBytes)})`,
     );
   }
+  if (made.sealed > 0) {
+    console.log(
+      `${count(made.sealed, "blob is", "blobs are")} sealed: only with the master key can they be read, and that is not in the backup. Keep a copy of it elsewhere`,
+    );
+  }
+  for (const line of unverifiedLines(made.unverified)) console.log(line);
   for (const { digest, because } of made.missing) console.log(`not in the backup: ${digest}: ${because}`);
   if (made.missing.length > 0) console.log("`berth check --rehash` says whom this hurts");
 }

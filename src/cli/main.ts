@@ -154,10 +154,14 @@ tls
   .option(...daysOption)
   .action(lazily(() => import("./tls.ts"), "tlsRenew"));
 
-program
+const kms = program
   .command("kms")
-  .summary("manage the master key")
-  .description("The master key wraps all encryption keys that the API of KMS makes.")
+  .summary("manage the keys that have no API")
+  .description(
+    "The master key wraps all encryption keys: those that the API of KMS makes, and the server's own, which seals what these do not.",
+  );
+
+kms
   .command("rotate-master")
   .description(
     "Wrap all encryption keys with a new master key. The server may run meanwhile. What was encrypted stays as it is. Where BERTH_KMS_MASTER_KEY or systemd has the master key, put the new one before the old one first, with a comma between them.",
@@ -165,6 +169,15 @@ program
   .summary("put a new master key in the place of the one of today")
   .option(...configOption)
   .action(lazily(() => import("./kms.ts"), "rotateMaster"));
+
+kms
+  .command("rotate-server-key")
+  .description(
+    "Seal layers that come from now on by new material of the server's own key, as happens every year by itself. The server may run meanwhile. What was sealed before stays as it is, and readable.",
+  )
+  .summary("give the server's own key new material")
+  .option(...configOption)
+  .action(lazily(() => import("./kms.ts"), "rotateServerKey"));
 
 program
   .command("migrate")
@@ -204,6 +217,19 @@ program
   .action(lazily(() => import("./check.ts"), "runCheck"));
 
 program
+  .command("seal")
+  .description(
+    "Seal the blobs that are stored as they came: from before Berth sealed them, or from a time when encryption.atRest left them to the volume. The server may run meanwhile. Each gets a sealed copy, so there must be room for it until garbage collection has removed the plain one. One that was interrupted goes on where it stood.",
+  )
+  .summary("seal blobs that are stored as they came")
+  .option(...configOption)
+  .option(...dataOption)
+  .option("--dry-run", "say how much there is to seal, and change nothing")
+  .option("--rate <MiB>", "how fast blobs are read, in MiB per second; 0 for no limit", "100")
+  .option("--json", "print the result as JSON")
+  .action(lazily(() => import("./seal.ts"), "runSeal"));
+
+program
   .command("backup")
   .argument("<dir>", "where the backup is, or is to be")
   .description(
@@ -227,6 +253,10 @@ program
   .option(...configOption)
   .option("--into <dir>", "the data directory, instead of the one in the settings")
   .option("--snapshot <name>", "which one; the newest without")
+  .option(
+    "--master-key-lost",
+    "do without the master key: what it protects comes as it is, and can be read by nobody unless the key turns up",
+  )
   .option("--json", "print the result as JSON")
   .action(lazily(() => import("./restore.ts"), "runRestore"));
 

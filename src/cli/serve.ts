@@ -46,7 +46,8 @@ export async function serve({ config: file }: { config?: string }): Promise<void
     );
   }
   const { accessKeyId, file: keyFile } = berth.rootKey;
-  log.info({ url: berth.url, publicUrl, data: config.data, accessKeyId, keyFile, version }, "listening");
+  const { atRest } = config.encryption;
+  log.info({ url: berth.url, publicUrl, data: config.data, atRest, accessKeyId, keyFile, version }, "listening");
 }
 
 /** A signal during the start stops what the start has opened. */

@@ -136,6 +136,18 @@ test("processes that make the server's own key at once make one", async () => {
   expect(await metadata.read.keys.find(serverKeyId)).toMatchObject({ manager: "BERTH", rotation: { periodDays: 365 } });
 });
 
+test("what another process made a moment ago is known at once", async () => {
+  const { process, rotate } = await world();
+  const [one, other] = [process(), process()];
+  const absent = expect(other.keyring.find(serverKeyId)).resolves.toBeUndefined();
+  const { wrapped } = await one.keys.make(serverScope, staging);
+  await absent;
+  expect(await other.keys.open(wrapped, staging)).toHaveLength(1);
+  await rotate(serverKeyId);
+  const rotated = await process().keys.make(serverScope, staging);
+  expect(await other.keys.open(rotated.wrapped, staging)).toHaveLength(1);
+});
+
 test("what the server's own key has encrypted is no ciphertext to KMS", async () => {
   const { keys, keyring } = await world();
   const { wrapped } = await keys.make(serverScope, staging);

@@ -1,8 +1,9 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { createPolicyCompiler } from "../policy/compiler.ts";
 import { Refusal, refuse } from "./errors.ts";
 import { type EncryptionContext, parseCiphertext } from "./keys/ciphertext.ts";
-import type { Keyring } from "./keys/keyring.ts";
-import { ensureServerKey, type ServerKeyParts, serverKeyArn, serverKeyId, serverRegistry } from "./keys/server-key.ts";
+import { createKeyring, type Keyring } from "./keys/keyring.ts";
+import { ensureServerKey, type ServerKeyParts, serverKeyId, serverRegistry } from "./keys/server-key.ts";
 import { keyUnusable } from "./keys/unusable.ts";
 import { parseKeyArn } from "./names.ts";
 import { BlobDamaged, serverScope } from "./registry/encryption.ts";
@@ -12,6 +13,15 @@ export interface BlobKeysParts extends ServerKeyParts {
   readonly keyring: Keyring;
   /** Who seals what no user's key does: Berth, or the volume that it lies on. */
   readonly atRest: "sealed" | "volume";
+}
+
+/** As many as there are keys whose policies are asked about at once. */
+const maxCompiledPolicies = 10_000;
+
+/** Keys, and those of blobs, over what is kept: one of each in a process, which the server and every command have alike. */
+export function createKeysAtRest(parts: Omit<BlobKeysParts, "keyring">) {
+  const keyring = createKeyring({ ...parts, compile: createPolicyCompiler(maxCompiledPolicies).compile });
+  return { keyring, blobKeys: createBlobKeys({ ...parts, keyring }) };
 }
 
 /** Which key each layer's own key is wrapped by, the outermost first. */
@@ -59,8 +69,9 @@ export function createBlobKeys(parts: BlobKeysParts): BlobKeys {
     if (!(error instanceof Refusal) || !error.is("InvalidCiphertext")) return keyUnusable(error);
     const id = holder === "server" ? serverKeyId : parseCiphertext(text)?.keyId;
     if (id === undefined || (await keyring.find(id))) return new BlobDamaged("the key of the blob does not open");
-    const arn = holder === "server" ? serverKeyArn : arnIn(text);
-    return refuse("KeyUnusable", { kmsError: "NotFoundException", reason: `Key '${arn}' does not exist` });
+    const reason =
+      holder === "server" ? "The server's own key is not in this database" : `Key '${arnIn(text)}' does not exist`;
+    return refuse("KeyUnusable", { kmsError: "NotFoundException", reason });
   }
 
   return {

@@ -1,5 +1,6 @@
 import type { Claimed } from "../domain/audit/happening.ts";
 import { Refusal, type RegistryRefusalCode } from "../domain/errors.ts";
+import { KeeperFailed } from "../domain/keys/keepers.ts";
 
 /** The specification's codes ("Error Codes"), and three that clients know from ECR and Distribution. */
 export type OciCode =
@@ -116,6 +117,8 @@ export function encodeError(error: unknown, challenge: Challenge, requestId: str
     return body(status, code, sentence(error), retryAfter(error));
   }
   log.error({ requestId, error }, "a registry request failed");
+  // Clients come again after it, as after any 5xx; whoever reads it knows that it is not the image.
+  if (isKeeperAway(error)) return body(503, "UNKNOWN", keeperAway, { "Retry-After": "5" });
   return body(500, "UNKNOWN", unforeseen, {});
 }
 
@@ -139,6 +142,12 @@ function notAuthenticated({ reason }: NotAuthenticated, { origin, token }: Chall
 }
 
 const unforeseen = "The request failed because of an error on the server's side";
+const keeperAway =
+  "The service that holds the server's master key does not answer, and the content cannot be opened without";
+
+function isKeeperAway(error: unknown): boolean {
+  return error instanceof KeeperFailed && error.isPassing;
+}
 
 /** What the client is told, for the audit trail. */
 export function codeOf(error: unknown): { code: OciCode; message: string } {
@@ -147,7 +156,7 @@ export function codeOf(error: unknown): { code: OciCode; message: string } {
   if (error instanceof Refusal && Object.hasOwn(wire, error.code)) {
     return { code: wire[error.code as RegistryRefusalCode][1], message: sentence(error) };
   }
-  return { code: "UNKNOWN", message: unforeseen };
+  return { code: "UNKNOWN", message: isKeeperAway(error) ? keeperAway : unforeseen };
 }
 
 /** Over HTTP, ECR words a missing image as in a batch (captured traffic); all other sentences are the API's. */

@@ -1,7 +1,6 @@
 import { lookup as resolve } from "node:dns/promises";
-import { request as requestPlain } from "node:http";
-import { request as requestSecure } from "node:https";
 import { isIP } from "node:net";
+import { type Answer, exchange, type Limits, NotFetched } from "./exchange.ts";
 import { type Reach, reachOf } from "./public-addresses.ts";
 
 export interface Reachable {
@@ -9,22 +8,6 @@ export interface Reachable {
   readonly allowPrivate: boolean;
   /** Whether this machine may be asked without TLS. */
   readonly allowInsecure: boolean;
-}
-
-export interface Limits {
-  readonly timeoutMs: number;
-  readonly maxBytes: number;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string | string[] | undefined };
-  readonly body: Buffer;
-}
-
-/** What is asked for must not, or can never, be fetched; unlike a failure, which may pass. */
-export class NotFetched extends Error {
-  override readonly name = "NotFetched";
 }
 
 const maxRedirects = 3;
@@ -57,7 +40,8 @@ async function getOnce(url: URL, reachable: Reachable, limits: Limits, signal: A
   if (url.username !== "" || url.password !== "") throw new NotFetched("a URL with a password");
   const address = await addressOf(url.hostname.replace(/^\[(.*)\]$/, "$1"), signal);
   checkReach(reachOf(address), isPlain, reachable);
-  return exchange(url, address, limits, signal);
+  const headers = { accept: "application/json", "user-agent": "Berth" };
+  return exchange({ url, address, headers }, limits, signal);
 }
 
 function checkReach(reach: Reach, isPlain: boolean, { allowPrivate }: Reachable): void {
@@ -75,38 +59,4 @@ async function addressOf(host: string, signal: AbortSignal): Promise<string> {
   } finally {
     signal.removeEventListener("abort", abort);
   }
-}
-
-function exchange(url: URL, address: string, { maxBytes }: Limits, signal: AbortSignal): Promise<Answer> {
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const request = url.protocol === "http:" ? requestPlain : requestSecure;
-  const family = isIP(address);
-  const lookup = (_host: string, options: { all?: boolean }, done: (...results: unknown[]) => void) => {
-    if (options.all) done(null, [{ address, family }]);
-    else done(null, address, family);
-  };
-  const asked = request(url, {
-    agent: false,
-    lookup: lookup as never,
-    signal,
-    headers: { accept: "application/json", "user-agent": "Berth" },
-  });
-  asked.on("error", reject);
-  asked.on("response", (response) => {
-    const chunks: Buffer[] = [];
-    let size = 0;
-    response.on("data", (chunk: Buffer) => {
-      size += chunk.length;
-      chunks.push(chunk);
-      if (size <= maxBytes) return;
-      reject(new NotFetched(`more than ${maxBytes} bytes`));
-      asked.destroy();
-    });
-    response.on("error", reject);
-    response.on("end", () => {
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
-    });
-  });
-  asked.end();
-  return promise;
 }

@@ -1,5 +1,6 @@
 import type { IssuerKeys, SignatureVerdict } from "../domain/identity/web-identity.ts";
-import { type Answer, guardedGet, NotFetched, type Reachable } from "./guarded-fetch.ts";
+import { type Answer, NotFetched } from "./exchange.ts";
+import { guardedGet, type Reachable } from "./guarded-fetch.ts";
 import type { KeySet } from "./signatures.ts";
 
 export interface IssuerKeysParts extends Reachable {

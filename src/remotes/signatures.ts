@@ -1,6 +1,6 @@
 import { type CompactVerifyResult, compactVerify, createLocalJWKSet, errors, type JSONWebKeySet } from "jose";
 import { type SignatureVerdict, signatureAlgorithms } from "../domain/identity/web-identity.ts";
-import { NotFetched } from "./guarded-fetch.ts";
+import { NotFetched } from "./exchange.ts";
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 

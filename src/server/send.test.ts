@@ -175,6 +175,81 @@ test("a stream arrives in order and is read no faster than its client reads", as
   await until(() => ended, "the abandoned stream was closed");
 });
 
+test.each([
+  ["a whole one", 200, {}],
+  ["a part", 206, { "content-range": "bytes 3-9/20" }],
+])("bytes in memory go with their length: %s", async (_, status, more) => {
+  const headers = { "content-type": "a/b", ...more };
+  const bytes = Buffer.from("0123456");
+  // What the client asks for has been decided.
+  const answer = await get({ kind: "bytes", bytes, sizeBytes: 7 }, { status, headers }, { Range: "bytes=1-2" });
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get("content-length")).toBe("7");
+  expect(answer.headers.get("transfer-encoding")).toBeNull();
+  expect(answer.headers.get("content-type")).toBe("a/b");
+  expect(answer.headers.get("content-range")).toBe(status === 206 ? "bytes 3-9/20" : null);
+  expect(answer.body.toString()).toBe("0123456");
+});
+
+test("large bytes in memory arrive unchanged", async () => {
+  const bytes = bigBytes.subarray(0, 512 * 1024);
+  const answer = await get({ kind: "bytes", bytes, sizeBytes: bytes.length }, { status: 200, headers: plain });
+  expect(Buffer.compare(answer.body, bytes)).toBe(0);
+});
+
+test("a stream of chunks of any size arrives unchanged, and ends once", async () => {
+  const sizes = [1, 262_144, 0, 300_000, 7, 65_536, 1_048_576, 3];
+  async function* chunks() {
+    let at = 0;
+    for (const size of sizes) {
+      yield bigBytes.subarray(at, at + size);
+      at += size;
+    }
+  }
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const answer = await get({ kind: "stream", stream: chunks, sizeBytes }, { status: 200, headers: plain });
+  const body: Buffer[] = [];
+  for (let at = 0, size = -1; size !== 0; ) {
+    const end = answer.body.indexOf("\r\n", at);
+    size = Number.parseInt(answer.body.toString("latin1", at, end), 16);
+    body.push(answer.body.subarray(end + 2, end + 2 + size));
+    at = end + 4 + size;
+    if (size === 0) expect(at).toBe(answer.body.length);
+  }
+  expect(Buffer.concat(body).equals(bigBytes.subarray(0, sizeBytes))).toBe(true);
+});
+
+test("streams that clients leave half-way are closed, whether the source or the socket is slow", async () => {
+  let open = 0;
+  const streamed = (pauseMs: number) =>
+    async function* () {
+      open++;
+      try {
+        for (let count = 0; count < 10_000; count++) {
+          if (pauseMs > 0) await Bun.sleep(pauseMs);
+          yield bigBytes.subarray(0, 262_144);
+        }
+      } finally {
+        open--;
+      }
+    };
+  for (const pauseMs of [0, 20]) {
+    const content: SendableContent = { kind: "stream", stream: streamed(pauseMs), sizeBytes: 10_000 * 262_144 };
+    answerWith = () => [content, { status: 200, headers: plain }];
+    const sockets = Array.from({ length: 20 }, () => {
+      const socket = connect(server.port, "127.0.0.1", () => socket.write("GET /v2/x HTTP/1.1\r\nHost: x\r\n\r\n"));
+      socket.once("data", () => socket.pause());
+      return socket;
+    });
+    await until(() => open === 20, "all streams flow");
+    await Bun.sleep(50);
+    for (const socket of sockets) socket.destroy();
+    await until(() => open === 0, "all streams are closed");
+    await until(() => server.inFlight === 0, "no request is left");
+  }
+  expect(lines.filter(({ level }) => level === "error")).toEqual([]);
+});
+
 test("a stream that fails cuts the connection, so that nobody takes the part for the whole", async () => {
   const answer = await get(stream("01234", new Error("the disk is gone")), { status: 200, headers: plain });
   expect(answer.status).toBe(200);

@@ -83,12 +83,13 @@ function streamOf(open: () => AsyncIterable<Uint8Array>, facts: Sent): ReadableS
   let isCancelled = false;
   return new ReadableStream<Uint8Array>({
     type: "direct",
-    async pull(controller: DirectController) {
+    async pull(controller) {
       try {
         chunks = open()[Symbol.asyncIterator]();
         for (;;) {
           const { done, value } = await chunks.next();
           if (done || isCancelled) break;
+          // A promise when the socket is full, kept when it has room again or is closed.
           await controller.write(value);
           await controller.flush();
         }
@@ -103,13 +104,5 @@ function streamOf(open: () => AsyncIterable<Uint8Array>, facts: Sent): ReadableS
       isCancelled = true;
       await chunks?.return?.();
     },
-  } as unknown as Bun.DirectUnderlyingSource<Uint8Array>);
-}
-
-/** What of Bun's controller of direct streams is used here. */
-interface DirectController {
-  /** A promise when the socket is full, kept when it has room again or is closed. */
-  write(chunk: Uint8Array): number | Promise<number>;
-  flush(): number | Promise<number>;
-  close(): void;
+  });
 }

@@ -10,8 +10,10 @@ import * as conformance from "./conformance.ts";
 import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
+import * as encryption from "./encryption.ts";
 import * as helm from "./helm.ts";
 import * as iam from "./iam.ts";
+import * as keyKeepers from "./key-keepers.ts";
 import * as kms from "./kms.ts";
 import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
@@ -24,6 +26,7 @@ import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
+import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
@@ -44,9 +47,12 @@ const CLIENTS: readonly Client[] = [
   terraformOrganizations,
   iam,
   kms,
+  encryption,
+  keyKeepers,
   webIdentity,
   terraformIam,
   terraformKms,
+  terraformLifecycle,
   publicAccess,
   tls,
   races,

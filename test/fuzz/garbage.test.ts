@@ -4,15 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectGarbage } from "../../src/domain/registry/collection.ts";
 import { openMemoryBlobs } from "../../src/storage/blobs/memory.ts";
-import { openMetadata } from "../../src/storage/metadata/index.ts";
+import { type AllMetadata, openMetadata } from "../../src/storage/metadata/index.ts";
 import { fuzzGarbage, type GarbageFuzz } from "./garbage.ts";
 
-async function run(options: Partial<GarbageFuzz>) {
+async function run({
+  wrap = (metadata) => metadata,
+  ...options
+}: Partial<GarbageFuzz> & { wrap?: (metadata: AllMetadata) => AllMetadata }) {
   const folder = mkdtempSync(join(tmpdir(), "berth-fuzz-"));
   const metadata = await openMetadata(`sqlite:${join(folder, "berth.sqlite")}`);
   try {
     return await fuzzGarbage({
-      metadata,
+      metadata: wrap(metadata),
       openBlobs: (clock) => openMemoryBlobs({ clock }),
       seed: 7,
       steps: 2_000,
@@ -25,9 +28,10 @@ async function run(options: Partial<GarbageFuzz>) {
 }
 
 test("a collection amid pushes and deletes removes what is of no use, and nothing else", async () => {
-  const { collectedBlobs, wrongDeletions, leftovers } = await run({ steps: 3_000 });
+  const { collectedBlobs, wrongDeletions, leftovers, mixed } = await run({ steps: 3_000 });
   expect(wrongDeletions).toEqual([]);
   expect(leftovers).toEqual([]);
+  expect(mixed).toEqual([]);
   expect(collectedBlobs).toBeGreaterThan(50);
 }, 60_000);
 
@@ -48,6 +52,27 @@ test("the oracle sees a collection that does not look again", async () => {
     },
   });
   expect(wrongDeletions).not.toEqual([]);
+}, 60_000);
+
+test("the oracle sees copies that repositories of several keys share", async () => {
+  const { mixed } = await run({
+    wrap: (metadata) => ({
+      ...metadata,
+      transact: (work, options) =>
+        metadata.transact(
+          ({ layers, ...nouns }) =>
+            work({
+              ...nouns,
+              layers: {
+                ...layers,
+                link: ({ id }, blob, at) => layers.link({ id, encryption: { type: "AES256" } }, blob, at),
+              },
+            }),
+          options,
+        ),
+    }),
+  });
+  expect(mixed).not.toEqual([]);
 }, 60_000);
 
 test("the oracle sees a collection that forgets", async () => {

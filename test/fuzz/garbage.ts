@@ -4,6 +4,7 @@ import { Refusal } from "../../src/domain/errors.ts";
 import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
 import {
   type AccountId,
+  type Arn,
   type Digest,
   digestOf,
   type Region,
@@ -12,11 +13,13 @@ import {
   type Tag,
 } from "../../src/domain/names.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "../../src/domain/registry/collection.ts";
+import { scopeOf, sealedEnding } from "../../src/domain/registry/encryption.ts";
 import { createImages } from "../../src/domain/registry/images.ts";
 import { createLayers } from "../../src/domain/registry/layers.ts";
-import type { BlobStore, Content } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Content, Encryption, KeyScope, StagingId } from "../../src/domain/registry/ports.ts";
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
+import { sealBlobs } from "../../src/domain/registry/sealing.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
@@ -24,8 +27,10 @@ import { createRandom, type Random } from "../support/random.ts";
 
 /**
  * Garbage collection against an oracle. Clients push, mount, retag, delete and pull the same few contents at random, and
- * at once, while collections run over and over. The oracle knows nothing of the queues: what is needed is what the bytes
- * of the manifests name, read here by a parser of its own, and what a client was told of within the time of grace.
+ * at once, in repositories of several keys, while collections run over and over. The oracle knows nothing of the queues:
+ * what is needed is what the bytes of the manifests name, read here by a parser of its own, and what a client was told of
+ * within the time of grace. It notes under which key each copy was made: none may be read under another. Now and then what
+ * is plain is sealed.
  */
 export interface GarbageFuzz {
   readonly metadata: AllMetadata;
@@ -48,10 +53,18 @@ export interface GarbageReport {
   readonly comparisons: number;
   readonly wrongDeletions: readonly string[];
   readonly leftovers: readonly string[];
+  /** Where a copy was read under a key that it is not of. */
+  readonly mixed: readonly string[];
 }
 
 const registry: Registry = { account: "000000000000" as AccountId, region: "us-east-1" as Region };
 const names = ["a", "b", "team/c", "team/d"] as readonly string[] as readonly RepositoryName[];
+/** The server's own most often, so that repositories share copies. */
+const encryptions: readonly Encryption[] = [
+  { type: "AES256" },
+  { type: "AES256" },
+  { type: "KMS", key: "arn:aws:kms:us-east-1:000000000000:key/a" as Arn, grants: [] },
+];
 const tags = ["v1", "v2", "latest"] as readonly string[] as readonly Tag[];
 /** Few enough to meet, and too many to be needed all the time. */
 const contents = Array.from({ length: 120 }, (_, index) => Buffer.from(`content ${index} `.repeat(1 + (index % 30))));
@@ -69,7 +82,17 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   const { metadata, seed, steps, progress, collect = collectGarbage } = options;
   let nowMs = Date.UTC(2026, 0, 1);
   const clock = () => new Date(nowMs);
-  const blobs = options.openBlobs(clock);
+  /** Under which key each copy was made. */
+  const scopes = new Map<string, KeyScope>();
+  const opened = options.openBlobs(clock);
+  const sealing = createRandom(`${seed}/sealing`);
+  const begin = async (scope: KeyScope, isSealed: boolean) => {
+    const staging = `${await opened.begin(scope)}${isSealed ? sealedEnding : ""}` as StagingId;
+    scopes.set(staging, scope);
+    return staging;
+  };
+  // Half of what comes is plain, as from before, and waits to be sealed.
+  const blobs: BlobStore = { ...opened, begin: (scope) => begin(scope, sealing.chance(1 / 2)) };
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
   const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
@@ -84,6 +107,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   const operations = new Map<string, number>();
   const wrongDeletions: string[] = [];
   const leftovers: string[] = [];
+  const mixed: string[] = [];
   let [collections, collectedBlobs, comparisons, done] = [0, 0, 0, 0];
 
   /** What a client was told last of a layer: when it began to ask, and how many deletes had ended by then. */
@@ -144,6 +168,12 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     }
   }
 
+  async function makeRepository(random: Random, name: RepositoryName): Promise<void> {
+    const settings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false } as const;
+    const made = { registry, name, createdAt: clock(), encryption: random.pick(encryptions), ...settings };
+    await metadata.transact((nouns) => nouns.repositories.create(made, new Map()));
+  }
+
   const operationsByName: Record<string, (random: Random, name: RepositoryName) => Promise<unknown>> = {
     async pushImage(random, name) {
       const chosen = Array.from({ length: 1 + random.below(4) }, () => random.pick(contents));
@@ -190,7 +220,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     async deleteRepository(random, name) {
       if (!random.chance(1 / 4)) return;
       await deleting(keyOf(name), () => repositories.delete(granted, name, { force: true }));
-      await repositories.create(granted, { name });
+      await makeRepository(random, name);
     },
     async pull(random, name) {
       const [tag] = [random.pick(tags)];
@@ -211,11 +241,29 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
       collections++;
       collectedBlobs += removed;
     },
+    seal: () =>
+      sealBlobs(
+        { ...stores, blobs: { ...blobs, begin: (scope) => begin(scope, true) } },
+        {
+          bytesPerSecond: 0,
+          failed: (digest, because) => wrongDeletions.push(`${digest} could not be sealed: ${because}`),
+        },
+      ),
     sweep: () => sweepStrays(stores),
     expire: () => expireUploads(stores, new Date(nowMs - uploadExpiryMs)),
   };
   const frequent = ["pushImage", "pushImage", "pushLayer", "pull", "pull", "deleteImage", "deleteImage", "deleteImage"];
-  const rare = ["pushIndex", "deleteTag", "deleteLayer", "deleteRepository", "collect", "collect", "sweep", "expire"];
+  const rare = [
+    "pushIndex",
+    "deleteTag",
+    "deleteLayer",
+    "deleteRepository",
+    "collect",
+    "collect",
+    "sweep",
+    "expire",
+    "seal",
+  ];
 
   async function client(random: Random, until: number): Promise<void> {
     while (done < until) {
@@ -262,12 +310,18 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
       else promises.delete(key);
     }
     for (const [name, digests] of expected) {
+      const scope = await scopeIn(name);
       for (const digest of digests) {
-        const { content } = await layers.read(granted, name, digest).catch(() => ({ content: undefined }));
-        if (content && sha256(await bytesOf(content)) === digest) continue;
-        wrongDeletions.push(`${name} lacks ${digest}`);
+        const read = await layers.read(granted, name, digest).catch(() => undefined);
+        if (!read || sha256(await bytesOf(read.content)) !== digest) wrongDeletions.push(`${name} lacks ${digest}`);
+        else if (scopes.get(read.layer.generation) !== scope) mixed.push(`${name} reads ${digest} of another key`);
       }
     }
+  }
+
+  async function scopeIn(name: RepositoryName): Promise<KeyScope | undefined> {
+    const repository = await metadata.read.repositories.find(registry, name);
+    return repository && scopeOf(repository.encryption);
   }
 
   /** When everybody has gone and every time of grace is over, nothing may be left but what is needed. */
@@ -282,11 +336,16 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     promises.clear();
     await compare();
     const expected = await needed();
-    const wanted = new Set([...expected.values()].flatMap((digests) => [...digests]));
-    for await (const { digest, generation } of blobs.list()) {
-      if (!wanted.delete(digest)) leftovers.push(`the store has ${digest}.${generation}`);
+    const wanted = new Set<string>();
+    for (const [name, digests] of expected) {
+      const scope = await scopeIn(name);
+      for (const digest of digests) wanted.add(`${digest} under ${scope}`);
     }
-    for (const digest of wanted) wrongDeletions.push(`the store lacks ${digest}`);
+    for await (const { digest, generation } of blobs.list()) {
+      const isWanted = wanted.delete(`${digest} under ${scopes.get(generation)}`);
+      if (!isWanted) leftovers.push(`the store has ${digest}.${generation}`);
+    }
+    for (const copy of wanted) wrongDeletions.push(`the store lacks ${copy}`);
     for (const [name, digests] of expected) {
       const links = await layers.present(granted, name, contents.map(sha256));
       for (const { digest } of links) if (!digests.has(digest)) leftovers.push(`${name} has a link to ${digest}`);
@@ -296,7 +355,7 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     if (links + unlinked + removals > 0) leftovers.push(`${links}, ${unlinked} and ${removals} in the queues`);
   }
 
-  for (const name of names) await repositories.create(granted, { name });
+  for (const name of names) await makeRepository(createRandom(`${seed}/${name}`), name);
   for (let round = 1; done < steps; round++) {
     const until = Math.min(steps, round * stepsBetweenComparisons);
     await Promise.all(
@@ -305,9 +364,9 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     if (round % 5 === 0 || done >= steps) await compareWhenQuiet();
     else await compare();
     progress?.(done);
-    if (wrongDeletions.length + leftovers.length > 0) break;
+    if (wrongDeletions.length + leftovers.length + mixed.length > 0) break;
   }
-  return { steps: done, operations, collections, collectedBlobs, comparisons, wrongDeletions, leftovers };
+  return { steps: done, operations, collections, collectedBlobs, comparisons, wrongDeletions, leftovers, mixed };
 }
 
 /** Config and layers of an image's manifest. Written for this oracle: the registry's own parser is not asked. */

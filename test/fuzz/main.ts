@@ -54,9 +54,9 @@ rmSync(folder, { recursive: true });
 
 for (const [operation, count] of [...report.operations].sort())
   console.log(`${String(count).padStart(8)}  ${operation}`);
-const { collections, collectedBlobs, comparisons, wrongDeletions, leftovers } = report;
-for (const problem of [...wrongDeletions, ...leftovers].slice(0, 20)) console.log(problem);
+const { collections, collectedBlobs, comparisons, wrongDeletions, leftovers, mixed } = report;
+for (const problem of [...wrongDeletions, ...leftovers, ...mixed].slice(0, 20)) console.log(problem);
 console.log(
-  `seed ${seed}: ${report.steps} steps, ${collections} collections, ${collectedBlobs} blobs collected, ${comparisons} comparisons: ${wrongDeletions.length} wrong deletions, ${leftovers.length} leftovers, ${elapsed()}`,
+  `seed ${seed}: ${report.steps} steps, ${collections} collections, ${collectedBlobs} blobs collected, ${comparisons} comparisons: ${wrongDeletions.length} wrong deletions, ${leftovers.length} leftovers, ${mixed.length} read under another key, ${elapsed()}`,
 );
-process.exit(wrongDeletions.length + leftovers.length > 0 ? 1 : 0);
+process.exit(wrongDeletions.length + leftovers.length + mixed.length > 0 ? 1 : 0);

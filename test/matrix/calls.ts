@@ -90,6 +90,8 @@ function apiOutcome(response: Response, text: string): Outcome {
   const error = response.headers.get("x-amzn-errortype") ?? /<Code>([^<]*)<\/Code>/.exec(text)?.[1] ?? "";
   if (unauthenticated.test(error)) return { kind: "unauthenticated", text };
   if (/^ExpiredToken/.test(error)) return { kind: "expired", text };
-  if (/^AccessDenied/.test(error)) return { kind: "denied", text: text.replaceAll("&apos;", "'") };
+  // What KMS denies, other services pass on.
+  const isPassedOn = error === "KmsException" && text.includes('"kmsError":"AccessDeniedException"');
+  if (isPassedOn || /^AccessDenied/.test(error)) return { kind: "denied", text: text.replaceAll("&apos;", "'") };
   return { kind: "passed", text };
 }

@@ -147,6 +147,16 @@ export const ecrRows: readonly Row[] = [
   onRepository("CompleteLayerUpload", { uploadId: upload, layerDigests: [digest] }),
   onRepository("CreateRepository"),
   onRepository("CreateRepository", { tags: [{ Key: "team", Value: "core" }] }, ["CreateRepository", "TagResource"]),
+  {
+    ...onRepository("CreateRepository", {
+      encryptionConfiguration: { encryptionType: "KMS", kmsKey: "00000000-0000-4000-8000-000000000000" },
+    }),
+    name: "ecr:CreateRepository with a key",
+    // What the registry asks of KMS in the caller's name (ECR user guide, "Encryption at rest").
+    actions: ["ecr:CreateRepository", "kms:DescribeKey", "kms:CreateGrant"],
+    resource: "*",
+    namesItsResource: false,
+  },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
   onRepository("DescribeImages"),

@@ -10,14 +10,16 @@ import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
 import type { Arrival } from "../../src/domain/access.ts";
 import { recordsIn } from "../../src/domain/audit/testing.ts";
+import { createKeysAtRest } from "../../src/domain/blob-keys.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Tiers } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import { twoTiers } from "../../src/storage/blobs/two-tiers.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
@@ -91,7 +93,12 @@ export interface InProcess {
   /** All records of the audit trail, oldest first. */
   records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: {
+    readonly metadata: AllMetadata;
+    readonly blobs: BlobStore;
+    readonly tiers?: Tiers;
+    readonly root: string;
+  };
   close(): Promise<void>;
 }
 
@@ -105,6 +112,9 @@ export interface InProcessOptions {
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
+  /** Whether archived images have a store of their own. */
+  readonly archive?: boolean;
+  readonly atRest?: "sealed" | "volume";
   /** Where the blobs are. */
   readonly disk?: Disk;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
@@ -116,13 +126,19 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
   const { metadata, questions } = counting(opened);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
-  const blobs = await openFilesystemBlobs({ root, disk: options.disk });
   const logged: unknown[] = [];
   const state = { now: new Date() };
   const rootKey = { accessKeyId: keyPair.accessKeyId, secret: keyPair.secretAccessKey, account };
   const sealingKey = new Uint8Array(32).fill(7);
   const masterKeys = [new Uint8Array(32).fill(8)];
   const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
+  const { atRest = "sealed" } = options;
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
+  const standard = await openFilesystemBlobs({ root, keys: blobKeys, disk: options.disk });
+  const tiers = options.archive
+    ? { standard, archive: await openFilesystemBlobs({ root: join(root, "archive"), keys: blobKeys }) }
+    : undefined;
+  const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
@@ -130,6 +146,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     root: rootKey,
     sealingKey,
     keyWrapper,
+    keyring,
     allowInsecureIssuers: true,
     issuerKeys: createIssuerKeys({
       allowPrivate: false,
@@ -239,7 +256,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       await audit.flush();
       return (await recordsIn(metadata)).map(({ record }) => JSON.parse(record));
     },
-    stores: { metadata, blobs, root },
+    stores: { metadata, blobs, tiers, root },
     async close() {
       await audit.close();
       await blobs.close();

@@ -1,7 +1,6 @@
-import { createHash, createHmac } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { SignatureV4 } from "@smithy/signature-v4";
 import type { ApiService, ClientConfig, KeyPair } from "../../client-config.ts";
+import { signedHeaders } from "../../remotes/aws-signing.ts";
 
 /** The APIs of a Berth, for commands that are its clients. */
 export interface Api {
@@ -88,7 +87,8 @@ export function createApi(
       const operation = target.slice(target.lastIndexOf(".") + 1);
       const body = JSON.stringify(input);
       const headers = { host: endpoint.host, "content-type": "application/x-amz-json-1.1", "x-amz-target": target };
-      const signed = await sign(endpoint, headers, body, { service, keys, region: elsewhere ?? region, now: clock() });
+      const signing = { service, keys, region: elsewhere ?? region, now: clock() };
+      const signed = await signedHeaders(endpoint, headers, body, signing);
       const text = await send(endpoint, operation, signed, body);
       try {
         return JSON.parse(text) as Output;
@@ -102,36 +102,6 @@ export function createApi(
       return send(endpoint, action, { "content-type": "application/x-www-form-urlencoded; charset=utf-8" }, body);
     },
   };
-}
-
-interface Signing {
-  readonly service: string;
-  readonly region: string;
-  readonly keys: KeyPair;
-  readonly now: Date;
-}
-
-async function sign(endpoint: URL, headers: Record<string, string>, body: string, signing: Signing) {
-  const { service, region, keys, now } = signing;
-  const signer = new SignatureV4({ service, region, credentials: keys, sha256: Sha256 });
-  const { protocol, hostname } = endpoint;
-  const request = { method: "POST", protocol, hostname, path: "/", query: {}, headers, body };
-  return (await signer.sign(request, { signingDate: now })).headers as Record<string, string>;
-}
-
-/** What the signer wants of a hash. */
-class Sha256 {
-  private readonly hash;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.hash = secret ? createHmac("sha256", secret as Uint8Array) : createHash("sha256");
-  }
-  update(data: Uint8Array): void {
-    this.hash.update(data);
-  }
-  async digest(): Promise<Uint8Array> {
-    return new Uint8Array(this.hash.digest());
-  }
-  reset(): void {}
 }
 
 class TooLong extends Error {

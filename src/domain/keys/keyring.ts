@@ -164,10 +164,16 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
     context: EncryptionContext,
   ): Promise<Opened> {
     if (!header) throw refuse("InvalidCiphertext");
-    const found = await known.get(header.keyId);
+    const { keyId, version } = header;
+    const isKnown = (key: KnownKey | undefined) => key !== undefined && version <= key.key.version;
+    let found = await known.get(keyId);
+    if (!isKnown(found)) {
+      // Another process may have made the key, or its material, a moment ago.
+      known.forget(keyId);
+      found = await known.get(keyId);
+    }
     if (!found || found.arn !== arnOfCiphertext(header)) throw refuse("InvalidCiphertext");
     mustBeEnabled(found.key);
-    const { version } = header;
     if (version < 1 || version > found.key.version) throw refuse("InvalidCiphertext");
     const plaintext = openText(ciphertext, await materialOf(found.key, version), context);
     if (!plaintext) throw refuse("InvalidCiphertext");

@@ -3,7 +3,7 @@ import type { Access, PrincipalDirectory, ResourcePolicies } from "../access.ts"
 import { createAliases } from "./aliases.ts";
 import { createGrants } from "./grants.ts";
 import { createKeyResources } from "./key-resources.ts";
-import { createKeyring } from "./keyring.ts";
+import type { Keyring } from "./keyring.ts";
 import { createKeys } from "./keys.ts";
 import type { KeyMetadata, KeyWrapper } from "./ports.ts";
 import { createRotation } from "./rotation.ts";
@@ -11,6 +11,7 @@ import { createRotation } from "./rotation.ts";
 export interface KeyServicesParts {
   readonly metadata: KeyMetadata;
   readonly wrapper: KeyWrapper;
+  readonly keyring: Keyring;
   readonly directory: PrincipalDirectory;
   readonly compile: PolicyCompiler["compile"];
   /** The gate, if `resources` were what there is. Not asked before everything is made. */
@@ -22,7 +23,7 @@ export type KeyServices = ReturnType<typeof createKeyServices>;
 
 /** Everything about keys, over what is kept. */
 export function createKeyServices(parts: KeyServicesParts) {
-  const keyring = createKeyring(parts);
+  const { keyring } = parts;
   const resources = createKeyResources({ keyring, compile: parts.compile });
   return {
     keyring,

@@ -1,6 +1,7 @@
 import { type KeyId, keyArn } from "../names.ts";
 import type { KeyMetadata, KeyWrapper, MaterialName } from "./ports.ts";
 import { addMaterial } from "./rotation.ts";
+import { ensureServerKey, serverKeyId } from "./server-key.ts";
 
 /** What is done with keys by the way. Each may be done by several machines at once. */
 
@@ -40,6 +41,16 @@ export async function tendKeys(
       return true;
     });
   }
+}
+
+/** Gives the server's own key new material, or makes the key. Answers the version that encrypts from now on. */
+export async function addServerMaterial(parts: UpkeepParts): Promise<number> {
+  const before = await parts.metadata.read.keys.find(serverKeyId);
+  if (before) await addMaterial(parts, before, "ON_DEMAND");
+  else await ensureServerKey(parts);
+  const key = await parts.metadata.read.keys.find(serverKeyId);
+  if (!key) throw new Error("the server's own key is not there");
+  return key.version;
 }
 
 /** Wraps with the master key of today what another one has wrapped. Nothing that is encrypted changes by it. */

@@ -1,5 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import type { Arn } from "../names.ts";
+import { keeperFormats } from "./keepers.ts";
 import type { KeyWrapper } from "./ports.ts";
 
 /** Master keys of 32 bytes, the one of today first. Those behind it only unwrap what has not been wrapped anew. */
@@ -18,7 +19,7 @@ export class MasterKeyMissing extends Error {
   }
 }
 
-const format = 1;
+const format = keeperFormats.local;
 const idBytes = 8;
 const nonceBytes = 12;
 const tagBytes = 16;

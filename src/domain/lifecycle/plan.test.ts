@@ -171,7 +171,9 @@ describe("a decision, asked again before it is carried out", () => {
     (typeof images)[0],
   ];
   const keepDigests = { kind: "taggedWithinDays", days: 1 } as const;
+  const newest = { tagStatus: "tagged", tagPrefixList: ["stable"], storageClass: "any" } as const;
   const retain: RetainRule[] = [
+    { name: "stable", selection: newest, keep: { kind: "newest", count: 3 } },
     { name: "fresh", selection: { tagStatus: "any", storageClass: "any" }, keep: keepDigests },
   ];
   const plan = planLifecycle(rules, images, now, { retain });
@@ -193,6 +195,9 @@ describe("a decision, asked again before it is carried out", () => {
   });
   test("falls with a retain rule that keeps it by now", () => {
     expect(plan.stands({ ...d, taggedAt: now }, now)).toBe(false);
+  });
+  test("falls with a tag of which a retain rule keeps the newest", () => {
+    expect(plan.stands({ ...d, tags: ["stable-1"] }, now)).toBe(false);
   });
   test("falls with a hold, and with a tag that is held", () => {
     expect(plan.stands(a, now, [{ target: { tag: "prod-1" }, reason: "audit" }])).toBe(false);
@@ -227,6 +232,14 @@ test("an image that is only referred to is not there", () => {
   expect(plan.images).toBe(1);
   expect(plan.decision(digestFor("B"))).toBeUndefined();
   expect([...plan.decisions()]).toHaveLength(1);
+});
+
+test("a rule for tags that names none, which no policy can, selects nothing", () => {
+  const [rule] = policyOf(["1: PX x, c>1"]).rules;
+  if (!rule) throw new Error("no rule");
+  const nameless = { ...rule, selection: { ...rule.selection, tagPrefixList: [] } };
+  const { images } = imagesOf(["A[x] 3", "B[y] 2", "C 1"]);
+  expect(planLifecycle({ text: "", rules: [nameless] }, images, now).summary.rules[0]?.selected).toBe(0);
 });
 
 test("there are bounds on rules", () => {

@@ -141,7 +141,7 @@ const signatureTag = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
  * clients of registries without the referrers API do so for lists of referrers (OCI distribution specification,
  * "Referrers tag schema"). An image with any other tag is one of its own.
  */
-function subjectByTags({ digest, tags }: LifecycleImage): Digest | undefined {
+function subjectByTags({ tags }: LifecycleImage): Digest | undefined {
   let hex: string | undefined;
   for (const tag of tags) {
     // Most tags begin otherwise, and this is asked of every one.
@@ -149,8 +149,7 @@ function subjectByTags({ digest, tags }: LifecycleImage): Digest | undefined {
     if (found === undefined || (hex !== undefined && hex !== found)) return undefined;
     hex = found;
   }
-  const subject = hex === undefined ? undefined : (`sha256:${hex}` as Digest);
-  return subject === digest ? undefined : subject;
+  return hex === undefined ? undefined : (`sha256:${hex}` as Digest);
 }
 
 /** Finds the hold of an image that lasts longest, among those that are not over. */

@@ -1,16 +1,15 @@
-import { Refusal } from "../errors.ts";
-import { type Digest, digestAlgorithm } from "../names.ts";
+import type { Digest } from "../names.ts";
+import { recordsIn, removalsIn } from "./blob-records.ts";
 import { type Hurt, hurtShown, type Problem, type ProblemKind, type Run } from "./check.ts";
 import { certainStrays, strayAfterMs } from "./collection.ts";
 import { copyBlob } from "./copy.ts";
 import { createCursor } from "./cursor.ts";
-import { BlobDamaged, isSealed } from "./encryption.ts";
+import { isSealed } from "./encryption.ts";
 import { createLockedKeys } from "./locked-keys.ts";
 import { createPace, paced } from "./pace.ts";
-import type { BlobId, BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
-import { hashOf } from "./uploads.ts";
+import type { BlobName, BlobRecord, Bytes, KeyScope, ListedBlob, Metadata, StoredBlob } from "./ports.ts";
+import { verify } from "./verify.ts";
 
-const pageSize = 500;
 /** When so many blobs in a row from the first on are missing, the store is more likely a wrong one than damaged. */
 const foreignAfter = 16;
 
@@ -113,7 +112,7 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
 
   /** Of the first blob of each key. Why it does is for whoever looks closer. */
   async function failsToOpen(record: BlobRecord): Promise<boolean> {
-    if (!isSealed(record) || tried.has(record.scope)) return false;
+    if (!isSealed(record.generation) || tried.has(record.scope)) return false;
     try {
       if (await blobs.read(record)) tried.add(record.scope);
       return false;
@@ -151,24 +150,12 @@ export async function compareBlobs(run: Run, totals: { blobs: number; blobBytes:
     if (!isHashed) return { kind: "Sound", what: "" };
     counts.rehashed++;
     // Twice, since memory and cables err as well.
-    const state = await hash(record);
-    return state.kind === "BlobCorrupt" ? hash(record) : state;
-  }
-
-  async function hash(record: BlobRecord): Promise<State> {
-    const { digest } = record;
-    try {
-      const found = await hashOf(counted(blobs.bytes(record)), digestAlgorithm(digest));
-      if (found === digest) return { kind: "Sound", what: "" };
-      return { kind: "BlobCorrupt", what: `the copy of ${digest} has other bytes than its digest says` };
-    } catch (error) {
-      // Nothing is known of the bytes then, so nothing may be done to them.
-      if (error instanceof Refusal && error.is("KeyUnusable")) return { kind: "KeyUnusable", what: error.message };
-      if (error instanceof BlobDamaged) {
-        return { kind: "BlobCorrupt", what: `the sealed copy of ${digest} is not as it was stored: ${error.message}` };
-      }
-      return { kind: "BlobUnreadable", what: `the copy of ${digest} cannot be read: ${(error as Error).message}` };
-    }
+    const first = await verify(blobs, record, counted);
+    const seen = first.kind === "corrupt" ? await verify(blobs, record, counted) : first;
+    if (seen.kind === "sound") return { kind: "Sound", what: "" };
+    if (seen.kind === "locked") return { kind: "KeyUnusable", what: seen.why };
+    const kind = seen.kind === "corrupt" ? "BlobCorrupt" : "BlobUnreadable";
+    return { kind, what: `the copy of ${digest} is damaged: ${seen.why}` };
   }
 
   async function* counted(bytes: Bytes): Bytes {
@@ -272,22 +259,4 @@ async function hurtBy(metadata: Metadata, name: BlobName): Promise<Hurt[]> {
     repository: name,
     ...(image ? { image: image.digest, tags: tags.get(image.id) ?? [] } : {}),
   }));
-}
-
-async function* recordsIn({ read }: Metadata): AsyncIterable<BlobRecord> {
-  for (let after: BlobRecord | undefined; ; ) {
-    const page: BlobRecord[] = await read.blobs.list({ after, limit: pageSize });
-    yield* page;
-    after = page.at(-1);
-    if (after === undefined) return;
-  }
-}
-
-async function* removalsIn({ read }: Metadata, dueBy?: Date): AsyncIterable<StoredBlob> {
-  for (let after: BlobId | undefined; ; ) {
-    const page: StoredBlob[] = await read.garbage.removals({ after, limit: pageSize }, dueBy);
-    yield* page;
-    after = page.at(-1);
-    if (after === undefined) return;
-  }
 }

@@ -95,9 +95,8 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
       const removed: StoredBlob[] = [];
       await eachOf(page, async (blob) => {
         try {
-          // Not in one line: others add to it meanwhile.
-          const freed = await blobs.remove(blob);
-          collected.bytes += freed;
+          const freedBytes = await blobs.remove(blob);
+          collected.bytes += freedBytes;
           removed.push(blob);
         } catch (error) {
           failed?.(blob, error);

@@ -1,5 +1,5 @@
 import type { Arn } from "../names.ts";
-import type { BlobId, Encryption, KeyScope } from "./ports.ts";
+import type { Encryption, Generation, KeyScope, StagingId } from "./ports.ts";
 
 /** Blobs of repositories with encryption type AES256. */
 export const serverScope = "" as KeyScope;
@@ -14,11 +14,14 @@ export function keyOf(scope: KeyScope): Arn | undefined {
   return scope === serverScope ? undefined : (scope.slice(scope.indexOf(":") + 1) as Arn);
 }
 
-const sealedEnding = ".sealed";
+export const sealedEnding = ".sealed";
 
-/** Whether the copy can be read with its key only: the others are from before, or left to an encrypted volume. */
-export function isSealed({ generation }: Pick<BlobId, "generation">): boolean {
-  return generation.endsWith(sealedEnding);
+/**
+ * Of an upload, and of the copy that came from it: whether it can be read with its key only. The others are from before, or
+ * left to an encrypted volume.
+ */
+export function isSealed(id: StagingId | Generation): boolean {
+  return id.endsWith(sealedEnding);
 }
 
 /** A sealed copy, or the key that is kept with it, is not what was stored. Nothing of what is wrong gets to a reader. */

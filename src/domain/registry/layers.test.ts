@@ -6,7 +6,10 @@ import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
 import { decisionParts, rootAccess } from "../testing.ts";
 import { collectGarbage } from "./collection.ts";
+import { copyBlob } from "./copy.ts";
+import { serverScope } from "./encryption.ts";
 import { createLayers } from "./layers.ts";
+import { createPace } from "./pace.ts";
 import { createRepositories } from "./repositories.ts";
 
 const graceMs = 24 * 3_600_000;
@@ -60,4 +63,46 @@ test("a layer that is collected while somebody asks for it is not there", async 
   expect(await layers.present(granted, name, [digest])).toHaveLength(1);
   await collect();
   expect(await layers.stat(granted, name, digest)).toMatchObject({ digest });
+});
+
+test("a layer whose copy another one replaces while somebody asks for it is read from that one", async () => {
+  const clock = () => new Date(Date.UTC(2030, 0, 1));
+  const blobs = openMemoryBlobs();
+  await using metadata = Object.assign(await openSqlite({ path: ":memory:" }), {
+    async [Symbol.asyncDispose]() {
+      await metadata.close();
+    },
+  });
+  const principal = rootPrincipal(registry.account);
+  const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
+  const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  let beforeRead = async () => {};
+  const layers = createLayers({
+    metadata,
+    ...decisionParts(metadata),
+    blobs: {
+      ...blobs,
+      async read(blob, range) {
+        const before = beforeRead;
+        beforeRead = async () => {};
+        await before();
+        return blobs.read(blob, range);
+      },
+    },
+    clock,
+  });
+  await createRepositories({ metadata, ...decisionParts(metadata), clock }).create(granted, { name });
+  const first = await layers.push(granted, name, digest, nothing());
+
+  beforeRead = async () => {
+    const made = { ...(await copyBlob(first, serverScope, blobs, blobs, createPace(0))), scope: serverScope };
+    await metadata.transact((nouns) => nouns.blobs.replace(first, made, clock()));
+    await collectGarbage({ metadata, blobs, clock }, { graceMs });
+  };
+  const { layer } = await layers.read(granted, name, digest);
+  expect(layer.generation).not.toBe(first.generation);
+  expect(await blobs.stat(first)).toBeUndefined();
+
+  await blobs.remove(layer);
+  await expect(layers.read(granted, name, digest)).rejects.toThrow("the blob store does not have it");
 });

@@ -54,6 +54,23 @@ export function createLayers(parts: UploadParts): LayerService {
     return link;
   }
 
+  /** Another copy may take the place of the one that counts, and that one go, between the look and the opening. */
+  async function opened(
+    look: () => Promise<LayerLink>,
+    rangeOf: (sizeBytes: number) => ByteRange | undefined,
+  ): Promise<{ layer: LayerLink; range?: ByteRange; content: Content }> {
+    for (let gone: LayerLink | undefined; ; ) {
+      const layer = await look();
+      if (layer.generation === gone?.generation) {
+        throw new Error(`the metadata names ${layer.digest}, but the blob store does not have it`);
+      }
+      const range = rangeOf(layer.sizeBytes);
+      const content = await blobs.read(layer, range);
+      if (content) return { layer, range, content };
+      gone = layer;
+    }
+  }
+
   /**
    * Whoever is told that a layer is there may build on it, so its time of grace begins anew. Answers the links that are
    * still there then: a collection may have been faster.
@@ -96,11 +113,12 @@ export function createLayers(parts: UploadParts): LayerService {
     },
     async read(granted, name, digest, rangeOf = () => undefined) {
       const repository = await repositoryOf(granted, name);
-      const layer = await readable(granted, repository, digest);
-      await keys.mayPull(repository);
-      const range = rangeOf(layer.sizeBytes);
-      const content = await blobs.read(layer, range);
-      if (!content) throw new Error(`the metadata names ${digest}, but the blob store does not have it`);
+      const look = async () => {
+        const layer = await readable(granted, repository, digest);
+        await keys.mayPull(repository);
+        return layer;
+      };
+      const { layer, range, content } = await opened(look, rangeOf);
       const wantedBytes = range ? range.last - range.first + 1 : layer.sizeBytes;
       if (content.sizeBytes !== wantedBytes) {
         throw new Error(`the copy of ${digest} has ${content.sizeBytes} bytes instead of ${wantedBytes}`);

@@ -39,7 +39,7 @@ export function createLockedKeys(hurtBy: (record: BlobRecord) => Promise<Hurt[]>
     },
     async addIfKnown(record) {
       const locked = keys.get(record.scope);
-      if (locked && isSealed(record)) await count(record, locked);
+      if (locked && isSealed(record.generation)) await count(record, locked);
     },
     problems: () =>
       [...keys].map(([scope, { reason, blobs, hurts }]) => {

@@ -120,7 +120,8 @@ export interface BlobStore {
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged, or are
+   *   sealed and cannot be opened any more
    */
   append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
@@ -149,11 +150,25 @@ export interface BlobStore {
    * After a power cut the blob may be there again.
    */
   remove(blob: BlobId): Promise<number>;
+  /** A copy as it lies in the store, sealed if it is: needs no key. Throws when there is none. */
+  stored(blob: BlobId): Bytes;
+  /**
+   * Takes a sealed copy out of another store's `stored`, under the same name: its key is bound to that. All or nothing, and
+   * durable when it returns. The bytes are compared with nothing; whoever has the key can do so.
+   * @throws StorageFull, RangeError for a copy that is not sealed, and whatever the source throws
+   */
+  adopt(blob: BlobId, stored: Bytes): Promise<StoredBlob>;
   /** Every blob behind `after`, in the order of digests and then generations. */
   list(after?: BlobId): AsyncIterable<ListedBlob>;
   /** Uploads whose last write is older than `before`; for cleaning up after crashes. */
   stale(before: Date): AsyncIterable<StagingId>;
   close(): Promise<void>;
+}
+
+/** The stores of a registry whose archived images have one of their own. What comes goes to the first. */
+export interface Tiers {
+  readonly standard: BlobStore;
+  readonly archive: BlobStore;
 }
 
 export interface ListedBlob extends StoredBlob {
@@ -193,6 +208,7 @@ export interface Nouns extends LifecycleNouns {
   readonly registryPolicies: RegistryPolicies;
   readonly pullTimeExclusions: PullTimeExclusions;
   readonly blobs: BlobRecords;
+  readonly blobPlaces: BlobPlaces;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
 }
@@ -270,6 +286,8 @@ export interface LayerLink extends StoredBlob {
   readonly inImage: boolean;
   /** Whether images do, and none of them is active: nobody may read the layer then. */
   readonly isArchived: boolean;
+  /** Whether the copy is in the archive's store. It is read from there until it is back. */
+  readonly isInArchive: boolean;
   /** Since when the link waits for its removal, because no image needs it. Perhaps one does by now. */
   readonly unreferencedSince?: Date;
   /** Whether the bytes were found damaged: they are not served, and count as missing until they are pushed again. */
@@ -600,6 +618,39 @@ export interface BlobRecords {
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
 }
 
+/** A blob that may be in the wrong one of the two stores, where there is one for the archive. */
+export interface PlacedBlob extends StoredBlob, BlobName {
+  readonly isInArchive: boolean;
+  /** Since when somebody should look, or not before when. */
+  readonly misplacedSince?: Date;
+}
+
+/**
+ * Which blobs are in the archive's store, and which may have to go there or come back. A queue in the rows themselves, as
+ * for garbage: an image that changes its status puts its blobs into it, and so does a push that needs what is away.
+ */
+export interface BlobPlaces {
+  /** Those that wait and are in no quarantine, longest first; none that should be looked at after `until` only. */
+  misplaced(until: Date, limit: number): Promise<PlacedBlob[]>;
+  /** Whether an image that is active, or on its way, refers to the blob in any repository. */
+  isNeeded(name: BlobName): Promise<boolean>;
+  /** Takes the blob out of the queue, or puts it off, if nothing has changed since it was looked at. */
+  settle(blob: PlacedBlob, until?: Date): Promise<void>;
+  /**
+   * Puts this copy, which is in the other store, in the place of `old`. The old one is noted as to be removed at
+   * `removeAt`. Answers whether it was the one that counts, and sound; if not, nobody names the copy.
+   */
+  move(old: PlacedBlob, copy: StoredBlob, removeAt: Date): Promise<boolean>;
+  /** Layers of the repository that a push needs: those that are in the archive's store come back. */
+  want(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
+  /** At most `limit` of the blobs of these images that are in the archive's store, and sound. */
+  archivedOf(imageIds: readonly number[], limit: number): Promise<PlacedBlob[]>;
+  /** Images on their way out of the archive, in every repository, by id. */
+  activating(page: Page<number>): Promise<Image[]>;
+  /** Whether anything is in the archive's store. */
+  hasArchived(): Promise<boolean>;
+}
+
 /** A layer's link that may be of no use any more. */
 export interface UnreferencedLink {
   readonly repositoryId: number;
@@ -662,6 +713,8 @@ export interface InspectedImage {
   /** How many tags it has by the count that is kept with it, and how many there are. */
   readonly countedTags: number;
   readonly tags: number;
+  /** How many of its tags and layers are kept with another status than its own. */
+  readonly strayStatuses: number;
 }
 
 export interface InspectedTag {
@@ -687,4 +740,6 @@ export interface Inspection {
   ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
   /** Counts the tags of an image anew. */
   recount(imageId: number): Promise<void>;
+  /** Gives tags and layers the status of their image. */
+  restate(imageId: number): Promise<void>;
 }

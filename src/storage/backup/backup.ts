@@ -3,10 +3,13 @@ import type { Digest } from "../../domain/names.ts";
 import { copyBlob, damageIn } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
 import { eachOf } from "../../domain/registry/each.ts";
-import { createPace } from "../../domain/registry/pace.ts";
+import { isSealed } from "../../domain/registry/encryption.ts";
+import { createPace, paced } from "../../domain/registry/pace.ts";
 import type { BlobId, BlobName, BlobStore, ListedBlob, Metadata, StoredBlob } from "../../domain/registry/ports.ts";
+import { verify } from "../../domain/registry/verify.ts";
 import { openSnapshot, type SnapshotBlobs, takeSnapshot } from "../metadata/snapshot.ts";
 import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, nameOfSnapshot } from "./folder.ts";
+import { createUnverified, moveSealed, type Unverified, type UnverifiedCopies } from "./sealed-copies.ts";
 
 /**
  * A backup while the registry is in use:
@@ -18,6 +21,8 @@ import { type BackupFolder, BackupUnusable, copySecrets, type MissingBlob, nameO
  *
  * A collection may remove a blob between 1 and 2. Then its record is gone too, and a new snapshot, which does not name
  * it, is taken; what was copied already is not copied again.
+ *
+ * Sealed blobs are copied as they are (sealed-copies.ts), after their bytes were read through their key.
  */
 export interface Source {
   readonly databaseUrl: string;
@@ -46,6 +51,10 @@ export interface BackedUp {
   readonly copied: number;
   readonly copiedBytes: number;
   readonly missing: readonly MissingBlob[];
+  /** How many blobs are sealed: they are of no use without the keys, nor these without the master key. */
+  readonly sealed: number;
+  /** Of those that were copied now. */
+  readonly unverified: readonly Unverified[];
   readonly snapshotsRemoved: number;
   readonly blobsRemoved: number;
   readonly freedBytes: number;
@@ -54,12 +63,16 @@ export interface BackedUp {
 const snapshotAttempts = 4;
 const comparedAtOnce = 500;
 
-type Counted = { copied: number; copiedBytes: number };
+interface Counted {
+  copied: number;
+  copiedBytes: number;
+  readonly unverified: UnverifiedCopies;
+}
 
 /** @throws BackupUnusable, StorageFull */
 export async function backUp(source: Source, folder: BackupFolder, options: BackUpOptions): Promise<BackedUp> {
   const { keep, version, clock } = options;
-  const counted: Counted = { copied: 0, copiedBytes: 0 };
+  const counted: Counted = { copied: 0, copiedBytes: 0, unverified: createUnverified() };
   await dropLeftovers(folder);
   for (let attempt = 1; ; attempt++) {
     options.progress?.("metadata", 0, 0);
@@ -70,7 +83,7 @@ export async function backUp(source: Source, folder: BackupFolder, options: Back
     await copySecrets(source.data, draft);
     const snapshot = openSnapshot(file);
     try {
-      const { missing, collected } = await copyBlobs(source, folder, snapshot, counted, options);
+      const { missing, collected, sealed } = await copyBlobs(source, folder, snapshot, counted, options);
       if (collected > 0) {
         if (attempt < snapshotAttempts) continue;
         throw new BackupUnusable(
@@ -80,7 +93,9 @@ export async function backUp(source: Source, folder: BackupFolder, options: Back
       const name = nameOfSnapshot(takenAt);
       await folder.publish(name, { takenAt: takenAt.toISOString(), version, ...snapshot.totals, missing });
       options.progress?.("clean-up", 0, 0);
-      return { snapshot: name, ...snapshot.totals, ...counted, missing, ...(await cleanUp(folder, keep)) };
+      const { copied, copiedBytes, unverified } = counted;
+      const facts = { ...snapshot.totals, copied, copiedBytes, missing, sealed, unverified: unverified.list() };
+      return { snapshot: name, ...facts, ...(await cleanUp(folder, keep)) };
     } finally {
       snapshot.close();
     }
@@ -98,40 +113,65 @@ async function copyBlobs(
   snapshot: SnapshotBlobs,
   counted: Counted,
   { bytesPerSecond, progress }: BackUpOptions,
-): Promise<{ missing: MissingBlob[]; collected: number }> {
+): Promise<{ missing: MissingBlob[]; collected: number; sealed: number }> {
   const pace = createPace(bytesPerSecond);
   const missing: MissingBlob[] = [];
-  let [collected, doneBytes] = [0, 0];
+  let [collected, sealed, doneBytes] = [0, 0, 0];
   await eachOf(notIn(folder.blobs, snapshot), async ({ blob, isCopied }) => {
+    if (isSealed(blob.generation)) sealed++;
     if (!isCopied) await copy(blob);
     doneBytes += blob.sizeBytes;
     progress?.("blobs", doneBytes, snapshot.totals.blobBytes);
   });
-  return { missing, collected };
+  return { missing, collected, sealed };
 
   async function copy(named: StoredBlob & BlobName): Promise<void> {
     const { digest, sizeBytes } = named;
-    for (let blob: BlobId = named; ; ) {
-      try {
-        const made = await copyBlob(blob, named.scope, blobs, folder.blobs, pace);
-        counted.copied++;
-        counted.copiedBytes += made.sizeBytes;
+    for (let blob: StoredBlob & BlobName = named; ; ) {
+      const because = await bring(blob);
+      if (because === undefined) {
+        // A sealed copy is told from others by its name alone.
+        if (isSealed(blob.generation) && blob.generation !== named.generation) snapshot.rename(blob);
         return;
-      } catch (error) {
-        const because = damageIn(error);
-        if (because === undefined) throw error;
-        const now = await metadata.read.blobs.find(named);
-        if (!now) {
-          collected++;
-          return;
-        }
-        if (now.generation === blob.generation) {
-          missing.push({ digest, sizeBytes, because });
-          return;
-        }
-        // Pushed again meanwhile, in the place of a damaged copy.
-        blob = now;
       }
+      const now = await metadata.read.blobs.find(named);
+      if (!now) {
+        collected++;
+        return;
+      }
+      if (now.generation === blob.generation) {
+        missing.push({ digest, sizeBytes, because });
+        return;
+      }
+      // Pushed again meanwhile, in the place of a damaged copy, or sealed.
+      blob = now;
+    }
+  }
+
+  /** Why the copy cannot be had; `undefined` when the backup has it. */
+  async function bring(blob: StoredBlob & BlobName): Promise<string | undefined> {
+    try {
+      let locked: string | undefined;
+      if (isSealed(blob.generation)) {
+        const seen = await verify(blobs, blob, (bytes) => paced(bytes, pace));
+        if (seen.kind === "corrupt" || seen.kind === "unreadable") return seen.why;
+        if (seen.kind === "locked") locked = seen.why;
+      }
+      const made = isSealed(blob.generation)
+        ? await moveSealed(blob, blobs, folder.blobs, pace)
+        : await copyBlob(blob, blob.scope, blobs, folder.blobs, pace);
+      if (made.sizeBytes !== blob.sizeBytes) {
+        await folder.blobs.remove(made);
+        return `it has ${made.sizeBytes} bytes`;
+      }
+      if (locked !== undefined) counted.unverified.add(blob.scope, locked);
+      counted.copied++;
+      counted.copiedBytes += made.sizeBytes;
+      return undefined;
+    } catch (error) {
+      const because = damageIn(error);
+      if (because === undefined) throw error;
+      return because;
     }
   }
 }
@@ -146,8 +186,14 @@ async function* notIn(
   for (const blob of snapshot.list()) {
     if (blob.digest !== digest) found = await copies.takeAt(blob.digest);
     digest = blob.digest;
-    yield { blob, isCopied: found.some(({ sizeBytes }) => sizeBytes === blob.sizeBytes) };
+    yield { blob, isCopied: found.some((copy) => copy.sizeBytes === blob.sizeBytes && serves(copy, blob)) };
   }
+}
+
+/** Plain copies of one content are all alike. */
+function serves(copy: BlobId, blob: BlobId): boolean {
+  if (isSealed(blob.generation)) return copy.generation === blob.generation;
+  return !isSealed(copy.generation);
 }
 
 async function cleanUp(
@@ -173,9 +219,12 @@ async function cleanUp(
 
   async function removeUnnamed(): Promise<void> {
     const digests = page.map(({ digest }) => digest);
-    const named = new Set<Digest>(kept.flatMap((snapshot) => snapshot.among(digests)));
+    const named = Map.groupBy(
+      kept.flatMap((snapshot) => snapshot.among(digests)),
+      ({ digest }) => digest,
+    );
     for (const copy of page) {
-      if (named.has(copy.digest)) continue;
+      if (named.get(copy.digest)?.some((blob) => serves(copy, blob))) continue;
       removed.freedBytes += await folder.blobs.remove(copy);
       removed.blobsRemoved++;
     }

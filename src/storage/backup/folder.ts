@@ -147,7 +147,7 @@ function lockIn(path: string): Database {
 }
 
 /** In `keys`; storage/master-key.ts makes it. */
-const masterKeyFile = "master-key";
+export const masterKeyFile = "master-key";
 
 /** For us alone. */
 export async function writeDurably(path: string, content: string): Promise<void> {

@@ -1,20 +1,15 @@
 import { refuse } from "../../domain/errors.ts";
 import { type Digest, type DigestAlgorithm, digestAlgorithm, digestOf } from "../../domain/names.ts";
-import type { ByteRange, Bytes, Generation, StagingId } from "../../domain/registry/ports.ts";
+import { isSealed, sealedEnding } from "../../domain/registry/encryption.ts";
+import type { BlobId, ByteRange, Bytes, StagingId } from "../../domain/registry/ports.ts";
 
 /** What every driver makes sure of in the same way. */
 
-const sealedEnding = ".sealed";
 const stagingForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(\.sealed)?$/;
 
 /** Tells when the upload began, and whether its bytes are sealed, so that nobody has to ask the disk. */
 export function newStagingId({ sealed = false }: { sealed?: boolean } = {}): StagingId {
   return `${Bun.randomUUIDv7()}${sealed ? sealedEnding : ""}` as StagingId;
-}
-
-/** Of an upload, and of the copy that came from it. */
-export function isSealed(id: StagingId | Generation): boolean {
-  return id.endsWith(sealedEnding);
 }
 
 /** A UUID of version 7 starts with the milliseconds since 1970 (RFC 9562, section 5.7). */
@@ -42,6 +37,12 @@ export async function checkDigest(wanted: Digest, known: Digest | undefined, rea
   const isKnown = known !== undefined && digestAlgorithm(known) === algorithm;
   const calculated = isKnown ? known : await hashOf(read(), algorithm);
   if (calculated !== wanted) throw refuse("LayerDigestMismatch");
+}
+
+/** Only a sealed copy says by itself whether it is what it should be. @throws RangeError */
+export function checkSealed(blob: BlobId): BlobId {
+  if (isSealed(blob.generation)) return blob;
+  throw new RangeError(`not a sealed copy: ${blob.digest} ${JSON.stringify(blob.generation)}`);
 }
 
 /** @throws RangeError when the range is not within the content */

@@ -3,6 +3,7 @@ import type { BlobId, BlobStore, Bytes, Generation, StagingId } from "../../doma
 import {
   checkDigest,
   checkedStagingId,
+  checkSealed,
   checkStagedBytes,
   hashOf,
   newStagingId,
@@ -86,6 +87,15 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       const freedBytes = blobs.get(keyOf(blob))?.content.length ?? 0;
       blobs.delete(keyOf(blob));
       return freedBytes;
+    },
+    async *stored(blob) {
+      yield* store.bytes(blob);
+    },
+    async adopt({ digest, generation }, stored) {
+      const id = checkSealed({ digest, generation });
+      const content = Buffer.concat(await Array.fromAsync(stored));
+      blobs.set(keyOf(id), { id, content, committedAt: clock() });
+      return { ...id, sizeBytes: content.length };
     },
     async *list(after) {
       for (const key of [...blobs.keys()].sort()) {

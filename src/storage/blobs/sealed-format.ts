@@ -14,7 +14,7 @@ import { type BlobId, type BlobKey, maxWrappedBytes } from "../../domain/registr
  *    14  length of the wrapped key
  *    16  wrapped key, then zeros
  *
- * What stands from 400 on is written when the copy is committed. A chunk is its seal and as many bytes of ciphertext as it
+ * What stands from 400 on is written when the copy is committed; until then the length is a note (sealed-staging.ts). A chunk is its seal and as many bytes of ciphertext as it
  * has of content. A seal is a nonce and a tag for each layer, and zeros for one that there is not.
  */
 
@@ -91,9 +91,25 @@ export function parseHeader(bytes: Buffer): Header | undefined {
   return { bytes, layers, wrapped: bytes.subarray(16, 16 + wrappedBytes) };
 }
 
+/**
+ * For an upload: that the file has ended after so much content, when its size is about to say something else. Answers
+ * what of the header changes, and where.
+ */
+export function noteLength(
+  { bytes }: Pick<Header, "bytes">,
+  contentBytes: number,
+): { changed: Uint8Array; position: number } {
+  bytes.writeBigUInt64BE(BigInt(contentBytes), lengthAt);
+  return { changed: bytes.subarray(lengthAt, lengthAt + 8), position: lengthAt };
+}
+
+export function notedLength({ bytes }: Pick<Header, "bytes">): number {
+  return Number(bytes.readBigUInt64BE(lengthAt));
+}
+
 /** Completes the header of a copy with so much content. */
 export function endHeader({ bytes }: Header, keys: Keys, contentBytes: number, id: BlobId): void {
-  bytes.writeBigUInt64BE(BigInt(contentBytes), lengthAt);
+  noteLength({ bytes }, contentBytes);
   seal(keys, aboutHeader(bytes, id), new Uint8Array(), bytes.subarray(headerSealAt, headerSealAt + sealBytes));
 }
 
@@ -101,7 +117,7 @@ export function endHeader({ bytes }: Header, keys: Keys, contentBytes: number, i
 export function checkHeader({ bytes }: Header, keys: Keys, id: BlobId): number {
   const sealed = bytes.subarray(headerSealAt, headerSealAt + sealBytes);
   if (!open(keys, aboutHeader(bytes, id), new Uint8Array(), sealed)) throw damaged("the header", id);
-  return Number(bytes.readBigUInt64BE(lengthAt));
+  return notedLength({ bytes });
 }
 
 /** All of it but the seal. */

@@ -10,6 +10,8 @@ import {
   endHeader,
   fileBytesOf,
   type Header,
+  notedLength,
+  noteLength,
   openChunk,
   positionOf,
   sealChunk,
@@ -40,19 +42,24 @@ export function stagedSealed(
     fileBytes = sizeBytes;
   }
 
-  /** The part before `offset` of the chunk that has it, and whether the spare had to be asked. @throws BlobDamaged */
+  /**
+   * The chunk that has the byte at `offset`, from its beginning to there or further, and whether the spare had to be
+   * asked. With a spare behind it the file's size does not say how long the chunk is: it ends at `offset`, or where the
+   * header notes it. @throws BlobDamaged
+   */
   async function tailOf(offset: number): Promise<{ tail: Uint8Array; isSpare: boolean }> {
     const [chunk, tailBytes] = [chunkAt(offset), offset % chunkBytes];
     const [here, behind] = [positionOf(chunk), positionOf(chunk + 1)];
-    const sealedBytes = sealedBytesOf(tailBytes);
-    const grown = await readAt(file, Buffer.allocUnsafeSlow(Math.max(0, Math.min(fileBytes, behind) - here)), here);
-    // With a spare behind it, the file's size does not say how long it is.
-    const plain = openChunk(keys, chunk, grown) ?? openChunk(keys, chunk, grown.subarray(0, sealedBytes));
-    if (plain && plain.length >= tailBytes) return { tail: plain.subarray(0, tailBytes), isSpare: false };
-    const spare = await readAt(file, Buffer.allocUnsafeSlow(sealedBytes), behind);
-    const spared = openChunk(keys, chunk, spare);
-    if (spared?.length !== tailBytes) throw damaged(`chunk ${chunk}`, { generation });
-    return { tail: spared, isSpare: true };
+    const found = await readAt(file, Buffer.allocUnsafeSlow(Math.max(0, Math.min(fileBytes, behind) - here)), here);
+    for (const plainBytes of [chunkBytes, tailBytes, notedLength(header) - chunk * chunkBytes]) {
+      if (plainBytes < tailBytes) continue;
+      const tail = openChunk(keys, chunk, found.subarray(0, sealedBytesOf(plainBytes)));
+      if (tail && tail.length >= tailBytes) return { tail, isSpare: false };
+    }
+    const spare = await readAt(file, Buffer.allocUnsafeSlow(sealedBytesOf(tailBytes)), behind);
+    const tail = openChunk(keys, chunk, spare);
+    if (tail?.length !== tailBytes) throw damaged(`chunk ${chunk}`, { generation });
+    return { tail, isSpare: true };
   }
 
   /** Makes sure that nothing before `offset` can be lost, and answers how the file is made to end there. */
@@ -62,15 +69,21 @@ export function stagedSealed(
       if (fileBytes > here) await truncate(here);
       return { cut: () => truncate(here) };
     }
-    const { tail, isSpare } = await tailOf(offset);
+    const chunk = chunkAt(offset);
+    const { tail: found, isSpare } = await tailOf(offset);
+    const tail = found.subarray(0, offset % chunkBytes);
     const spare = Buffer.allocUnsafeSlow(sealedBytesOf(tail.length));
-    sealChunk(keys, chunkAt(offset), tail, spare, 0);
-    const behind = positionOf(chunkAt(offset) + 1);
+    sealChunk(keys, chunk, tail, spare, 0);
+    const behind = positionOf(chunk + 1);
     const cut = async () => {
       await writeAll(file, spare, here);
       await truncate(here + spare.length);
     };
     try {
+      if (found.length > tail.length) {
+        const { changed, position } = noteLength(header, chunk * chunkBytes + found.length);
+        await writeAll(file, changed, position);
+      }
       if (!isSpare) await writeAll(file, spare, behind);
       await truncate(behind + spare.length);
     } catch (error) {
@@ -103,7 +116,7 @@ export function stagedSealed(
     async *read(sizeBytes) {
       const fullBytes = chunkAt(sizeBytes) * chunkBytes;
       yield* openChunks({ file, generation, keys, contentBytes: fullBytes }, { offset: 0, sizeBytes: fullBytes });
-      if (sizeBytes > fullBytes) yield (await tailOf(sizeBytes)).tail;
+      if (sizeBytes > fullBytes) yield (await tailOf(sizeBytes)).tail.subarray(0, sizeBytes - fullBytes);
     },
     async finish(blob, sizeBytes) {
       // Also when the size is right: of all chunks only the last one was ever written twice.

@@ -131,6 +131,7 @@ export class ModelDisk implements Disk {
     };
     return {
       async read(buffer, offset, length, position) {
+        if (position >= node.content.length) return { bytesRead: 0 };
         return { bytesRead: node.content.copy(buffer, offset, position, position + length) };
       },
       write: async (buffer, offset, length, position) => {

@@ -1,25 +1,33 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, randomBytes, randomUUID } from "node:crypto";
+import { refuse } from "../../domain/errors.ts";
 import { BlobDamaged } from "../../domain/registry/encryption.ts";
 import type { BlobKeys, KeyScope } from "../../domain/registry/ports.ts";
+
+const disabled = "the key is disabled";
 
 export interface TestKeys extends BlobKeys {
   /** Thrown by the verbs while it is set: a key that cannot be used. */
   failure: Error | undefined;
-  /** Forgets the keys of all scopes. */
+  /** Which scopes have a key that opens: the others' is disabled. */
+  openable: (scope: KeyScope) => boolean;
+  /** From now on the key of every scope is another. */
   lose(): void;
 }
 
-/** Keys of blobs under one AES key for each scope, in memory. Scopes that begin with `KMS_DSSE` have two layers. */
-export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
-  const scopes = new Map<KeyScope, Buffer>();
-  const keyOf = (scope: KeyScope) => {
-    const key = scopes.get(scope) ?? randomBytes(32);
-    scopes.set(scope, key);
-    return key;
-  };
+/**
+ * Keys of blobs under one AES key for each scope, which is made of the secret. Scopes that begin with `KMS_DSSE` have two
+ * layers.
+ */
+export function testKeys(options: { seals?: boolean; secret?: string } = {}): TestKeys {
+  const { seals = true } = options;
+  let { secret = randomUUID() as string } = options;
+  const keyOf = (scope: KeyScope) => createHash("sha256").update(`${secret} ${scope}`).digest();
   const keys: TestKeys = {
     failure: undefined,
-    lose: () => scopes.clear(),
+    openable: () => true,
+    lose() {
+      secret = randomUUID();
+    },
     seals: () => seals,
     async make(scope, staging) {
       if (keys.failure) throw keys.failure;
@@ -40,6 +48,7 @@ export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
       const bytes = Buffer.from(wrapped);
       const nameEnd = 1 + (bytes[0] ?? 0);
       const scope = bytes.toString("utf8", 1, nameEnd) as KeyScope;
+      if (!keys.openable(scope)) throw refuse("KeyUnusable", { kmsError: "DisabledException", reason: disabled });
       const [nonce, tag] = [bytes.subarray(nameEnd, nameEnd + 12), bytes.subarray(nameEnd + 12, nameEnd + 28)];
       const sealed = bytes.subarray(nameEnd + 28);
       try {

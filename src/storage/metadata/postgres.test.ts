@@ -233,7 +233,9 @@ function postgresTests(server: TestPostgres): void {
             Array.from({ length: 600 }, (_, index) => digestOf(index + 1)),
           );
           expect(named.map(({ isQuarantined }) => isQuarantined).indexOf(true)).toBe(0);
-          expect(blobs.among([digestOf(5), digestOf(601)])).toEqual([digestOf(5)]);
+          expect(blobs.among([digestOf(5), digestOf(601)])).toEqual([
+            { digest: digestOf(5), generation: "g5" as Generation },
+          ]);
           blobs.close();
           expect((await readdir(folder)).filter((name) => /snapshot-/.test(name))).toEqual([]);
 

@@ -259,6 +259,7 @@ export function scopeContract(name: string, open: () => Promise<{ metadata: Meta
         metadata.transact(({ blobs }) => blobs.replace(old, made, at(500)));
       expect(await replace(first.copy, { ...sealed, scope: second.copy.scope })).toBe(false);
       expect(await replace(sealed, sealed)).toBe(false);
+      expect(await replace(first.copy, first.copy)).toBe(false);
       expect(await replace(first.copy, sealed)).toBe(true);
       expect(await replace(first.copy, { ...sealed, generation: "late" as Generation })).toBe(false);
       expect(await metadata.read.blobs.find(sealed)).toEqual(record(sealed));

@@ -4,7 +4,7 @@ import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type pg from "pg";
 import type { Digest } from "../../domain/names.ts";
-import type { BlobName, StoredBlob } from "../../domain/registry/ports.ts";
+import type { BlobId, BlobName, StoredBlob } from "../../domain/registry/ports.ts";
 import { closing, openFile, realDisk, syncFolder } from "../blobs/disk.ts";
 import { isPostgres, sqlitePath } from "./index.ts";
 import { openPostgresEngine, withPostgres } from "./postgres.ts";
@@ -80,12 +80,14 @@ export interface SnapshotBlobs {
   readonly totals: { readonly blobs: number; readonly blobBytes: number };
   /** By digest and scope, ascending by byte value. */
   list(): Iterable<StoredBlob & BlobName & { readonly isQuarantined: boolean }>;
-  /** Those of `digests` that it names. */
-  among(digests: readonly Digest[]): Digest[];
+  /** Lets a record name another copy of its content. */
+  rename(blob: BlobId & BlobName): void;
+  /** The copies of `digests` that it names. */
+  among(digests: readonly Digest[]): BlobId[];
   close(): void;
 }
 
-/** Reads the file and leaves it as it is, also one of an earlier version. */
+/** Reads the file and, but for `rename`, leaves it as it is, also one of an earlier version. */
 export function openSnapshot(path: string): SnapshotBlobs {
   const database = new Database(path, { readonly: true });
   const scope = hasColumn(database, "blob", "key_scope") ? "key_scope" : "''";
@@ -93,7 +95,9 @@ export function openSnapshot(path: string): SnapshotBlobs {
     `select digest, ${scope} as scope, generation, size_bytes, quarantined_at from blob
       where (digest, ${scope}) > (?, ?) order by digest, scope limit ?`,
   );
-  const named = database.prepare("select digest from blob where digest in (select value from json_each(?))");
+  const named = database.prepare(
+    "select digest, generation from blob where digest in (select value from json_each(?))",
+  );
   const [totals] = database
     .prepare("select count(*) as blobs, coalesce(sum(size_bytes), 0) as blobBytes from blob")
     .all();
@@ -116,7 +120,17 @@ export function openSnapshot(path: string): SnapshotBlobs {
         after = last;
       }
     },
-    among: (digests) => (named.all(JSON.stringify(digests)) as { digest: Digest }[]).map(({ digest }) => digest),
+    rename({ digest, scope, generation }) {
+      const writing = new Database(path, { readwrite: true });
+      try {
+        writing
+          .prepare("update blob set generation = ?, quarantined_at = null where digest = ? and key_scope = ?")
+          .run(generation, digest, scope);
+      } finally {
+        writing.close();
+      }
+    },
+    among: (digests) => named.all(JSON.stringify(digests)) as BlobId[],
     close() {
       page.finalize();
       named.finalize();
