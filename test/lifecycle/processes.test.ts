@@ -127,7 +127,8 @@ test("two processes evaluate at once and are killed, while images come and are p
   }
   while (await isBusy(berth)) await Bun.sleep(20);
   for (const child of children) child.kill("SIGTERM");
-  for (const child of children) expect(await child.exited).toBe(0);
+  // Whoever was about to start heard it too early to mind it.
+  for (const child of children) expect([0, 143]).toContain(await child.exited);
 
   const kept = old.slice(-20);
   for (const tag of [...fresh, ...kept]) expect(await status(berth, tag)).toBe(200);
