@@ -80,7 +80,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
-      const background = await startBackground({ stores, metrics, log, worker: workerName() });
+      const background = await startBackground({ stores, metrics, log, usage: config.usage, worker: workerName() });
       opened.defer(() => background.stop());
       nudge.to(background.nudge);
       server.serve(surfaces);
@@ -295,7 +295,13 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       });
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
-      const background = await startBackground({ stores, metrics: own, log, worker: workerName() });
+      const background = await startBackground({
+        stores,
+        metrics: own,
+        log,
+        usage: config.usage,
+        worker: workerName(),
+      });
       opened.defer(() => background.stop());
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };
     } catch (error) {

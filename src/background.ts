@@ -1,9 +1,10 @@
 import type { JobKind } from "./domain/jobs/kinds.ts";
-import type { JobMetadata } from "./domain/jobs/ports.ts";
-import { schedule } from "./domain/jobs/schedules.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
+import { schedule, unschedule } from "./domain/jobs/schedules.ts";
 import type { Stores } from "./domain/registry/collection.ts";
-import type { Tiers } from "./domain/registry/ports.ts";
+import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
 import type { JobHandler } from "./jobs/handler.ts";
+import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
@@ -18,11 +19,13 @@ import type { Metrics } from "./server/metrics.ts";
 
 export interface BackgroundParts {
   readonly stores: Omit<Stores, "metadata"> & {
-    readonly metadata: JobMetadata & Stores["metadata"];
+    readonly metadata: Metadata<Nouns & JobNouns>;
     readonly tiers?: Tiers;
   };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
+  /** How often usage is measured, 0 for never, and how long it is kept. */
+  readonly usage: { readonly every: number; readonly retention: number };
   /** Names this process among all that share the database. */
   readonly worker: string;
 }
@@ -30,12 +33,15 @@ export interface BackgroundParts {
 const minutes = 60_000;
 const hours = 60 * minutes;
 
-function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
+function handlersOf({ stores, metrics, log, usage }: BackgroundParts): JobHandler[] {
   return [
     sweepStraysHandler(stores, (swept) => {
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
     }),
+    measureUsageHandler({ ...stores, retentionMs: usage.retention }, (run) =>
+      log.info({ run }, "it was measured what storage is used for"),
+    ),
     moveBlobsHandler(stores, {
       moved(moved) {
         const { archived, restored, activated } = moved;
@@ -47,9 +53,10 @@ function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
 }
 
 /** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
-function schedulesOf({ tiers }: BackgroundParts["stores"]): readonly OneSchedule[] {
+function schedulesOf({ stores: { tiers }, usage }: BackgroundParts): readonly OneSchedule[] {
   const moves = tiers ? [{ kind: moveBlobsKind, everyMs: minutes }] : [];
-  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves];
+  const measures = usage.every > 0 ? [{ kind: measureUsageKind, everyMs: usage.every }] : [];
+  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves, ...measures];
 }
 
 interface OneSchedule {
@@ -62,7 +69,8 @@ export async function startBackground(parts: BackgroundParts): Promise<Runner> {
   const { stores, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    for (const { kind, everyMs } of schedulesOf(parts)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    if (parts.usage.every === 0) await unschedule(nouns, measureUsageKind);
   });
   return startRunner({
     metadata,

@@ -29,6 +29,7 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createUsage } from "./domain/registry/usage.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
@@ -140,6 +141,7 @@ export function composeDomain(parts: DomainParts) {
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),
+    usage: createUsage({ metadata, clock }),
   };
 
   return {
