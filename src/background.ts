@@ -32,6 +32,7 @@ export interface BackgroundParts {
 
 const minutes = 60_000;
 const hours = 60 * minutes;
+const firstMeasureAfterMs = 2 * minutes;
 
 function handlersOf({ stores, metrics, log, usage }: BackgroundParts): JobHandler[] {
   return [
@@ -69,7 +70,13 @@ export async function startBackground(parts: BackgroundParts): Promise<Runner> {
   const { stores, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedulesOf(parts)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    const now = clock();
+    for (const { kind, everyMs } of schedulesOf(parts)) {
+      // Who has just begun with Berth need not wait a day for the first figures.
+      const isFirst = kind === measureUsageKind && (await nouns.usage.newest()) === undefined;
+      const firstAt = isFirst ? new Date(now.getTime() + firstMeasureAfterMs) : undefined;
+      await schedule(nouns, kind, {}, { everyMs, now, firstAt });
+    }
     if (parts.usage.every === 0) await unschedule(nouns, measureUsageKind);
   });
   return startRunner({
