@@ -260,7 +260,7 @@ export function schemaFor(cwd: string) {
             retention: text("a time, such as 400d, up to 3650d, or 0", duration(0, 3650 * unitsMs.d))
               .prefault("400d")
               .describe("how long the measurements of days are kept; 0 for ever"),
-            repositoriesInMetrics: text("a whole number from 0 to 10000", wholeNumber(0, 10_000))
+            repositoriesInMetrics: text("a whole number from 0 to 1000", wholeNumber(0, 1_000))
               .prefault("0")
               .describe("how many of the largest repositories are in the metrics, by name"),
           },

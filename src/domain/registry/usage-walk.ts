@@ -25,6 +25,8 @@ export interface MeasureOptions<All extends Nouns> {
   readonly pageSize?: number;
   /** Sums are added to the entries after so many pages: the sooner, the less a crash loses. Left out: 200. */
   readonly pagesBetween?: number;
+  /** How many areas' sums are added in one transaction. Left out: 1,000. */
+  readonly areasAtOnce?: number;
 }
 
 const phases = ["repositories", "layers", "images", "unlinked", "removals", "outdated"] as const;
@@ -36,6 +38,8 @@ export interface MeasureProgress {
   readonly phase: Phase;
   /** Up to where the phase has come. */
   readonly after?: unknown;
+  /** Whether only some of the sums up to a later place are in the entries. Nobody can go on from there. */
+  readonly isTorn?: boolean;
 }
 
 /** Sums of more areas are added to the entries at once, so that they take little memory. */
@@ -49,12 +53,12 @@ export const dayOf = (at: Date) => at.toISOString().slice(0, 10);
 /** Safe to repeat, and to go on with. Answers the run. */
 export async function measureUsage<All extends Nouns>(
   { metadata, clock, retentionMs }: MeasureParts<All>,
-  { progress, keep, signal, pageSize: limit = 500, pagesBetween = 200 }: MeasureOptions<All>,
+  { progress, keep, signal, pageSize: limit = 500, pagesBetween = 200, areasAtOnce = 1_000 }: MeasureOptions<All>,
 ): Promise<number> {
   const { read, transact } = metadata;
   const { usage, garbage } = read;
   const tally = createTally();
-  let at = progress ?? (await begin());
+  let at = progress && !progress.isTorn ? progress : await begin();
   let pages = 0;
 
   if (at.phase === "repositories") {
@@ -153,10 +157,21 @@ export async function measureUsage<All extends Nouns>(
     return { run, day, phase: phases[phases.indexOf(phase) + 1] ?? "outdated" };
   }
 
-  /** What was summed up and how far that is, together. */
+  /**
+   * What was summed up and how far that is, together. Very many sums take turns with what others write: who is cut short
+   * between two of them begins anew.
+   */
   async function settle(next: MeasureProgress): Promise<void> {
     signal?.throwIfAborted();
     const entries = tally.take();
+    for (; entries.length > areasAtOnce; await othersTurn()) {
+      signal?.throwIfAborted();
+      const some = entries.splice(0, areasAtOnce);
+      await transact(async (nouns) => {
+        await nouns.usage.add(at.run, some);
+        await keep({ ...at, isTorn: true }, nouns);
+      });
+    }
     await transact(async (nouns) => {
       await nouns.usage.add(next.run, entries);
       if (next.phase === "outdated") await nouns.usage.finish(next.run, clock());

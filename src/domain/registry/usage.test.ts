@@ -277,7 +277,8 @@ test.each(Array.from({ length: 6 }, (_, seed) => [seed]))(
           }
           kept = progress;
         };
-        const options = { pageSize: 1 + random(5), pagesBetween: 1 + random(3), keep: dying, progress: kept };
+        const often = { pageSize: 1 + random(5), pagesBetween: 1 + random(3) };
+        const options = { ...often, areasAtOnce: 4 + random(90), keep: dying, progress: kept };
         isOver = await measureUsage(parts(metadata), options).then(
           () => true,
           () => false,

@@ -52,7 +52,7 @@ export interface UsageParts {
   readonly most?: number;
 }
 
-const pageSize = 500;
+const pageSize = 250;
 
 export function createUsage({ metadata, clock, most = 20_000 }: UsageParts): UsageService {
   const { usage, repositories } = metadata.read;
