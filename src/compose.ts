@@ -32,6 +32,7 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createUsage } from "./domain/registry/usage.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
@@ -153,6 +154,7 @@ export function composeDomain(parts: DomainParts) {
     }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    usage: createUsage({ metadata, clock }),
   };
 
   return {

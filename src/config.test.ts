@@ -52,6 +52,7 @@ test("nothing given: the defaults", () => {
     gc: { grace: 86_400_000, every: 300_000 },
     lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
+    usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
@@ -103,6 +104,10 @@ audit:
   retention: 0
   pulls: false
   queueLimit: 100
+usage:
+  every: 0
+  retention: 30d
+  repositoriesInMetrics: 20
 `,
   );
   expect(config).toEqual({
@@ -141,6 +146,7 @@ audit:
     gc: { grace: 5_400_000, every: 1000 },
     lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
+    usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },
