@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Access, Caller, Facts, Granted, Need, Principal } from "./access.ts";
 import { Refusal, refuse } from "./errors.ts";
+import { checkWithin } from "./keys/grants.ts";
 import type { Keyring } from "./keys/keyring.ts";
 import type { KeyService } from "./keys/keys.ts";
 import type { Grant, GrantOperation, KeyMetadata, KeyNouns } from "./keys/ports.ts";
@@ -77,13 +78,12 @@ export function createRepositoryKeys(parts: RepositoryKeysParts): RepositoryKeys
       try {
         const key = await resolve(registry, reference);
         const { registry: owner, id } = parseKey(key);
-        const needs = [
-          viaService("kms:DescribeKey", key, granted, {}),
-          viaService("kms:CreateGrant", key, granted, grantFacts(registry)),
-        ];
-        await access.grant(caller, owner, needs);
+        const toGrant = viaService("kms:CreateGrant", key, granted, grantFacts(registry));
+        const needs = [viaService("kms:DescribeKey", key, granted, {}), toGrant];
+        const allowed = await access.grant(caller, owner, needs);
         mustBeEnabled(await keyring.get(owner, id));
         const grants = newGrants(id, registry, name, caller.principal.account);
+        for (const grant of grants) await checkWithin(metadata, allowed, id, grant, needs.indexOf(toGrant));
         return {
           encryption: { type, key, grants: grants.map((grant) => grant.id) },
           async keep(nouns) {

@@ -195,6 +195,23 @@ describe("whoever makes one", () => {
     const grant = { KeyId: id, GranteePrincipal: maker.arn, Operations: ["Decrypt" as const] };
     expect(await failure(maker.kms.send(new CreateGrantCommand(grant)))).toStartWith("AccessDeniedException");
   });
+
+  test("and may by right of a grant alone gives the registry no more than that grant allows", async () => {
+    const { id, arn } = await newKey(berth);
+    const maker = await person(berth, "maker", statement(ecrOnly));
+    const grant = async (...Operations: ("CreateGrant" | "DescribeKey" | "Decrypt" | "GenerateDataKey")[]) =>
+      berth.kms.send(new CreateGrantCommand({ KeyId: id, GranteePrincipal: maker.arn, Operations }));
+    const { GrantId } = await grant("CreateGrant", "DescribeKey", "Decrypt");
+    expect(await thrown(create("app-a", "KMS", id, maker))).toEqual(
+      kms(
+        "AccessDeniedException",
+        `User: ${maker.arn} is not authorized to perform: kms:CreateGrant on resource: ${arn} because the grant that allows it does not allow all that the new grant would`,
+      ),
+    );
+    await berth.kms.send(new RevokeGrantCommand({ KeyId: id, GrantId }));
+    await grant("CreateGrant", "DescribeKey", "Decrypt", "GenerateDataKey");
+    expect(await create("app-a", "KMS", id, maker)).toMatchObject({ repositoryName: "app-a" });
+  });
 });
 
 describe("a key that does not let the registry in", () => {
