@@ -214,6 +214,44 @@ describe("whoever makes one", () => {
   });
 });
 
+describe("a key of another account", () => {
+  const other = "444455556666";
+
+  async function stranger() {
+    const { rootKey } = await berth.accounts.create({ name: "other", id: other as never });
+    const keys = { accessKeyId: rootKey.accessKeyId, secretAccessKey: rootKey.secret };
+    return { ecr: berth.ecrAs(keys), kms: berth.kmsAs(keys) };
+  }
+
+  test("serves where both accounts say so, by its ARN or that of its alias, which means no key of one's own", async () => {
+    const theirs = await stranger();
+    const { id, arn } = await newKey(berth);
+    const AliasName = "alias/shared";
+    await berth.kms.send(new CreateAliasCommand({ AliasName, TargetKeyId: id }));
+    const own = await newKey(theirs as never);
+    await theirs.kms.send(new CreateAliasCommand({ AliasName, TargetKeyId: own.id }));
+    const names = [arn, `arn:aws:kms:us-east-1:${account}:${AliasName}`];
+    for (const name of names) {
+      expect(await thrown(create("app-a", "KMS", name, theirs))).toEqual(kms("AccessDeniedException"));
+    }
+    const everything = { Effect: "Allow", Principal: root, Action: "kms:*", Resource: "*" };
+    const shared = { ...everything, Principal: { AWS: other }, Action: ["kms:DescribeKey", "kms:CreateGrant"] };
+    await berth.kms.send(new PutKeyPolicyCommand({ KeyId: id, Policy: statement(everything, shared) }));
+    for (const [index, name] of names.entries()) {
+      expect(await create(`app-${index}`, "KMS", name, theirs)).toMatchObject({
+        encryptionConfiguration: { kmsKey: arn },
+      });
+    }
+    expect(await create("app-own", "KMS", AliasName, theirs)).toMatchObject({
+      encryptionConfiguration: { kmsKey: own.arn },
+    });
+    const begin = new InitiateLayerUploadCommand({ repositoryName: "app-0" });
+    expect((await theirs.ecr.send(begin)).uploadId).toBeDefined();
+    await berth.kms.send(new DisableKeyCommand({ KeyId: id }));
+    expect(await thrown(theirs.ecr.send(begin))).toEqual(kms("DisabledException"));
+  });
+});
+
 describe("a key that does not let the registry in", () => {
   const content = "layer";
 
