@@ -14,6 +14,7 @@ import {
   type KeyAlias,
   type KeyId,
   keyAliasArn,
+  keyArn,
   parseKeyArn,
   type Registry,
   type RepositoryName,
@@ -61,7 +62,9 @@ export function createRepositoryKeys(parts: RepositoryKeysParts): RepositoryKeys
   /** The key that the caller means, of another account where its ARN says so; its alias's ARN where that means none. */
   async function resolve(registry: Registry, reference: string = ownAlias): Promise<Arn> {
     const own = keyAliasArn(registry, ownAlias);
-    if (reference === ownAlias || reference === own) await keys.ofService(registry, ownAlias);
+    if (reference === ownAlias || reference === own) {
+      return keyArn(registry, (await keys.ofService(registry, ownAlias)).id);
+    }
     const account = accountOfReference(reference) ?? registry.account;
     return await keyring.resolve({ ...registry, account }, reference);
   }

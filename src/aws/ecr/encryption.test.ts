@@ -114,6 +114,19 @@ describe("a repository with a key", () => {
     expect(await berth.pushImage("app-a", "content", "v1")).toStartWith("sha256:");
   });
 
+  test("has the registry's own also when another process has made that a moment ago", async () => {
+    const registry = { account: account as never, region: "us-east-1" as never };
+    const name = "alias/aws/ecr" as never;
+    expect(await berth.keyring.resolve(registry, name)).toEndWith(":alias/aws/ecr");
+    const { id, arn } = await newKey(berth);
+    await berth.keyring.resolve(registry, name);
+    const at = new Date();
+    await berth.metadata.transact(({ keyAliases }) =>
+      keyAliases.create({ registry, name, keyId: id as never, createdAt: at, updatedAt: at }),
+    );
+    expect(await create("app", "KMS")).toMatchObject({ encryptionConfiguration: { kmsKey: arn } });
+  });
+
   test("is not made with a key that cannot be used, and leaves no grant behind", async () => {
     const { id, arn } = await newKey(berth);
     const ghost = "11111111-2222-4333-8444-555555555555";
