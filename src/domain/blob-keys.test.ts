@@ -155,6 +155,26 @@ test("what another process made a moment ago is known at once", async () => {
   expect(await other.keys.open(rotated.wrapped, staging)).toHaveLength(1);
 });
 
+test("who asks for what the keeper does not unwrap now takes nothing from those whose keys are known", async () => {
+  const { metadata, wrapper, makeKey } = await world();
+  let isAway = false;
+  const away = {
+    ...wrapper,
+    unwrap: (...of: Parameters<typeof wrapper.unwrap>) => (isAway ? fail() : wrapper.unwrap(...of)),
+  };
+  const fail = () => Promise.reject(new Error("the keeper does not answer"));
+  const { compile } = createPolicyCompiler(10_000);
+  const keyring = createKeyring({ metadata, wrapper: away, compile });
+  const ids: KeyId[] = [];
+  while (ids.length < 1001) ids.push((await makeKey()).id);
+  const use = (id: KeyId) => keyring.encrypt(registry, id, new Uint8Array(1), new Map());
+  const [last, ...known] = ids.toReversed();
+  for (const id of known) await use(id);
+  isAway = true;
+  for (let count = 0; count < 3; count++) await expect(use(last as KeyId)).rejects.toThrow("does not answer");
+  for (const id of known) await use(id);
+});
+
 test("the keys of copies are no ciphertexts to KMS, whoever's key has encrypted them", async () => {
   const { keys, keyring, makeKey } = await world();
   const { arn } = await makeKey();

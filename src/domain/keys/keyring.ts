@@ -144,11 +144,16 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
 
   function materialOf({ id, registry }: Key, version: number): Promise<Uint8Array> {
     const name = `${id} ${version}`;
-    const found = materials.get(name) ?? unwrap(registry, id, version);
+    const before = materials.get(name);
+    const found = before ?? unwrap(registry, id, version);
     materials.delete(name);
     materials.set(name, found);
-    found.catch(() => materials.delete(name));
-    if (materials.size > maxMaterials) materials.delete(materials.keys().next().value ?? "");
+    if (before) return before;
+    const forgetOldest = () => {
+      if (materials.size > maxMaterials) materials.delete(materials.keys().next().value ?? "");
+    };
+    // What could not be unwrapped takes nobody's place: while the keeper is away, nobody gets it back.
+    found.then(forgetOldest, () => materials.delete(name));
     return found;
   }
 
