@@ -124,11 +124,11 @@ export function parseRevoked(text: string): ReadonlySet<string> | undefined {
   const serials = new Set<string>();
   for (const line of text.split("\n")) {
     const item = line
-      .replace(/#.*$/, "")
+      .replace(/#[\s\S]*$/, "")
       .trim()
       .replace(/^(?:serial=|0x)/i, "");
     if (item === "") continue;
-    if (!/^[0-9a-f]{1,2}(?::?[0-9a-f]{1,2})*$/i.test(item)) return undefined;
+    if (!/^(?:[0-9a-f]+|[0-9a-f]{2}(?::[0-9a-f]{2})*)$/i.test(item)) return undefined;
     serials.add(trimmedHex(item.replaceAll(":", "")));
   }
   return serials;
