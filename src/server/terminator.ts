@@ -97,7 +97,6 @@ export function openTerminator(options: TerminatorOptions): Terminator {
   const handlers: SocketHandler<End> = {
     data: pass,
     drain,
-    timeout: (socket) => void socket.terminate(),
     close: ({ data }) => over(data),
     // The socket closes by itself.
     error() {},
@@ -112,6 +111,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       links.add(link);
       socket.timeout(handshakeSeconds);
     },
+    timeout: (socket) => void socket.terminate(),
     handshake(socket, success, error) {
       const { link } = socket.data;
       if (!success) return void socket.terminate();
@@ -211,7 +211,8 @@ export function openTerminator(options: TerminatorOptions): Terminator {
     if (other.isOver) return;
     other.isEnding = true;
     if (!other.socket) return;
-    other.socket.timeout(lingerSeconds);
+    // The inner end is never cut: its port must not be given out again while the listener has its end open.
+    if (!isOuter) other.socket.timeout(lingerSeconds);
     // What still comes is read away, so that its own end is noticed.
     other.socket.resume();
     if (other.waiting.length === 0) other.socket.end();

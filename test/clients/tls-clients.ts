@@ -72,7 +72,7 @@ export async function pullByCertificate({ world, folder }: Certified, source: st
     await world.run([...copy, "--dest-cert-dir", nobody, "--dest-creds", login, source, image]);
     await world.run([...copy, "--src-cert-dir", folder, image, `oci:${join(world.folder, "certified-layout")}:sample`]);
     const refused = await world.run([...copy, "--dest-cert-dir", folder, source, image], { fails: true });
-    contains(refused.output, /denied|not authorized/, "push");
+    contains(refused.output, /denied|not authorized|403/, "push");
     const unknown = await world.run(["skopeo", "inspect", "--cert-dir", nobody, image], { fails: true });
     contains(unknown.output, /authentication required|Not Authorized|unauthorized/i, "without the certificate");
   });
