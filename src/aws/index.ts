@@ -20,6 +20,7 @@ import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import type { StorageClassService } from "../domain/registry/storage-class.ts";
+import type { UsageService } from "../domain/registry/usage.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
@@ -55,6 +56,7 @@ export interface ControlPlaneParts {
   readonly kms: Omit<KmsParts, "paging" | "sealer">;
   readonly access: Access;
   readonly explanations: ExplanationService;
+  readonly usage: UsageService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sessions: Sessions;

@@ -15,6 +15,7 @@ import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -64,6 +65,9 @@ export interface Schema {
 
   job: JobTable;
   job_schedule: JobScheduleTable;
+
+  usage_run: UsageRunTable;
+  usage_entry: UsageEntryTable;
 }
 
 interface RepositoryTable {
