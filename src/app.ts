@@ -80,7 +80,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
-      const background = await startBackground({ stores, metrics, log, usage: config.usage, worker: workerName() });
+      const background = await startBackground({ stores, ...backgroundOf(config), metrics, log, worker: workerName() });
       opened.defer(() => background.stop());
       nudge.to(background.nudge);
       server.serve(surfaces);
@@ -138,9 +138,11 @@ async function openRegistry(
     regions: config.regions,
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
+    certificateIdentities: config.tls?.clientIdentities,
     foreignLayers: config.foreignLayers,
     limits: config.limits,
     audit: config.audit,
+    lifecycleEveryMs: config.lifecycle.interval,
     clock,
     log,
     send: sendContent,
@@ -170,6 +172,10 @@ function createNudge() {
       nudge = listener;
     },
   };
+}
+
+function backgroundOf(config: Config) {
+  return { home: { account: config.account, region: config.region }, settings: config };
 }
 
 /** For people who ask who has a job, and unlike any other, also of a container that starts again under the same name. */
@@ -297,9 +303,9 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
       const background = await startBackground({
         stores,
+        ...backgroundOf(config),
         metrics: own,
         log,
-        usage: config.usage,
         worker: workerName(),
       });
       opened.defer(() => background.stop());

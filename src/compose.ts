@@ -6,12 +6,15 @@ import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
+import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
+import { createClientCertificates } from "./domain/identity/client-certificates.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createIdentity } from "./domain/identity/identity.ts";
 import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
@@ -21,6 +24,8 @@ import { createAddresses } from "./domain/registry/addresses.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
+import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
@@ -35,7 +40,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -50,8 +55,12 @@ export interface Parts {
   readonly createOnPush: boolean;
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
+  /** Whom certificates of clients stand for. Left out: nobody. */
+  readonly certificateIdentities?: readonly CertificateIdentity[];
   /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
   readonly foreignLayers?: ForeignLayers;
+  /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
+  readonly lifecycleEveryMs?: number;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -75,6 +84,8 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 /** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
 const maxCompiledPolicies = 10_000;
 
+const dayMs = 24 * 60 * 60_000;
+
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
@@ -84,9 +95,13 @@ export function compose(parts: Parts) {
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
+  const certificates = parts.certificateIdentities?.length
+    ? createClientCertificates({ ...domain, identities: parts.certificateIdentities, read: parts.metadata.read, clock })
+    : undefined;
   const registry: Surface = createDataPlane({
     ...domain,
     ...common,
+    certificates,
     publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
@@ -98,7 +113,7 @@ export function compose(parts: Parts) {
   return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
 
-export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "send">;
+export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -134,12 +149,18 @@ export function composeDomain(parts: DomainParts) {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
+    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({ metadata, keys, imageFacts, resources, clock }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
     images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
+    lifecyclePolicies: createLifecyclePolicies({
+      metadata,
+      clock,
+      everyMs: parts.lifecycleEveryMs ?? dayMs,
+    }),
+    lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
     usage: createUsage({ metadata, clock }),
   };

@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
+import { certificateIdentity, clientCertificates, tlsProblems } from "./config-tls.ts";
 import { parseAccountId, parseRegion } from "./domain/names.ts";
 
 export interface ListenAddress {
@@ -87,8 +88,22 @@ export function schemaFor(cwd: string) {
               .describe(
                 "certificates of authorities in PEM; clients must then show a certificate that one of them made",
               ),
+            clientCertificates: text("required or optional", clientCertificates)
+              .optional()
+              .describe(
+                "whether every client must show a certificate: required or optional; then they can be identities",
+              ),
+            clientIdentities: list(
+              "KIND:NAME=ARN with the ARN of a user or role, such as uri:spiffe://example.org/ci/*=arn:aws:iam::000000000000:role/ci; kinds are uri, dns, email and cn",
+              certificateIdentity,
+            )
+              .optional()
+              .describe("whom client certificates stand for: KIND:NAME=ARN,..."),
+            clientRevoked: text("a file", path(cwd))
+              .optional()
+              .describe("serial numbers of client certificates that count no more, one a line"),
           },
-          "a map of certificate, key, minVersion and clientAuthority",
+          "a map of certificate, key, minVersion, clientAuthority, clientCertificates, clientIdentities and clientRevoked",
         )
         .prefault({}),
       log: z
@@ -235,6 +250,16 @@ export function schemaFor(cwd: string) {
           "a map of grace and every",
         )
         .prefault({}),
+      lifecycle: z
+        .strictObject(
+          {
+            interval: text("a time from 1m on, such as 24h, up to 365d", duration(60_000))
+              .prefault("24h")
+              .describe("how often the lifecycle policy of each repository is evaluated"),
+          },
+          "a map of interval",
+        )
+        .prefault({}),
       audit: z
         .strictObject(
           {
@@ -273,13 +298,10 @@ export function schemaFor(cwd: string) {
       error: "they belong together; give both or neither",
       when: () => true,
     })
-    .refine(({ tls }) => (tls.certificate === undefined) === (tls.key === undefined), {
-      params: { keys: ["tls.certificate", "tls.key"] },
-      error: "they belong together; give both or neither",
-    })
-    .refine(({ tls }) => tls.clientAuthority === undefined || tls.certificate !== undefined, {
-      params: { keys: ["tls.clientAuthority"] },
-      error: "it needs tls.certificate and tls.key",
+    .superRefine(({ tls }, context) => {
+      for (const [keys, message] of tlsProblems(tls)) {
+        context.addIssue({ code: "custom", params: { keys: keys.map((key) => `tls.${key}`) }, message });
+      }
     })
     .superRefine(({ kms }, context) => {
       for (const [keys, message] of keeperProblems(kms)) {

@@ -47,10 +47,10 @@ function happeningOf(call: Call, story: Story, ending: Ending, arrival: Arrival,
   const { service, operation } = call;
   const { granted, registry = recorder.home } = story;
   const readOnly = isReadOnly(operation.name);
-  const { requestId, sourceIp, userAgent, secureTransport } = arrival;
+  const { requestId, sourceIp, userAgent, secureTransport, certificate } = arrival;
   return {
     at: recorder.clock().getTime(),
-    arrival: { requestId, sourceIp, userAgent, secureTransport },
+    arrival: { requestId, sourceIp, userAgent, secureTransport, certificate },
     who: whoOf(story, ending),
     account: registry.account || recorder.home.account,
     region: registry.region,

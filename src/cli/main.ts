@@ -154,6 +154,25 @@ tls
   .option(...daysOption)
   .action(lazily(() => import("./tls.ts"), "tlsRenew"));
 
+tls
+  .command("client")
+  .description(
+    "Make a certificate for a client from the same authority, and print what the server and each client need for it to stand for an IAM user or role.",
+  )
+  .summary("make a certificate for a client")
+  .argument("<name>", "its common name")
+  .option(...configOption)
+  .option(
+    "--also <name>",
+    "one more name, uri:…, dns:… or email:…; any number of times",
+    (name: string, names: readonly string[]) => [...names, name],
+    [],
+  )
+  .option(...outOption)
+  .option("--days <number>", "how long the certificate is valid, at most 825", "397")
+  .option("--force", "replace a certificate of this name")
+  .action(lazily(() => import("./tls.ts"), "tlsClient"));
+
 const kms = program
   .command("kms")
   .summary("manage the keys that have no API")
