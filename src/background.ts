@@ -1,10 +1,19 @@
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
-import type { JobMetadata } from "./domain/jobs/ports.ts";
-import { schedule } from "./domain/jobs/schedules.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
+import { schedule, unschedule } from "./domain/jobs/schedules.ts";
+import { noRetention } from "./domain/lifecycle/ports.ts";
+import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
-import type { Tiers } from "./domain/registry/ports.ts";
+import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
+import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
+import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
+import { recordLifecycle } from "./jobs/lifecycle-events.ts";
+import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
+import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -18,8 +27,15 @@ import type { Metrics } from "./server/metrics.ts";
 
 export interface BackgroundParts {
   readonly stores: Omit<Stores, "metadata"> & {
-    readonly metadata: JobMetadata & Stores["metadata"];
+    readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata;
     readonly tiers?: Tiers;
+  };
+  readonly home: Registry;
+  readonly settings: {
+    /** From one evaluation of a lifecycle policy to the next. */
+    readonly lifecycle: { readonly interval: number };
+    /** How often usage is measured, 0 for never, and how long it is kept. */
+    readonly usage: { readonly every: number; readonly retention: number };
   };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
@@ -29,13 +45,26 @@ export interface BackgroundParts {
 
 const minutes = 60_000;
 const hours = 60 * minutes;
+const firstMeasureAfterMs = 2 * minutes;
 
-function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
+function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
+  const { metadata, clock } = stores;
+  const lifecycle = { metadata, clock, retention: noRetention, record: recordLifecycle(audit, clock) };
   return [
+    evaluateLifecycleHandler({ ...lifecycle, everyMs: settings.lifecycle.interval }, (evaluated, { account, name }) => {
+      if (evaluated.acted + evaluated.failed > 0) {
+        log.info({ account, repository: name, ...evaluated }, "a lifecycle policy was evaluated");
+      }
+    }),
+    previewLifecycleHandler(lifecycle),
+    forgetPreviewHandler(lifecycle),
     sweepStraysHandler(stores, (swept) => {
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
     }),
+    measureUsageHandler({ ...stores, retentionMs: settings.usage.retention }, (run) =>
+      log.info({ run }, "it was measured what storage is used for"),
+    ),
     moveBlobsHandler(stores, {
       moved(moved) {
         const { archived, restored, activated } = moved;
@@ -47,9 +76,10 @@ function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
 }
 
 /** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
-function schedulesOf({ tiers }: BackgroundParts["stores"]): readonly OneSchedule[] {
+function schedulesOf({ stores: { tiers }, settings: { usage } }: BackgroundParts): readonly OneSchedule[] {
   const moves = tiers ? [{ kind: moveBlobsKind, everyMs: minutes }] : [];
-  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves];
+  const measures = usage.every > 0 ? [{ kind: measureUsageKind, everyMs: usage.every }] : [];
+  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves, ...measures];
 }
 
 interface OneSchedule {
@@ -59,18 +89,32 @@ interface OneSchedule {
 
 /** In one of the processes that share a port. Machines that share a database each do it. */
 export async function startBackground(parts: BackgroundParts): Promise<Runner> {
-  const { stores, metrics, log, worker } = parts;
+  const { stores, home, settings, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    const now = clock();
+    for (const { kind, everyMs } of schedulesOf(parts)) {
+      // Who has just begun with Berth need not wait a day for the first figures.
+      const isFirst = kind === measureUsageKind && (await nouns.usage.newest()) === undefined;
+      const firstAt = isFirst ? new Date(now.getTime() + firstMeasureAfterMs) : undefined;
+      await schedule(nouns, kind, {}, { everyMs, now, firstAt });
+    }
+    if (settings.usage.every === 0) await unschedule(nouns, measureUsageKind);
   });
-  return startRunner({
+  await alignEvaluations(metadata, { everyMs: settings.lifecycle.interval, now: clock() });
+  const audit = createTrail({ metadata, home, clock, log });
+  const runner = await startRunner({
     metadata,
     clock,
     log,
     worker,
-    handlers: handlersOf(parts),
+    handlers: handlersOf(parts, audit),
     ended: metrics.jobEnded,
     counted: metrics.jobsCounted,
   });
+  async function stop() {
+    await runner.stop();
+    await audit.close();
+  }
+  return { ...runner, stop };
 }

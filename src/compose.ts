@@ -14,6 +14,7 @@ import { withResourceControl } from "./domain/identity/organization-standing.ts"
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
@@ -23,6 +24,8 @@ import { createAddresses } from "./domain/registry/addresses.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
+import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
@@ -31,12 +34,13 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createUsage } from "./domain/registry/usage.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -55,6 +59,8 @@ export interface Parts {
   readonly certificateIdentities?: readonly CertificateIdentity[];
   /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
   readonly foreignLayers?: ForeignLayers;
+  /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
+  readonly lifecycleEveryMs?: number;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -77,6 +83,8 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
 const maxCompiledPolicies = 10_000;
+
+const dayMs = 24 * 60 * 60_000;
 
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
@@ -141,13 +149,20 @@ export function composeDomain(parts: DomainParts) {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
+    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({ metadata, keys, imageFacts, resources, clock }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
     images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
+    lifecyclePolicies: createLifecyclePolicies({
+      metadata,
+      clock,
+      everyMs: parts.lifecycleEveryMs ?? dayMs,
+    }),
+    lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    usage: createUsage({ metadata, clock }),
   };
 
   return {

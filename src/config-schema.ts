@@ -250,6 +250,16 @@ export function schemaFor(cwd: string) {
           "a map of grace and every",
         )
         .prefault({}),
+      lifecycle: z
+        .strictObject(
+          {
+            interval: text("a time from 1m on, such as 24h, up to 365d", duration(60_000))
+              .prefault("24h")
+              .describe("how often the lifecycle policy of each repository is evaluated"),
+          },
+          "a map of interval",
+        )
+        .prefault({}),
       audit: z
         .strictObject(
           {
@@ -264,6 +274,22 @@ export function schemaFor(cwd: string) {
               .describe("records that a process keeps until they are written; above, requests wait"),
           },
           "a map of retention, pulls and queueLimit",
+        )
+        .prefault({}),
+      usage: z
+        .strictObject(
+          {
+            every: text("a time from 1m on, such as 24h, up to 365d, or 0", durationOrNever(60_000))
+              .prefault("24h")
+              .describe("how often it is measured what storage is used for; 0 for never"),
+            retention: text("a time, such as 400d, up to 3650d, or 0", duration(0, 3650 * unitsMs.d))
+              .prefault("400d")
+              .describe("how long the measurements of days are kept; 0 for ever"),
+            repositoriesInMetrics: text("a whole number from 0 to 1000", wholeNumber(0, 1_000))
+              .prefault("0")
+              .describe("how many of the largest repositories are in the metrics, by name"),
+          },
+          "a map of every, retention and repositoriesInMetrics",
         )
         .prefault({}),
     })
@@ -312,6 +338,12 @@ export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
     const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
     return ms >= leastMs && ms <= mostMs ? ms : undefined;
   };
+}
+
+/** As `duration`, and 0 for what is not done at all. */
+function durationOrNever(leastMs: number) {
+  const some = duration(leastMs);
+  return (given: string): number | undefined => (given === "0" ? 0 : some(given));
 }
 
 export interface ConfiguredRates {

@@ -50,7 +50,9 @@ test("nothing given: the defaults", () => {
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
+    lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
+    usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
@@ -96,10 +98,16 @@ uploadExpiryHours: 1
 gc:
   grace: 90m
   every: 1s
+lifecycle:
+  interval: 12h
 audit:
   retention: 0
   pulls: false
   queueLimit: 100
+usage:
+  every: 0
+  retention: 30d
+  repositoriesInMetrics: 20
 `,
   );
   expect(config).toEqual({
@@ -136,7 +144,9 @@ audit:
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
+    lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
+    usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },

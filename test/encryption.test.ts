@@ -257,6 +257,24 @@ describe("copies", () => {
       expect((await berth.oci("HEAD", `/v2/${target}/blobs/${digest}`)).status).toBe(status === 201 ? 200 : 404);
     }
   });
+
+  test("are not mounted from a repository whose grants were taken back: what its key keeps in stays in", async () => {
+    const KeyId = await newKey();
+    const [from, target] = [await repository("KMS", KeyId), await repository("KMS", KeyId)];
+    const { digest } = await berth.pushBlob(from, `kept in ${from}`);
+    const { Grants = [] } = await client().send(new kms.ListGrantsCommand({ KeyId }));
+    const arn = `arn:aws:ecr:${region}:${account}:repository/${from}`;
+    for (const { GrantId, Constraints } of Grants) {
+      if (Constraints?.EncryptionContextSubset?.["aws:ecr:arn"] !== arn) continue;
+      await client().send(new kms.RevokeGrantCommand({ KeyId, GrantId }));
+    }
+    expect((await berth.oci("GET", `/v2/${from}/blobs/${digest}`)).status).toBe(refused);
+    for (const source of [`&from=${from}`, ""]) {
+      const mounted = await berth.oci("POST", `/v2/${target}/blobs/uploads/?mount=${digest}${source}`);
+      expect([source, mounted.status]).toEqual([source, 202]);
+    }
+    expect((await berth.oci("GET", `/v2/${target}/blobs/${digest}`)).status).toBe(404);
+  });
 });
 
 describe("at rest", () => {

@@ -160,7 +160,7 @@ export const rooms: readonly Room[] = [
     because: "nobody else needs to know what writes the log",
   },
   {
-    room: "src/server/metrics.ts",
+    room: "src/server/{metrics,usage-metrics}.ts",
     ours: ["src/server/**"],
     packages: ["prom-client"],
     outside: "all",

@@ -396,6 +396,19 @@ program
   .action(lazily(() => import("./explain.ts"), "explain"));
 
 program
+  .command("usage")
+  .argument("[repository]", "one repository, counted now; without it all of the registry, by size, as last measured")
+  .description(
+    "Say what storage is used for: images, bytes of layers, how many of them are shared, archived or wait for garbage collection. Asks the server with the AWS key pair of this shell, whose user needs berth:GetRepositoryUsage, berth:ListUsage or berth:GetUsageHistory.",
+  )
+  .summary("say what storage is used for")
+  .option(...configOption)
+  .option("--history", "day by day, newest first")
+  .option("--limit <number>", "how many repositories, or days, at the most", "100")
+  .option("--json", "print the answer as JSON, in bytes")
+  .action(lazily(() => import("./usage.ts"), "usage"));
+
+program
   .command("docker-credential")
   .argument("<action>", "get, list, store, erase or version")
   .description(

@@ -1,6 +1,6 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
-import { ecrRows, type Row } from "./rows.ts";
+import { ecrRows, type Row, repository } from "./rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -100,6 +100,23 @@ const organizationsRows: readonly Row[] = [
   organizations("UpdatePolicy", { PolicyId: policy, Name: "ghost" }),
 ];
 
+/** On a repository, or on all of a registry, which may be another account's. */
+function usage(operation: string, name: string, input: object = {}): Row {
+  return {
+    name: `berth:${operation}${name === "*" ? " of all" : ""}`,
+    covers: `berth:${operation}`,
+    actions: [`berth:${operation}`],
+    resource: `arn:aws:ecr:us-east-1:{account}:repository/${name}`,
+    crossAccount: true,
+    request: {
+      kind: "json",
+      service: "berth",
+      target: `Berth_V1.${operation}`,
+      input: { registryId: "{account}", ...input },
+    },
+  };
+}
+
 const otherRows: readonly Row[] = [
   {
     name: "cloudtrail:LookupEvents",
@@ -114,6 +131,10 @@ const otherRows: readonly Row[] = [
       input: { MaxResults: 1 },
     },
   },
+  usage("GetRepositoryUsage", repository, { repositoryName: repository }),
+  usage("GetUsageHistory", repository, { repositoryName: repository }),
+  usage("GetUsageHistory", "*"),
+  usage("ListUsage", "*"),
 ];
 
 export const apiRows: readonly Row[] = [

@@ -5,6 +5,7 @@ import type { Spelling } from "../errors.ts";
 export const errors = {
   AccessDenied: ["AccessDeniedException", 400],
   NoSuchEntity: ["ResourceNotFoundException", 400],
+  RepositoryNotFound: ["RepositoryNotFoundException", 400],
   Validation: ["ValidationException", 400],
   RateExceeded: ["ThrottlingException", 400],
 } satisfies Partial<Record<RefusalCode, Spelling>>;

@@ -3,6 +3,9 @@ import { type JsonService, operationMap } from "../service.ts";
 import { validationText } from "../validation.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { errors } from "./errors.ts";
+import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
+import { GetUsageHistory } from "./GetUsageHistory.ts";
+import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 
 /** What Berth answers beyond AWS's services: an API of our own beside theirs. */
@@ -18,4 +21,4 @@ export function createBerth(parts: BerthParts): JsonService {
   };
 }
 
-export const operations = operationMap<BerthParts>([ExplainDecision]);
+export const operations = operationMap<BerthParts>([ExplainDecision, GetRepositoryUsage, GetUsageHistory, ListUsage]);

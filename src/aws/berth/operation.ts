@@ -1,10 +1,17 @@
+import type { Access } from "../../domain/access.ts";
 import type { ExplanationService } from "../../domain/explanations.ts";
+import type { UsageService } from "../../domain/registry/usage.ts";
 import { operationsOf } from "../operation.ts";
+import type { Paging } from "../paging.ts";
 import type { BerthApi } from "./contract.ts";
 import type { BerthCode } from "./errors.ts";
 
 export interface BerthParts {
   readonly explanations: ExplanationService;
+  readonly usage: UsageService;
+  /** For lists that show only what their reader may see. */
+  readonly access: Access;
+  readonly paging: Paging;
 }
 
 export const operation = operationsOf<BerthApi, BerthCode, BerthParts>();

@@ -3,6 +3,7 @@ import { refuse } from "../errors.ts";
 import { type Digest, digestAlgorithm, parseDigest, type RepositoryName, type Tag } from "../names.ts";
 import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
+import { dropImage, forgetTag } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
@@ -184,22 +185,17 @@ export function createImages(parts: ImageParts): ImageService {
 
   async function removeTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
-    await forgetTag(nouns, granted, image, tag);
+    await forgetTag(nouns, image, tag, removal(granted));
   }
 
-  async function forgetTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
-    const { repositoryId, digest: from } = image;
-    await nouns.tags.delete(repositoryId, tag);
-    await nouns.tags.record({ repositoryId, tag, from, at: clock(), by: granted.caller.principal.arn });
-  }
+  const removal = ({ caller }: Granted) => ({ at: clock(), by: caller.principal.arn });
 
   async function removeImage(nouns: Nouns, granted: Granted, image: Image): Promise<DeletedImage[]> {
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
-    for (const tag of tags) await forgetTag(nouns, granted, image, tag);
-    await nouns.images.delete(image, clock());
+    await dropImage(nouns, image, tags, removal(granted));
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 

@@ -1,4 +1,6 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { LifecycleNouns } from "./lifecycle-ports.ts";
+import type { Usage } from "./usage-ports.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -197,7 +199,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns {
+export interface Nouns extends LifecycleNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;
@@ -210,6 +212,7 @@ export interface Nouns {
   readonly blobPlaces: BlobPlaces;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
+  readonly usage: Usage;
 }
 
 export const tagMutabilities = ["IMMUTABLE", "MUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] as const;

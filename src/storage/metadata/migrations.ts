@@ -4,8 +4,10 @@ import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
+import { createLifecycle } from "./lifecycle-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
+import { createUsage } from "./usage-tables.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
 export class DatabaseTooNew extends Error {
@@ -57,6 +59,8 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
     "0009_grants_by_context": { up: indexGrantsByContext },
     "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
+    "0011_lifecycle": { up: (db) => createLifecycle(db, flavour) },
+    "0013_usage": { up: (db) => createUsage(db, flavour) },
   };
 }
 

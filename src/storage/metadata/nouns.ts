@@ -20,6 +20,9 @@ import { keyAliases } from "./key-aliases.ts";
 import { keyGrants } from "./key-grants.ts";
 import { keys } from "./keys.ts";
 import { layers } from "./layers.ts";
+import { lifecycleImages } from "./lifecycle-images.ts";
+import { lifecyclePolicies } from "./lifecycle-policies.ts";
+import { lifecyclePreviews } from "./lifecycle-previews.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
@@ -30,6 +33,7 @@ import type { Schema } from "./schema.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
 export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns;
@@ -45,10 +49,14 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    lifecycleImages: lifecycleImages(db, flavour),
+    lifecyclePolicies: lifecyclePolicies(db, flavour),
+    lifecyclePreviews: lifecyclePreviews(db, flavour),
     blobs: blobs(db, flavour),
     blobPlaces: blobPlaces(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
+    usage: usage(db, flavour),
     accounts: accounts(db, flavour),
     identities: identities(db, flavour),
     accessKeys: accessKeys(db, flavour),

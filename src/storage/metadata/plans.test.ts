@@ -19,6 +19,7 @@ import type {
 } from "../../domain/names.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
+import { noFigures } from "../../domain/registry/usage-count.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
 import { openSqlite, sqliteFlavour } from "./sqlite.ts";
@@ -179,6 +180,25 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
     await blobs.replace(other, { ...other, scope: serverScope, generation: "i" as Generation }, now);
   },
   "blobs.strays": ({ blobs }) => blobs.strays([blob]),
+  "lifecycleImages.page": ({ lifecycleImages }) => lifecycleImages.page(1, { after: 0, limit: 9 }),
+  "lifecycleImages.lock": ({ lifecycleImages }) => lifecycleImages.lock(1, digest),
+  "lifecyclePolicies.put": ({ lifecyclePolicies }) =>
+    lifecyclePolicies.put(1, { id: "i", text: "t", setAt: now, setBy: "arn" }),
+  "lifecyclePolicies.find": ({ lifecyclePolicies }) => lifecyclePolicies.find(1),
+  "lifecyclePolicies.keep": ({ lifecyclePolicies }) => lifecyclePolicies.keep(1),
+  "lifecyclePolicies.evaluated": ({ lifecyclePolicies }) =>
+    lifecyclePolicies.evaluated(1, { id: "i", version: 1 }, now),
+  "lifecyclePolicies.delete": ({ lifecyclePolicies }) => lifecyclePolicies.delete(1),
+  "lifecyclePreviews.start": async ({ lifecyclePreviews }) => {
+    for (let times = 0; times < 2; times++) await lifecyclePreviews.start(1, { text: "t", startedAt: now });
+  },
+  "lifecyclePreviews.find": ({ lifecyclePreviews }) => lifecyclePreviews.find(1),
+  "lifecyclePreviews.lock": ({ lifecyclePreviews }) => lifecyclePreviews.lock(1),
+  "lifecyclePreviews.addPage": async ({ lifecyclePreviews }) =>
+    lifecyclePreviews.addPage((await lifecyclePreviews.find(1))?.id ?? 0, 0, []),
+  "lifecyclePreviews.pages": ({ lifecyclePreviews }) => lifecyclePreviews.pages(1, { from: 0, limit: 9 }),
+  "lifecyclePreviews.clear": ({ lifecyclePreviews }) => lifecyclePreviews.clear(1),
+  "lifecyclePreviews.end": ({ lifecyclePreviews }) => lifecyclePreviews.end(1, { status: "COMPLETE", at: now }),
   "garbage.links": ({ garbage }) => garbage.links(now, 9),
   "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
   "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),
@@ -196,6 +216,29 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
   "inspection.restate": ({ inspection }) => inspection.restate(1),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
+  "usage.add": async ({ usage }) => {
+    const run = await usage.begin("2026-01-01", now);
+    for (const repository of [name, ""] as const) {
+      await usage.add(run, [{ area: { ...registry, repository }, figures: noFigures }]);
+    }
+    await usage.finish(run, now);
+  },
+  "usage.newest": ({ usage }) => usage.newest(),
+  "usage.entry": ({ usage }) => usage.entry(1, { ...registry, repository: name }),
+  "usage.list": ({ usage }) => usage.list(1, registry, { after: { layerBytes: 1, repository: name }, limit: 9 }),
+  "usage.areas": ({ usage }) => usage.areas(1, 9),
+  "usage.history": ({ usage }) => usage.history({ ...registry, repository: name }, { after: "2026-01-02", limit: 9 }),
+  "usage.repositories": ({ usage }) => usage.repositories({ after: 1, limit: 9 }),
+  "usage.links": ({ usage }) =>
+    usage.links({ after: { digest, scope: serverScope, linkedAt: 1, repositoryId: 1 }, limit: 9 }),
+  "usage.images": ({ usage }) => usage.images({ after: 1, limit: 9 }),
+  "usage.unlinked": ({ usage }) => usage.unlinked({ after: { since: 1, digest, scope: serverScope }, limit: 9 }),
+  "usage.liveLinks": ({ usage }) => usage.liveLinks(registry, 1, { after: digest, limit: 9 }),
+  "usage.liveImages": ({ usage }) => usage.liveImages(1, { after: digest, limit: 9 }),
+  "usage.outdated": ({ usage }) => usage.outdated(1, "2026-01-01", 9),
+  "usage.drop": async ({ usage }) => {
+    for (const limit of [1, 9]) await usage.drop(1, limit);
+  },
   "repositories.delete": ({ repositories }) => repositories.delete(1),
   "keyGrants.find": ({ keyGrants }) => keyGrants.find("key" as KeyId, "grant"),
   "keyGrants.within": ({ keyGrants }) => keyGrants.within("key" as KeyId, "grantee", new Map([["a", "b"]]), 9),

@@ -13,6 +13,7 @@ import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { jobRaces } from "./job-races.ts";
 import { keyContract } from "./key-contract.ts";
+import { lifecycleContract } from "./lifecycle-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -25,6 +26,7 @@ import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } 
 import { openSqliteEngine } from "./sqlite.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
+import { usageContract } from "./usage-contract.ts";
 
 const started = await startPostgres();
 const slowMs = 60_000;
@@ -54,7 +56,9 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  lifecycleContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
+  usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);

@@ -14,6 +14,8 @@ import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from 
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
+import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -35,6 +37,9 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  lifecycle_policy: LifecyclePolicyTable;
+  lifecycle_preview: LifecyclePreviewTable;
+  lifecycle_preview_page: LifecyclePreviewPageTable;
 
   account: AccountTable;
   identity: IdentityTable;
@@ -60,6 +65,9 @@ export interface Schema {
 
   job: JobTable;
   job_schedule: JobScheduleTable;
+
+  usage_run: UsageRunTable;
+  usage_entry: UsageEntryTable;
 }
 
 interface RepositoryTable {

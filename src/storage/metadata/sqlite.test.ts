@@ -11,6 +11,7 @@ import { metadataContract } from "./contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
+import { lifecycleContract } from "./lifecycle-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -19,6 +20,7 @@ import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
+import { usageContract } from "./usage-contract.ts";
 
 async function newFolder() {
   return mkdtemp(join(tmpdir(), "berth-sqlite-"));
@@ -59,10 +61,14 @@ keyContract("SQLite in a file", openInFile);
 keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
+lifecycleContract("SQLite in a file", openInFile);
+lifecycleContract("SQLite in memory", openInMemory);
 storageClassContract("SQLite in a file", openInFile);
 storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
 jobContract("SQLite in memory", openInMemory);
+usageContract("SQLite in a file", openInFile);
+usageContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);
 scopeContract("SQLite in memory", openInMemory);
 migrationContract("SQLite", async () => {

@@ -1,0 +1,29 @@
+import { type ClientConfig, clientConfig } from "../client-config.ts";
+import { type Config, loadConfig, publicUrlOf } from "../config.ts";
+import { createApi } from "./api/client.ts";
+import { findSigner } from "./api/credentials.ts";
+import { CommandFailed } from "./failure.ts";
+import { reachedBy } from "./text.ts";
+
+/** Asks Berth's own API of the server, which knows who may be told. */
+export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
+
+/** @param file the configuration file, where one was given */
+export async function berthApi(file: string | undefined): Promise<Ask> {
+  const config = configFor(loadConfig({ file }));
+  const api = createApi(config);
+  const signer = await findSigner(config, api);
+  if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
+  return async <Answer>(operation: string, input: object) =>
+    api.json<Answer>({ service: "berth", target: `Berth_V1.${operation}`, input, keys: await signer.keys() });
+}
+
+/** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
+function configFor(server: Config): ClientConfig {
+  const { region, data } = server;
+  const given = clientConfig({ presets: { region, data } });
+  if (given.endpoints.berth) return given;
+  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
+  // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
+  return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
+}
