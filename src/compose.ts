@@ -108,7 +108,7 @@ export function compose(parts: Parts) {
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
-  const api: Surface = createControlPlane({ ...domain, ...common, maxBodiesBytes });
+  const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
   return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }

@@ -9,6 +9,7 @@ import {
   PutUserPolicyCommand,
   UpdateAssumeRolePolicyCommand,
 } from "@aws-sdk/client-iam";
+import { GetCallerIdentityCommand } from "@aws-sdk/client-sts";
 import { makeAuthority, makeClientPair, makeServerPair, type Pair } from "../src/cli/certificates.ts";
 import { certificateIdentity } from "../src/config-tls.ts";
 import { type RunningServer, startServer } from "../src/server/listener.ts";
@@ -163,6 +164,51 @@ test("a certificate that stands for a role is a session of it, named by its seri
   });
 });
 
+const assume = (pair: Pair | undefined, more: Record<string, string>) =>
+  ask(pair, "/", {
+    method: "POST",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    body: new URLSearchParams({ Action: "AssumeRoleWithCertificate", Version: "2011-06-15", ...more }).toString(),
+  });
+
+test("a certificate that stands for a role gets credentials of it for the AWS APIs, and nobody else does", async () => {
+  const pair = await certificate("runner-3", ["uri:spiffe://example.org/ci/build"]);
+  const { status, text } = await assume(pair, { RoleArn: arn("role/ci"), DurationSeconds: "900" });
+  expect([status, status === 200 ? "" : text]).toEqual([200, ""]);
+  const of = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? "";
+  expect(of("Arn")).toMatch(new RegExp(`^arn:aws:sts::${account}:assumed-role/ci/[0-9a-f]{32}$`));
+  expect(of("SourceIdentity")).toBe("runner-3");
+  const credentials = {
+    accessKeyId: of("AccessKeyId"),
+    secretAccessKey: of("SecretAccessKey"),
+    sessionToken: of("SessionToken"),
+  };
+  const { Arn } = await berth.sts({ credentials }).send(new GetCallerIdentityCommand({}));
+  expect(Arn).toBe(of("Arn"));
+  const [record] = (await berth.records()).filter(({ eventName }) => eventName === "AssumeRoleWithCertificate");
+  expect(record).toMatchObject({
+    userIdentity: { type: "AWSService", invokedBy: "rolesanywhere.amazonaws.com" },
+    additionalEventData: { clientCertificate: { subject: "CN=runner-3" }, authenticationMethod: "ClientCertificate" },
+  });
+  expect(JSON.stringify(record)).not.toContain(credentials.secretAccessKey);
+
+  for (const [who, role] of [
+    [pair, "role/team/nodes"],
+    [pair, "role/ghost"],
+    [await certificate("puller"), "role/ci"],
+    [await certificate("somebody"), "role/ci"],
+    [undefined, "role/ci"],
+  ] as const) {
+    const refused = await assume(who, { RoleArn: arn(role) });
+    expect([role, refused.status]).toEqual([role, 403]);
+    expect(refused.text).toContain("<Code>AccessDenied</Code>");
+  }
+  const user = await assume(await certificate("puller"), { RoleArn: arn("user/puller") });
+  expect(user.text).toContain("is invalid");
+  const long = await assume(pair, { RoleArn: arn("role/ci"), DurationSeconds: "7200" });
+  expect(long.text).toContain("exceeds the MaxSessionDuration");
+});
+
 test.each([
   ["a wildcard is one part of a name", ["uri:spiffe://example.org/ci/build/deep"]],
   ["and never nothing", ["uri:spiffe://example.org/ci/"]],
@@ -190,6 +236,7 @@ test("a role that does not trust certificates, or not this one, is not given", a
     await trustOfCi(trust(condition, actions));
     const answer = await ask(pair);
     expect([condition, answer.status]).toEqual([condition, status]);
+    expect((await assume(pair, { RoleArn: arn("role/ci") })).status).toBe(status);
     if (status === 403) expect(answer.text).toMatch(/rolesanywhere\.amazonaws\.com is not authorized to perform: sts:/);
   }
   await trustOfCi(trust());

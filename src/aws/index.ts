@@ -1,6 +1,7 @@
 import type { Access } from "../domain/access.ts";
 import type { AuditLookup } from "../domain/audit/lookup.ts";
 import type { ExplanationService } from "../domain/explanations.ts";
+import type { ClientCertificates } from "../domain/identity/client-certificates.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
@@ -61,6 +62,8 @@ export interface ControlPlaneParts {
   readonly registryTokens: RegistryTokens;
   readonly sessions: Sessions;
   readonly webIdentities: WebIdentities;
+  /** Left out: certificates of clients stand for nobody. */
+  readonly certificates?: ClientCertificates;
   readonly sealer: Sealer;
   readonly lookup: AuditLookup;
   readonly audit: Recorder["audit"];

@@ -70,6 +70,7 @@ function whoOf({ signed, principal }: Story, ending: Ending): Who {
     const method = signed.form === "query" ? "QueryString" : "AuthHeader";
     return { principal: signed.key.principal, accessKeyId: signed.key.accessKeyId, method };
   }
+  if (principal?.kind === "service") return { principal, method: "ClientCertificate" };
   if (principal) return { principal };
   const thrown = "thrown" in ending ? ending.thrown : undefined;
   return { claimed: thrown instanceof CallRefused ? thrown.claimed : undefined };

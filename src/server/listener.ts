@@ -238,7 +238,9 @@ export function startServer(options: ServerOptions): RunningServer {
     async stop(graceMs) {
       isStopping = true;
       terminator?.leave();
-      const drained = Promise.all(all().map(leave)).then(() => true);
+      const drained = Promise.all(all().map(leave))
+        .then(() => terminator?.sent())
+        .then(() => true);
       let timer: Timer | undefined;
       const over = new Promise<boolean>((resolve) => {
         timer = setTimeout(() => resolve(false), graceMs);

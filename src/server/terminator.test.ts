@@ -50,7 +50,7 @@ interface Options {
 /** What a surface is told of whoever asks, and routes that do what registries do. */
 function serve({ mode = "optional", tls, reusePort, idleTimeoutSeconds }: Options = {}) {
   const { log, lines } = recordingLog();
-  const seen = { received: 0, aborted: 0, arrivals: [] as Arrival[] };
+  const seen = { received: 0, aborted: 0, arrivals: [] as Arrival[], mixedUp: [] as string[] };
   const running = startServer({
     listen: { host: "127.0.0.1", port: 0 },
     tls: tlsFor(mode, tls),
@@ -63,6 +63,8 @@ function serve({ mode = "optional", tls, reusePort, idleTimeoutSeconds }: Option
     async registry(request, arrival) {
       seen.arrivals.push(arrival);
       const path = new URL(request.url).pathname;
+      const name = arrival.certificate?.commonName ?? "";
+      if (/^\/v2\/[a-d]$/.test(path) && path !== `/v2/${name}`) seen.mixedUp.push(`${path} by ${name}`);
       if (path === "/v2/big")
         return sendContent({ kind: "file", path: big, offset: 0, sizeBytes: bigBytes }, { status: 200, headers: {} });
       if (path === "/v2/early") {
@@ -317,6 +319,50 @@ test("a client that does not read holds up nothing but its own pull", async () =
   await until(() => running.inFlight === 0, "the pulls are given up");
 });
 
+test("whoever makes more wait for clients than there is room for is cut off", async () => {
+  const inner = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response(Bun.file(big)) });
+  stops.push(() => inner.stop(true));
+  const to = { host: "127.0.0.1", port: 0, reusePort: false, tls: tlsFor("optional"), innerPort: inner.port ?? 0 };
+  const pulls = async (maxWaitingBytes: number) => {
+    const terminator = openTerminator({ ...to, maxWaitingBytes });
+    stops.push(terminator.cut);
+    const socket = await open(terminator.port, ci);
+    socket.on("error", () => {});
+    const all = rest(socket);
+    socket.pause();
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    await Bun.sleep(300);
+    socket.resume();
+    return (await all).length;
+  };
+  expect(await pulls(16 * 1024 * 1024)).toBeGreaterThan(bigBytes);
+  expect(await pulls(1024)).toBeLessThan(bigBytes);
+});
+
+test("clients that come and go at any moment are never taken for each other", async () => {
+  const { running, seen } = serve();
+  const names = ["a", "b", "c", "d"];
+  const pairs = await Promise.all(names.map((name) => makeClientPair(clients, name, year)));
+  const until = performance.now() + 1500;
+  await Promise.all(
+    Array.from({ length: 12 }, async (_, worker) => {
+      for (let turn = worker; performance.now() < until; turn++) {
+        const name = names[turn % names.length];
+        const socket = await open(running.port, pairs[turn % names.length]);
+        socket.on("error", () => {});
+        const closed = rest(socket);
+        socket.write(`GET /v2/${name} HTTP/1.1\r\nHost: localhost\r\n\r\n`.repeat(1 + (turn % 20)));
+        // Before, while or after requests are read.
+        if (turn % 3 === 0) await Bun.sleep(turn % 7);
+        socket.destroy();
+        await closed;
+      }
+    }),
+  );
+  expect(seen.mixedUp).toEqual([]);
+  expect(seen.arrivals.length).toBeGreaterThan(100);
+}, 20_000);
+
 test("a push waits for a surface that reads slowly", async () => {
   const { running, seen } = serve();
   const socket = await open(running.port, ci);
@@ -367,6 +413,23 @@ test("idle connections are closed, and so are handshakes that do not come to an 
   const silent = connectPlainly(terminator.port, "127.0.0.1");
   await Promise.all([rest(idle), new Promise<void>((resolve) => silent.on("close", () => resolve()))]);
 }, 30_000);
+
+test("a stop waits until the last byte is on its way to a slow client", async () => {
+  const { running } = serve();
+  const socket = await open(running.port, ci);
+  const idle = await open(running.port, ci);
+  const answer = rest(socket);
+  socket.pause();
+  socket.write("GET /v2/big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await until(() => running.inFlight === 1, "it has arrived");
+  const stopped = running.stop(10_000);
+  const nothing = rest(idle);
+  await Bun.sleep(200);
+  socket.resume();
+  expect(await stopped).toBe(true);
+  expect(await nothing).toBe("");
+  expect((await answer).length).toBeGreaterThan(bigBytes);
+}, 20_000);
 
 test("a stop cuts what does not end in time", async () => {
   const { running } = serve();

@@ -25,7 +25,9 @@ export interface Terminator {
   renew(tls: Tls): void;
   /** Takes no more connections. Those there are go on. */
   leave(): void;
-  /** Cuts every connection. */
+  /** Resolves when the listener behind has closed all connections, and everything that it sent is on its way. */
+  sent(): Promise<void>;
+  /** Cuts every connection on which something is still to be sent. */
   cut(): void;
 }
 
@@ -52,6 +54,8 @@ export interface TerminatorOptions {
   readonly maxWaitingBytes?: number;
   readonly clock?: () => Date;
 }
+
+const sentPollMs = 10;
 
 /** Where both ends of an inner connection are. Anybody on this machine may use the other addresses of 127.0.0.0/8. */
 export const innerHost = "127.0.0.1";
@@ -91,6 +95,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
   const links = new Set<Link>();
   const byInnerPort = new Map<number, Link>();
   let waitingBytes = 0;
+  let isCut = false;
   let { tls } = options;
   let trust = trustIn(tls);
 
@@ -155,7 +160,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       const to = { hostname: innerHost, port: innerPort };
       const socket = await Bun.connect<End>({ ...to, data: link.inner, socket: handlers });
       link.inner.socket = socket;
-      if (link.outer.isOver) return void socket.end();
+      if (link.outer.isOver) return void finish(link.inner, socket);
       link.innerPort = socket.localPort;
       byInnerPort.set(socket.localPort, link);
       drain(socket);
@@ -189,7 +194,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       }
       end.waiting.shift();
     }
-    if (end.isEnding) socket.end();
+    if (end.isEnding) finish(end, socket);
     else otherOf(end).socket?.resume();
   }
 
@@ -215,7 +220,16 @@ export function openTerminator(options: TerminatorOptions): Terminator {
     if (!isOuter) other.socket.timeout(lingerSeconds);
     // What still comes is read away, so that its own end is noticed.
     other.socket.resume();
-    if (other.waiting.length === 0) other.socket.end();
+    if (other.waiting.length === 0) finish(other, other.socket);
+  }
+
+  /**
+   * The listener hears that nothing more comes, and closes. Until it has, the inner port is not free for another
+   * connection: `end` would close at once.
+   */
+  function finish({ isOuter }: End, socket: Socket<End>): void {
+    if (isOuter) socket.end();
+    else socket.shutdown();
   }
 
   function forget(end: End): void {
@@ -258,9 +272,15 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       }
     },
     leave: () => listener.stop(false),
+    async sent() {
+      // It keeps those on which nothing was ever asked.
+      for (const { inner } of links) if (!inner.isOver) inner.socket?.shutdown();
+      while (!isCut && [...links].some((link) => !isSent(link))) await Bun.sleep(sentPollMs);
+    },
     cut() {
+      isCut = true;
       listener.stop(false);
-      for (const { outer } of links) outer.socket?.terminate();
+      for (const link of links) if (!isSent(link)) link.outer.socket?.terminate();
     },
   };
 }
@@ -271,6 +291,11 @@ function createLink(socket: Socket<End>): Link {
   link.outer = { ...end(true), link: link as Link, socket };
   link.inner = { ...end(false), link: link as Link };
   return link as Link;
+}
+
+/** What the system has taken reaches the client also when this process ends, unless the connection is cut. */
+function isSent({ inner, outer }: Link): boolean {
+  return inner.isOver && outer.waiting.length === 0;
 }
 
 function otherOf({ link, isOuter }: End): End {

@@ -33,6 +33,7 @@ export const decidedOtherwise = [
   "sts:GetSessionToken",
   "sts:AssumeRole",
   "sts:AssumeRoleWithWebIdentity",
+  "sts:AssumeRoleWithCertificate",
   // Everybody may ask about themselves.
   "berth:ExplainDecision",
 ];

@@ -1,4 +1,5 @@
 import type { Access, Arrival, ClientCertificate, Need, Principal, Session } from "../access.ts";
+import { refuse } from "../errors.ts";
 import { createFresh } from "../fresh.ts";
 import type { AccountId, Arn, Region } from "../names.ts";
 import { type CertificateIdentity, createCertificateMatcher } from "./certificate-identities.ts";
@@ -10,6 +11,16 @@ import { findIdentity } from "./role-resources.ts";
 export interface ClientCertificates {
   /** The user that a certificate stands for, or a session of its role. @throws AccessDenied where the role does not trust it */
   identify(certificate: ClientCertificate, arrival: Arrival, region: Region): Promise<Identified>;
+  /**
+   * Who assumes a role in the name of a certificate that stands for it, with the session that it is to be.
+   * @throws AccessDenied for any other certificate
+   */
+  assumerOf(certificate: ClientCertificate | undefined, role: Arn): Assumer;
+}
+
+/** A service that assumes a role for somebody. */
+export interface Assumer extends Principal {
+  readonly session: Session & { readonly name: string };
 }
 
 export type Identified =
@@ -61,6 +72,14 @@ export function createClientCertificates(parts: ClientCertificatesParts): Client
       await access.grant({ ...arrival, principal: service }, registry, needsOf(arn, session));
       return { state: "known", principal: rolePrincipal(identity, session) };
     },
+    assumerOf(certificate, role) {
+      if (certificate && principalOf(certificate) === role) {
+        return { ...service, session: sessionOf(certificate, clock()) };
+      }
+      const principal = certificate ? `the client certificate (${certificate.subject})` : "anonymous";
+      const because = "because no certificate that stands for it was shown";
+      throw refuse("AccessDenied", { principal, action: "sts:AssumeRole", resource: role, because });
+    },
   };
 }
 
@@ -86,7 +105,7 @@ const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,256}$/u;
 const sourceIdentity = /^[\w+=,.@-]{2,64}$/;
 
 /** What a trust policy has to allow, and what its conditions may ask about. */
-function needsOf(resource: Arn, { name, tags, sourceIdentity }: Session): Need[] {
+export function needsOf(resource: Arn, { name, tags, sourceIdentity }: Session): Need[] {
   const facts: Record<string, string | readonly string[] | undefined> = {
     "sts:rolesessionname": name,
     "sts:sourceidentity": sourceIdentity,
