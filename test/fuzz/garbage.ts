@@ -13,7 +13,7 @@ import {
   type Tag,
 } from "../../src/domain/names.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "../../src/domain/registry/collection.ts";
-import { scopeOf, sealedEnding } from "../../src/domain/registry/encryption.ts";
+import { scopeOf, sealedEnding, serverScope } from "../../src/domain/registry/encryption.ts";
 import { createImages } from "../../src/domain/registry/images.ts";
 import { createLayers } from "../../src/domain/registry/layers.ts";
 import type { BlobStore, Content, Encryption, KeyScope, StagingId } from "../../src/domain/registry/ports.ts";
@@ -91,8 +91,11 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
     scopes.set(staging, scope);
     return staging;
   };
-  // Half of what comes is plain, as from before, and waits to be sealed.
-  const blobs: BlobStore = { ...opened, begin: (scope) => begin(scope, sealing.chance(1 / 2)) };
+  // Half of what the server's own key is to seal comes plain, as from before, and waits to be sealed.
+  const blobs: BlobStore = {
+    ...opened,
+    begin: (scope) => begin(scope, scope !== serverScope || sealing.chance(1 / 2)),
+  };
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
   const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
