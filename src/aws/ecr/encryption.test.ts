@@ -377,6 +377,24 @@ describe("a key that does not let the registry in", () => {
     expect(await state("app-a")).toBe("works");
   });
 
+  test("is let in by nothing that is nearly a grant for this repository", async () => {
+    const { id: KeyId } = await newKey(berth);
+    await repository("app/x", "KMS", KeyId);
+    for (const { GrantId } of await grantsOf(KeyId)) await berth.kms.send(new RevokeGrantCommand({ KeyId, GrantId }));
+    const Operations = ["Decrypt", "GenerateDataKey"] as const;
+    const grant = (GranteePrincipal: string, name: string) => {
+      const Constraints = { EncryptionContextSubset: { "aws:ecr:arn": arnOf(name) } };
+      return berth.kms.send(
+        new CreateGrantCommand({ KeyId, GranteePrincipal, Operations: [...Operations], Constraints }),
+      );
+    };
+    for (const name of ["*", "app", "app/*", "app/?", "app/x/", "APP/X"]) await grant(service, name);
+    for (const other of ["ecr.eu-west-1.amazonaws.com", "ecr.amazonaws.com"]) await grant(other, "app/x");
+    expect(await state("app/x")).toBe("KmsError, KmsException AccessDeniedException");
+    await grant(service, "app/x");
+    expect(await state("app/x")).toBe("works");
+  });
+
   test("says so in its policy, whatever grants say", async () => {
     const { id } = await newKey(berth);
     await repository("app-a", "KMS", id);

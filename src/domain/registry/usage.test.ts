@@ -359,6 +359,21 @@ test("too much to count at once is answered by the newest measurement, or by wha
   });
 });
 
+test("others who have a layer do not show, and very many of them make an estimate", async () => {
+  await withMetadata(async (metadata) => {
+    for (let number = 0; number < 64; number++) await pushed(metadata, `r${number}`, [1], registries[2]);
+    await pushed(metadata, "app", [1]);
+    const usage = createUsage({ metadata, clock: () => new Date(start) });
+    const granted = await grantedIn(registries[0] as Registry);
+    const name = "app" as RepositoryName;
+    const ofApp = { layerBytes: sizeOf(1), uniqueBytes: 0 };
+    expect(await usage.ofRepository(granted, name)).toMatchObject({ accuracy: "LOWER_BOUND", figures: ofApp });
+    await measureUsage(parts(metadata), { keep });
+    const measured = { ...ofApp, uniqueBytes: sizeOf(1) };
+    expect(await usage.ofRepository(granted, name)).toMatchObject({ accuracy: "MEASURED", figures: measured });
+  });
+});
+
 test("a list by size has pages, and goes on by size in a newer measurement", async () => {
   await withMetadata(async (metadata) => {
     for (let number = 0; number < 7; number++) await pushed(metadata, `r${number}`, [number < 2 ? 50 : number]);

@@ -48,13 +48,13 @@ export interface UsageService {
 export interface UsageParts {
   readonly metadata: Pick<Metadata, "read">;
   readonly clock: () => Date;
-  /** How many layers, and how many images, are counted while somebody waits. Left out: 20,000. */
+  /** How many layers, and how many images, are counted while somebody waits. Left out: 10,000. */
   readonly most?: number;
 }
 
 const pageSize = 250;
 
-export function createUsage({ metadata, clock, most = 20_000 }: UsageParts): UsageService {
+export function createUsage({ metadata, clock, most = 10_000 }: UsageParts): UsageService {
   const { usage, repositories } = metadata.read;
 
   const areaOf = ({ registry }: Granted, repository: RepositoryName | "" = ""): UsageArea => ({

@@ -342,19 +342,20 @@ export function usage(db: Kysely<Schema>, _flavour: Flavour): Usage {
         .select(["layer_link.digest", "blob.size_bytes"])
         .select(statusOfLink)
         .select(
-          sql<number | null>`(
-            select 1 from ${others} as page
-            join repository as holder on holder.id = page.repository_id
-            where page.repository_id <> layer_link.repository_id
-              and holder.account = ${account} and holder.region = ${region}
-              and exists (
-                select 1 from image_layer
-                where image_layer.repository_id = page.repository_id and image_layer.digest = page.digest
-              )
-            limit 1
-          )`.as("shared"),
+          sql<number | null>`case
+            when exists (
+              select 1 from ${others} as page
+              join repository as holder on holder.id = page.repository_id
+              where page.repository_id <> layer_link.repository_id
+                and holder.account = ${account} and holder.region = ${region}
+                and exists (
+                  select 1 from image_layer
+                  where image_layer.repository_id = page.repository_id and image_layer.digest = page.digest
+                )
+            ) then 1
+            when (select count(*) from ${others} as page) < ${sql.lit(othersLookedAt)} then 0
+          end`.as("shared"),
         )
-        .select(sql<number>`(select count(*) from ${others} as page)`.as("others"))
         .where("layer_link.repository_id", "=", repositoryId)
         .orderBy("layer_link.digest")
         .limit(limit);
@@ -364,7 +365,7 @@ export function usage(db: Kysely<Schema>, _flavour: Flavour): Usage {
         digest: row.digest,
         sizeBytes: row.size_bytes,
         status: toStatus(row.status),
-        isShared: row.shared !== null ? true : row.others < othersLookedAt ? false : undefined,
+        isShared: row.shared === null ? undefined : row.shared === 1,
       }));
     },
 
