@@ -407,11 +407,19 @@ test("an answer before the end of a long body reaches its client", async () => {
 test("idle connections are closed, and so are handshakes that do not come to an end", async () => {
   const { running } = serve({ idleTimeoutSeconds: 1 });
   const to = { host: "127.0.0.1", port: 0, reusePort: false, tls: tlsFor("optional") };
-  const terminator = openTerminator({ ...to, innerPort: running.port, handshakeSeconds: 1 });
-  stops.push(terminator.cut);
+  const inner = Bun.serve({ hostname: "127.0.0.1", port: 0, idleTimeout: 60, fetch: () => new Response("in time") });
+  const terminator = openTerminator({ ...to, innerPort: inner.port ?? 0, handshakeSeconds: 1 });
+  stops.push(terminator.cut, () => inner.stop(true));
+  const greeted = await open(terminator.port, ci);
+  const answer = rest(greeted);
   const idle = await open(running.port, ci);
   const silent = connectPlainly(terminator.port, "127.0.0.1");
-  await Promise.all([rest(idle), new Promise<void>((resolve) => silent.on("close", () => resolve()))]);
+  const closed = Promise.all([rest(idle), new Promise<void>((resolve) => silent.on("close", () => resolve()))]);
+  // The handshake alone is timed by that. Bun itself closes what asks nothing for ten seconds.
+  await Bun.sleep(6000);
+  greeted.write("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  expect(await answer).toEndWith("in time");
+  await closed;
 }, 30_000);
 
 test("a stop waits until the last byte is on its way to a slow client", async () => {

@@ -48,7 +48,7 @@ export interface TerminatorOptions {
   readonly innerPort: number;
   /** A handshake that takes longer is given up. */
   readonly handshakeSeconds?: number;
-  /** So long an end may take what is left for it when the other has gone. */
+  /** For so long, nothing of what is left for a client may move once the listener has closed. */
   readonly lingerSeconds?: number;
   /** What may wait for clients in all, beyond what sockets hold. Who would add to it is cut off. */
   readonly maxWaitingBytes?: number;
@@ -67,6 +67,7 @@ interface Link {
   readonly inner: End;
   /** Its key in the map, once it is there. */
   innerPort?: number;
+  isGreeted?: boolean;
   shown?: Shown;
   problem?: string;
 }
@@ -91,7 +92,7 @@ interface Shown {
 /** @throws what Bun throws where it cannot listen */
 export function openTerminator(options: TerminatorOptions): Terminator {
   const { host, innerPort, reusePort, clock = () => new Date() } = options;
-  const { handshakeSeconds = 20, lingerSeconds = 30, maxWaitingBytes = 256 * 1024 * 1024 } = options;
+  const { handshakeSeconds = 20, lingerSeconds = 240, maxWaitingBytes = 256 * 1024 * 1024 } = options;
   const links = new Set<Link>();
   const byInnerPort = new Map<number, Link>();
   let waitingBytes = 0;
@@ -120,6 +121,8 @@ export function openTerminator(options: TerminatorOptions): Terminator {
     handshake(socket, success, error) {
       const { link } = socket.data;
       if (!success) return void socket.terminate();
+      if (link.isGreeted) return;
+      link.isGreeted = true;
       // It goes on where there is somebody to hear it, and no sooner.
       socket.pause();
       socket.timeout(0);
@@ -190,6 +193,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       waitingBytes -= sent;
       if (sent < next.length) {
         end.waiting[0] = next.subarray(sent);
+        if (end.isEnding && end.isOuter) socket.timeout(lingerSeconds);
         return;
       }
       end.waiting.shift();
@@ -252,8 +256,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
       return { address, certificate: shown.read.facts };
     },
     renew(next) {
-      const before = tls;
-      const old = listener;
+      const [before, old, nextTrust] = [tls, listener, trustIn(next)];
       tls = next;
       try {
         if (reusePort) listener = listen(port);
@@ -264,7 +267,7 @@ export function openTerminator(options: TerminatorOptions): Terminator {
         if (!reusePort) listener = listen(port);
         throw error;
       }
-      trust = trustIn(next);
+      trust = nextTrust;
       for (const link of links) {
         if (!link.shown || link.problem !== undefined) continue;
         const problem = problemOf(link.shown.certificate, link.shown.read, trust, clock());
