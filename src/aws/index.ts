@@ -10,6 +10,7 @@ import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
+import type { HoldService } from "../domain/registry/holds.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { PolicyService } from "../domain/registry/policies.ts";
@@ -45,6 +46,7 @@ export interface ControlPlaneParts {
   readonly storageClasses: StorageClassService;
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly settings: SettingsService;
+  readonly holds: HoldService;
   readonly organizations: OrganizationService;
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;

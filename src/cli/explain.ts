@@ -1,10 +1,6 @@
-import { type ClientConfig, clientConfig } from "../client-config.ts";
-import { type Config, loadConfig, publicUrlOf } from "../config.ts";
-import { createApi } from "./api/client.ts";
-import { findSigner } from "./api/credentials.ts";
 import { type Explained, explanationText } from "./explanation-text.ts";
 import { CommandFailed } from "./failure.ts";
-import { reachedBy } from "./text.ts";
+import { openOwnApi } from "./own-api.ts";
 
 export interface ExplainOptions {
   readonly config?: string;
@@ -29,27 +25,9 @@ export async function explain(requestId: string | undefined, options: ExplainOpt
       ? { principalArn: principal, action, resourceArn: resource, context: contextOf(context) }
       : { requestId };
 
-  const config = configFor(loadConfig({ file }));
-  const api = createApi(config);
-  const signer = await findSigner(config, api);
-  if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
-  const answer = await api.json<Explained>({
-    service: "berth",
-    target: "Berth_V1.ExplainDecision",
-    input,
-    keys: await signer.keys(),
-  });
+  const ask = await openOwnApi(file);
+  const answer = await ask<Explained>("ExplainDecision", input);
   console.log(json ? JSON.stringify(answer, null, 2) : explanationText(answer));
-}
-
-/** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
-function configFor(server: Config): ClientConfig {
-  const { region, data } = server;
-  const given = clientConfig({ presets: { region, data } });
-  if (given.endpoints.berth) return given;
-  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
-  // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
-  return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
 }
 
 /** `key=value`; a key may come several times, and has several values then. */

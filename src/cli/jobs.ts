@@ -5,6 +5,7 @@ import type { Stores } from "../opening.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";
 import { withStores } from "./stores.ts";
+import { printTable } from "./table.ts";
 import { count, printable } from "./text.ts";
 
 /** `berth jobs …`: the queue of background jobs, for its operator. */
@@ -155,20 +156,6 @@ function shownInJson({ payload, progress, ...job }: Job) {
     payload: JSON.parse(payload),
     ...(progress === undefined ? {} : { progress: JSON.parse(progress) }),
   };
-}
-
-function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  if (rows.length === 0) return;
-  const shown = [head.map((title) => title.toUpperCase()), ...rows.map((row) => row.map(printable))];
-  const widths = head.map((_, column) => Math.max(...shown.map((row) => row[column]?.length ?? 0)));
-  for (const row of shown) {
-    console.log(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    );
-  }
 }
 
 function interval(ms: number): string {

@@ -1,6 +1,6 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
-import { ecrRows, type Row } from "./rows.ts";
+import { ecrRows, type Row, repository } from "./rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -99,6 +99,29 @@ const organizationsRows: readonly Row[] = [
   organizations("UpdatePolicy", { PolicyId: policy, Name: "ghost" }),
 ];
 
+/** An operation of our own on a repository, which may be another account's. */
+function berth(operation: string, input: object = {}): Row {
+  return {
+    name: `berth:${operation}`,
+    covers: `berth:${operation}`,
+    actions: [`berth:${operation}`],
+    resource: `arn:aws:ecr:us-east-1:{account}:repository/${repository}`,
+    crossAccount: true,
+    request: {
+      kind: "json",
+      service: "berth",
+      target: `Berth_V1.${operation}`,
+      input: { registryId: "{account}", repositoryName: repository, ...input },
+    },
+  };
+}
+
+const berthRows: readonly Row[] = [
+  berth("ListHolds"),
+  berth("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
+  berth("RemoveHold", { imageId: { imageTag: "ghost" } }),
+];
+
 const otherRows: readonly Row[] = [
   {
     name: "cloudtrail:LookupEvents",
@@ -121,5 +144,6 @@ export const apiRows: readonly Row[] = [
   ...kmsRows,
   ...organizationsRows,
   ...otherRows,
+  ...berthRows,
   ...ecrRows,
 ];

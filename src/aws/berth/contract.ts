@@ -4,6 +4,9 @@
  */
 export interface BerthApi {
   readonly ExplainDecisionCommand: Command<ExplainDecisionInput, ExplainDecisionOutput>;
+  readonly PutHoldCommand: Command<PutHoldInput, { hold: HoldView }>;
+  readonly RemoveHoldCommand: Command<ImageOfRepository, Empty>;
+  readonly ListHoldsCommand: Command<PageOfRepository, { holds: HoldView[]; nextToken?: string | undefined }>;
 }
 
 type Command<Input, Output> = new (
@@ -65,4 +68,42 @@ export interface LayerVerdict {
   verdict: string;
   /** The statements that matched. */
   statements: StatementReference[];
+}
+
+type Empty = Record<never, never>;
+
+export interface OfRepository {
+  /** Left out: the caller's account. */
+  registryId?: string | undefined;
+  repositoryName: string | undefined;
+}
+
+export interface PageOfRepository extends OfRepository {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+/** One of the two. */
+export interface ImageId {
+  imageDigest?: string | undefined;
+  imageTag?: string | undefined;
+}
+
+export interface ImageOfRepository extends OfRepository {
+  imageId: ImageId | undefined;
+}
+
+export interface PutHoldInput extends ImageOfRepository {
+  reason: string | undefined;
+  /** The first moment at which it is over. Left out: it holds until it is removed. */
+  until?: Date | undefined;
+}
+
+export interface HoldView {
+  imageId: ImageId;
+  reason: string;
+  placedAt: Date;
+  /** The ARN of whoever placed it. */
+  placedBy: string;
+  until?: Date | undefined;
 }

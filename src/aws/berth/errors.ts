@@ -4,6 +4,11 @@ import type { Spelling } from "../errors.ts";
 /** What our own API calls each meaning: as AWS's newer services do. */
 export const errors = {
   AccessDenied: ["AccessDeniedException", 400],
+  RepositoryNotFound: ["RepositoryNotFoundException", 400],
+  ImageNotFound: ["ImageNotFoundException", 400],
+  HoldNotFound: ["ResourceNotFoundException", 400],
+  LimitExceeded: ["LimitExceededException", 400],
+  InvalidParameter: ["InvalidParameterException", 400],
   NoSuchEntity: ["ResourceNotFoundException", 400],
   Validation: ["ValidationException", 400],
   RateExceeded: ["ThrottlingException", 400],

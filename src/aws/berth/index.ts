@@ -3,7 +3,10 @@ import { type JsonService, operationMap } from "../service.ts";
 import { validationText } from "../validation.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { errors } from "./errors.ts";
+import { ListHolds } from "./ListHolds.ts";
 import type { BerthParts } from "./operation.ts";
+import { PutHold } from "./PutHold.ts";
+import { RemoveHold } from "./RemoveHold.ts";
 
 /** What Berth answers beyond AWS's services: an API of our own beside theirs. */
 export function createBerth(parts: BerthParts): JsonService {
@@ -18,4 +21,4 @@ export function createBerth(parts: BerthParts): JsonService {
   };
 }
 
-export const operations = operationMap<BerthParts>([ExplainDecision]);
+export const operations = operationMap<BerthParts>([ExplainDecision, ListHolds, PutHold, RemoveHold]);

@@ -1,10 +1,14 @@
 import type { ExplanationService } from "../../domain/explanations.ts";
+import type { HoldService } from "../../domain/registry/holds.ts";
 import { operationsOf } from "../operation.ts";
+import type { Paging } from "../paging.ts";
 import type { BerthApi } from "./contract.ts";
 import type { BerthCode } from "./errors.ts";
 
 export interface BerthParts {
   readonly explanations: ExplanationService;
+  readonly holds: HoldService;
+  readonly paging: Paging;
 }
 
 export const operation = operationsOf<BerthApi, BerthCode, BerthParts>();

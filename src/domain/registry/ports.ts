@@ -1,4 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { RetentionNouns } from "./retention-ports.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -190,7 +191,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns {
+export interface Nouns extends RetentionNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;
@@ -251,6 +252,8 @@ export interface Page<Key> {
 
 export interface Repositories {
   find(registry: Registry, name: RepositoryName): Promise<Repository | undefined>;
+  /** `find` inside a transaction: nobody deletes the repository until it ends. */
+  keep(registry: Registry, name: RepositoryName): Promise<Repository | undefined>;
   /** By name, ascending by byte value. */
   list(registry: Registry, page: Page<RepositoryName>): Promise<Repository[]>;
   /** `undefined` when the name is taken. */

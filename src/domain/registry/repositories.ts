@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Registry, RepositoryName } from "../names.ts";
+import { confirmNothingHeld } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
 import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
@@ -24,7 +25,7 @@ export interface RepositoryService {
   /** In the order asked. @throws RepositoryNotFound for the first that is missing */
   describe(granted: Granted, names: readonly RepositoryName[]): Promise<Repository[]>;
   list(granted: Granted, page: Page<RepositoryName>): Promise<Repository[]>;
-  /** @throws RepositoryNotEmpty unless `force` */
+  /** @throws RepositoryNotEmpty unless `force`, RepositoryHeld */
   delete(granted: Granted, name: RepositoryName, options: { force: boolean }): Promise<Repository>;
   setTagMutability(
     granted: Granted,
@@ -117,6 +118,8 @@ export function createRepositories<All extends Nouns>({
           throw refuse("RepositoryNotEmpty", { repository: name, registry: granted.registry });
         }
         await nouns.repositories.delete(repository.id);
+        // Asked once the row is locked: who places a hold keeps it from being deleted, or comes too late.
+        await confirmNothingHeld(nouns, repository, clock());
         return repository;
       });
       resources.forget(granted.registry, name);
@@ -148,6 +151,17 @@ export function createRepositories<All extends Nouns>({
       resources.forget(granted.registry, name);
     },
   };
+}
+
+/** Inside a transaction: nobody deletes it until that ends. @throws RepositoryNotFound */
+export async function kept(
+  repositories: Nouns["repositories"],
+  registry: Registry,
+  name: RepositoryName,
+): Promise<Repository> {
+  const repository = await repositories.keep(registry, name);
+  if (!repository) throw refuse("RepositoryNotFound", { repository: name, registry });
+  return repository;
 }
 
 /** @throws RepositoryNotFound */

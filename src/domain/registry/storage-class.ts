@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Digest, RepositoryName } from "../names.ts";
+import { confirmNotHeld } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
 import type { ImageState, ImageStatus, Metadata, Nouns } from "./ports.ts";
@@ -19,7 +20,7 @@ export interface StorageClassService {
   /**
    * Archives an image, or restores it. Answers the status that it has then; what comes back from the archive is not
    * active yet. An image that is in the class already stays as it is.
-   * @throws ImageNotFound, StorageClassNotSupported
+   * @throws ImageNotFound, ImageHeld, StorageClassNotSupported
    */
   update(
     granted: Granted,
@@ -65,6 +66,11 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
         const image = await resolveImage(nouns, repository.id, reference);
         if (!image) throw imageNotFound(granted.registry, name, reference);
         const { digest } = image;
+        if (target === "ARCHIVE" && image.status === "ACTIVE") {
+          const locked = await nouns.images.lock(repository.id, digest);
+          const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
+          if (locked) await confirmNotHeld(nouns, locked, tags, clock());
+        }
         const move = target === "ARCHIVE" ? archiveImage : restoreImage;
         const moved = await move(nouns, repository.id, digest, clock());
         if ("kept" in moved) {

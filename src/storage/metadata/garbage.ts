@@ -198,6 +198,8 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       for (const step of purgeSteps) {
         if ((await step(repositoryId, limit, at.getTime())) > 0) return false;
       }
+      await db.deleteFrom("image_hold").where("repository_id", "=", repositoryId).execute();
+      await db.deleteFrom("repository_retention").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("resource_tag").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("repository").where("id", "=", repositoryId).execute();
       return true;

@@ -10,6 +10,7 @@ import { audit } from "./audit.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
+import { holds } from "./holds.ts";
 import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
@@ -44,6 +45,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    holds: holds(db, flavour),
     blobs: blobs(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),

@@ -50,6 +50,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
       new Map([["a", "b"]]),
     ),
   "repositories.find": ({ repositories }) => repositories.find(registry, name),
+  "repositories.keep": ({ repositories }) => repositories.keep(registry, name),
   "repositories.list": ({ repositories }) => repositories.list(registry, { limit: 9 }),
   "repositories.update": ({ repositories }) => repositories.update(1, settings),
   "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
@@ -328,6 +329,15 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
     if (running?.id === id) await jobs.complete(running.claim, now, now);
     await jobs.prune(now, 9);
   },
+  "holds.on": ({ holds }) => holds.on(1, [tag, digest], now),
+  "holds.list": ({ holds }) => holds.list(1, { after: "a", limit: 9 }, now),
+  "holds.count": ({ holds }) => holds.count(1),
+  "holds.put": async ({ holds }) => {
+    const hold = { repositoryId: 1, target: tag, reason: "r", placedAt: now, placedBy: "arn", until: now };
+    for (let times = 0; times < 2; times++) await holds.put(hold);
+  },
+  "holds.forget": ({ holds }) => holds.forget(new Date(1), 9),
+  "holds.remove": ({ holds }) => holds.remove(1, tag),
   "schedules.put": async ({ schedules }) => {
     const put = { kind: "k", key: "a", payload: "1", maxAttempts: 1, everyMs: 1, nextAt: now, setAt: now };
     for (let times = 0; times < 2; times++) await schedules.put(put);

@@ -108,6 +108,17 @@ const findByName = statement((db, value: Registry & { name: RepositoryName }) =>
     .where("name", "=", value.name),
 );
 
+const keepByName = statement((db, value: Registry & { name: RepositoryName }, flavour) =>
+  flavour.forShare(
+    db
+      .selectFrom("repository")
+      .select(repositoryColumns)
+      .where("account", "=", value.account)
+      .where("region", "=", value.region)
+      .where("name", "=", value.name),
+  ),
+);
+
 const listByName = statement((db, value: Registry & { after: string; limit: number }) =>
   db
     .selectFrom("repository")
@@ -127,6 +138,11 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
   const nouns: Repositories = {
     async find(registry, name) {
       const [row] = await findByName(db, flavour, { ...registry, name });
+      return row && toRepository(row);
+    },
+
+    async keep(registry, name) {
+      const [row] = await keepByName(db, flavour, { ...registry, name });
       return row && toRepository(row);
     },
 

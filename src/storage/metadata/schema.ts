@@ -14,6 +14,14 @@ import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from 
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
+import type {
+  DeletedImageLayerTable,
+  DeletedImageManifestTable,
+  DeletedImageTable,
+  DeletedRepositoryTable,
+  ImageHoldTable,
+  RepositoryRetentionTable,
+} from "./retention-tables.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -35,6 +43,12 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  repository_retention: RepositoryRetentionTable;
+  image_hold: ImageHoldTable;
+  deleted_image: DeletedImageTable;
+  deleted_image_manifest: DeletedImageManifestTable;
+  deleted_image_layer: DeletedImageLayerTable;
+  deleted_repository: DeletedRepositoryTable;
 
   account: AccountTable;
   identity: IdentityTable;

@@ -14,6 +14,7 @@ import { keyContract } from "./key-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
+import { retentionContract } from "./retention-contract.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
@@ -64,6 +65,8 @@ storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
 jobContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);
+retentionContract("SQLite in a file", openInFile);
+retentionContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in memory", openInMemory);
 migrationContract("SQLite", async () => {
   const connection = await SqliteConnection.open(":memory:");
