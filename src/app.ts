@@ -111,7 +111,7 @@ async function openRegistry(
 ) {
   // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
   const stores = await openStores(config, { prove: !isWorker });
-  const { metadata: plain, blobs, keyWrapper, keyring } = opened.use(stores);
+  const { metadata: plain, blobs, tiers, keyWrapper, keyring } = opened.use(stores);
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
@@ -149,7 +149,16 @@ async function openRegistry(
   opened.defer(() => audit.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return { registry, api, busy, notes, nudge, rootKey, publicUrl, stores: { metadata, blobs, keyWrapper, clock } };
+  return {
+    registry,
+    api,
+    busy,
+    notes,
+    nudge,
+    rootKey,
+    publicUrl,
+    stores: { metadata, blobs, tiers, keyWrapper, clock },
+  };
 }
 
 /** What puts jobs into the queue is there before what does them, and in a worker without it: another process looks by itself. */

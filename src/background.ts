@@ -2,7 +2,9 @@ import type { JobKind } from "./domain/jobs/kinds.ts";
 import type { JobMetadata } from "./domain/jobs/ports.ts";
 import { schedule } from "./domain/jobs/schedules.ts";
 import type { Stores } from "./domain/registry/collection.ts";
+import type { Tiers } from "./domain/registry/ports.ts";
 import type { JobHandler } from "./jobs/handler.ts";
+import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -15,14 +17,18 @@ import type { Metrics } from "./server/metrics.ts";
  */
 
 export interface BackgroundParts {
-  readonly stores: Omit<Stores, "metadata"> & { readonly metadata: JobMetadata & Stores["metadata"] };
+  readonly stores: Omit<Stores, "metadata"> & {
+    readonly metadata: JobMetadata & Stores["metadata"];
+    readonly tiers?: Tiers;
+  };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
   /** Names this process among all that share the database. */
   readonly worker: string;
 }
 
-const hours = 60 * 60_000;
+const minutes = 60_000;
+const hours = 60 * minutes;
 
 function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
   return [
@@ -30,20 +36,33 @@ function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
     }),
+    moveBlobsHandler(stores, {
+      moved(moved) {
+        const { archived, restored, activated } = moved;
+        if (archived + restored + activated > 0) log.info({ ...moved }, "blobs of archived images were moved");
+      },
+      failed: ({ digest }, error) => log.error({ digest, error }, "a blob of an archived image could not be moved"),
+    }),
   ];
 }
 
 /** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
-const schedules: readonly { readonly kind: JobKind<Record<string, never>>; readonly everyMs: number }[] = [
-  { kind: sweepStraysKind, everyMs: 24 * hours },
-];
+function schedulesOf({ tiers }: BackgroundParts["stores"]): readonly OneSchedule[] {
+  const moves = tiers ? [{ kind: moveBlobsKind, everyMs: minutes }] : [];
+  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves];
+}
+
+interface OneSchedule {
+  readonly kind: JobKind<Record<string, never>>;
+  readonly everyMs: number;
+}
 
 /** In one of the processes that share a port. Machines that share a database each do it. */
 export async function startBackground(parts: BackgroundParts): Promise<Runner> {
   const { stores, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedules) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
   });
   return startRunner({
     metadata,

@@ -46,6 +46,16 @@ export function schemaFor(cwd: string) {
       blobsUrl: text("file:PATH", blobsUrl(cwd))
         .optional()
         .describe("where blobs are kept, file:PATH (file:DATA/blobs)"),
+      archive: z
+        .strictObject(
+          {
+            blobsUrl: text("file:PATH", blobsUrl(cwd))
+              .optional()
+              .describe("where blobs of archived images are kept, file:PATH (with the others)"),
+          },
+          "a map of blobsUrl",
+        )
+        .prefault({}),
       metricsListen: text("host:port, such as 127.0.0.1:5081 or [::1]:5081", hostAndPort)
         .optional()
         .describe("where Prometheus metrics are served (127.0.0.1:5081, or nowhere where that is taken)"),
@@ -264,7 +274,7 @@ export function schemaFor(cwd: string) {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",
     })
-    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, tls, ...given }) => ({
+    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, archive, tls, ...given }) => ({
       ...given,
       tls:
         tls.certificate !== undefined && tls.key !== undefined
@@ -276,6 +286,7 @@ export function schemaFor(cwd: string) {
           : undefined,
       databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
       blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
+      archive: archive.blobsUrl,
     }));
 }
 

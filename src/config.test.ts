@@ -54,6 +54,7 @@ test("nothing given: the defaults", () => {
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
+    archive: undefined,
   } as unknown as ReturnType<typeof load>);
 });
 
@@ -71,6 +72,8 @@ rootAccessKeyId: test
 rootSecretAccessKey: 0123
 databaseUrl: postgres://berth:hunter2@db/berth?sslmode=require
 blobsUrl: file:///mnt/blobs
+archive:
+  blobsUrl: file:/mnt/archive
 workers: 1
 createOnPush: true
 publicAccess: true
@@ -137,6 +140,7 @@ audit:
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },
+    archive: { kind: "file", root: "/mnt/archive" },
   } as unknown as typeof config);
 });
 

@@ -8,13 +8,14 @@ import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyWrapper } from "./domain/keys/ports.ts";
 import { serverKeyId, serverRegistry } from "./domain/keys/server-key.ts";
 import { MasterKeyMissing } from "./domain/keys/wrapping.ts";
-import type { BlobKeys, BlobStore } from "./domain/registry/ports.ts";
+import type { BlobKeys, BlobStore, Tiers } from "./domain/registry/ports.ts";
 import { openKeepers } from "./keepers.ts";
 import { CannotListen } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
 import { TlsUnusable } from "./server/tls.ts";
 import { BackupUnusable } from "./storage/backup/folder.ts";
 import { openFilesystemBlobs } from "./storage/blobs/filesystem.ts";
+import { twoTiers } from "./storage/blobs/two-tiers.ts";
 import { isExposed, KeyFileUnusable, openRootKey, type RootKeyPair } from "./storage/keys.ts";
 import { type MasterKeySource, ownMasterKeyFile } from "./storage/master-key.ts";
 import { type AllMetadata, DatabaseTooNew, openMetadata } from "./storage/metadata/index.ts";
@@ -40,6 +41,8 @@ export interface RootKeyInUse extends RootKeyPair {
 export interface Stores {
   readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
+  /** The two that `blobs` is made of, where archived images have a store of their own. */
+  readonly tiers?: Tiers;
   readonly keyWrapper: KeyWrapper;
   /** The one that `blobs` ask: what it knows is known once in a process. */
   readonly keyring: Keyring;
@@ -68,8 +71,12 @@ export async function openStores(
     const clock = () => new Date();
     const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
     if (!mustExist) await checkServerKey(keyring);
-    const blobs = opened.adopt(await openBlobs(config, blobKeys), (store) => store.close());
-    return { metadata, blobs, keyWrapper: wrapper, keyring, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+    if (!config.archive && (await metadata.read.blobPlaces.hasArchived())) {
+      throw new CannotStart("blobs of archived images are in a store of their own: set BERTH_ARCHIVE_BLOBS_URL to it");
+    }
+    const { blobs, tiers } = await openTiers(config, blobKeys);
+    opened.defer(() => blobs.close());
+    return { metadata, blobs, tiers, keyWrapper: wrapper, keyring, [Symbol.asyncDispose]: () => opened.disposeAsync() };
   } catch (error) {
     await opened.disposeAsync();
     throw explained(error);
@@ -170,6 +177,18 @@ async function checkServerKey(keyring: Keyring): Promise<void> {
   }
 }
 
+/**
+ * What opens and seals the blobs of a registry that is about to be filled, `metadata` first.
+ * @throws CannotStart when the master key is missing, or another one
+ */
+export async function openBlobKeys(config: Config, metadata: AllMetadata): Promise<BlobKeys> {
+  const wrapper = await openKeyWrapper(config, metadata);
+  const clock = () => new Date();
+  const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper, clock, ...config.encryption });
+  await checkServerKey(keyring);
+  return blobKeys;
+}
+
 export function credentialsFile(config: Config): string {
   return join(config.data, "credentials");
 }
@@ -192,7 +211,23 @@ export async function openDatabase(config: Config): Promise<AllMetadata> {
   }
 }
 
-export async function openBlobs({ blobs: { root } }: Config, keys?: BlobKeys): Promise<BlobStore> {
+export async function openBlobs(config: Config, keys?: BlobKeys): Promise<BlobStore> {
+  return (await openTiers(config, keys)).blobs;
+}
+
+async function openTiers({ blobs, archive }: Config, keys?: BlobKeys): Promise<Pick<Stores, "blobs" | "tiers">> {
+  const standard = await openFolder(blobs, keys);
+  if (!archive) return { blobs: standard };
+  try {
+    const tiers = { standard, archive: await openFolder(archive, keys) };
+    return { blobs: twoTiers(tiers.standard, tiers.archive), tiers };
+  } catch (error) {
+    await standard.close();
+    throw error;
+  }
+}
+
+async function openFolder({ root }: Config["blobs"], keys?: BlobKeys): Promise<BlobStore> {
   try {
     return await openFilesystemBlobs({ root, keys });
   } catch (cause) {

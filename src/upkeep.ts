@@ -3,12 +3,14 @@ import type { Config } from "./config.ts";
 import { type AccountService, createAccounts } from "./domain/identity/accounts.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import { addServerMaterial, rewrapMaterials } from "./domain/keys/upkeep.ts";
+import type { BlobKeys } from "./domain/registry/ports.ts";
 import {
   CannotStart,
   credentialsFile,
   explained,
   makeDataDirectory,
   masterKeySource,
+  openBlobKeys,
   openBlobs,
   openDatabase,
   openKeyWrapper,
@@ -22,6 +24,7 @@ import { openBackupFolder } from "./storage/backup/folder.ts";
 import { type Restored, type RestoreOptions, restore } from "./storage/backup/restore.ts";
 import { openSealingKey, type RootKeyPair, readRootKey } from "./storage/keys.ts";
 import { addMasterKey, ownMasterKeyFile } from "./storage/master-key.ts";
+import type { AllMetadata } from "./storage/metadata/index.ts";
 
 export type { Unverified } from "./storage/backup/sealed-copies.ts";
 
@@ -144,21 +147,45 @@ export async function backUpInto(
 
 /**
  * Fills empty stores from the backup in `folder`.
- * @throws CannotStart when the backup cannot be used, or something is not empty
+ * @param options.masterKeyLost whether to do without it: sealed blobs come as they are, and nothing is sealed
+ * @throws CannotStart when the backup or the master key cannot be used, or something is not empty
  */
 export async function restoreFrom(
   folder: string,
   config: Config,
-  options: Omit<RestoreOptions, "clock">,
+  { masterKeyLost = false, ...options }: Omit<RestoreOptions, "clock"> & { readonly masterKeyLost?: boolean },
 ): Promise<Restored> {
   const { databaseUrl, data } = config;
   try {
     await using opened = new AsyncDisposableStack();
     const backup = opened.adopt(await openBackupFolder(folder), (used) => used.close());
     await makeDataDirectory(data);
-    const blobs = opened.adopt(await openBlobs(config), (store) => store.close());
-    return await restore(backup, { databaseUrl, data, blobs }, { ...options, clock: () => new Date() });
+    // The keys are in the backup, so the store is there before they are.
+    const { keys, use } = keysToCome();
+    const blobs = opened.adopt(await openBlobs(config, masterKeyLost ? undefined : keys), (store) => store.close());
+    const useKeysOf = async (metadata: AllMetadata) => {
+      if (!masterKeyLost) use(await openBlobKeys(config, metadata));
+    };
+    return await restore(backup, { databaseUrl, data, blobs, useKeysOf }, { ...options, clock: () => new Date() });
   } catch (error) {
     throw explained(error);
   }
+}
+
+function keysToCome(): { keys: BlobKeys; use(keys: BlobKeys): void } {
+  let come: BlobKeys | undefined;
+  const known = () => {
+    if (!come) throw new Error("the keys of blobs are not known yet");
+    return come;
+  };
+  return {
+    keys: {
+      seals: (scope) => known().seals(scope),
+      make: async (...of) => known().make(...of),
+      open: async (...of) => known().open(...of),
+    },
+    use(keys) {
+      come = keys;
+    },
+  };
 }

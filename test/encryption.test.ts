@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   CreateRepositoryCommand,
@@ -7,6 +8,7 @@ import {
   type EncryptionType,
   GetDownloadUrlForLayerCommand,
 } from "@aws-sdk/client-ecr";
+import { CreateAccessKeyCommand, CreateUserCommand } from "@aws-sdk/client-iam";
 import * as kms from "@aws-sdk/client-kms";
 import { serverKeyId } from "../src/domain/keys/server-key.ts";
 import { call } from "./matrix/calls.ts";
@@ -228,3 +230,55 @@ describe("copies", () => {
     }
   });
 });
+
+describe("at rest", () => {
+  test("nothing of a pushed layer, nor of a stored secret, is to be found in the data directory", async () => {
+    const data = mkdtempSync(join(tmpdir(), "berth-at-rest-"));
+    try {
+      const here = await inProcess({ data });
+      const needle = "the words that nobody finds";
+      const contents = ["AES256", "KMS", "KMS_DSSE"].map((type) => `${type} ${needle} `.repeat(20_000));
+      const { KeyMetadata } = await here.client(kms.KMSClient).send(new kms.CreateKeyCommand({}));
+      for (const [index, encryptionType] of (["AES256", "KMS", "KMS_DSSE"] as const).entries()) {
+        const repositoryName = `app-${index}`;
+        const kmsKey = encryptionType === "AES256" ? undefined : KeyMetadata?.Arn;
+        const encryptionConfiguration = { encryptionType, kmsKey };
+        await here.ecr().send(new CreateRepositoryCommand({ repositoryName, encryptionConfiguration }));
+        await here.pushImage(repositoryName, "v1", contents[index] ?? "");
+        const begun = await here.oci("POST", `/v2/${repositoryName}/blobs/uploads/`);
+        // An upload that is never finished.
+        await here.oci("PATCH", begun.headers.get("location") ?? "", { body: contents[index] });
+      }
+      await here.iam().send(new CreateUserCommand({ UserName: "keeper" }));
+      const { AccessKey } = await here.iam().send(new CreateAccessKeyCommand({ UserName: "keeper" }));
+      const secrets = [needle, AccessKey?.SecretAccessKey ?? needle];
+      expect(filesWith(data, secrets)).toEqual([]);
+      await here.close();
+      expect(filesWith(data, secrets)).toEqual([]);
+      // What is searched for can be found.
+      expect(filesWith(data, ["repository"]).length).toBeGreaterThan(0);
+
+      const plain = await inProcess({ data, atRest: "volume" });
+      await plain.pushBlob("app-0", `${needle} of a volume`);
+      await plain.pushBlob("app-1", `${needle} of a key`);
+      expect(filesWith(data, [`${needle} of a volume`, `${needle} of a key`])).toHaveLength(1);
+      // What was sealed before stays so, and is read.
+      const digest = digestOf(contents[0] ?? "");
+      expect(await (await plain.oci("GET", `/v2/app-0/blobs/${digest}`)).text()).toBe(contents[0] ?? "");
+      await plain.close();
+    } finally {
+      rmSync(data, { recursive: true });
+    }
+  });
+});
+
+/** Files below a folder that have one of the texts in them. */
+function filesWith(folder: string, texts: readonly string[]): string[] {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files
+    .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((path) => {
+      const bytes = readFileSync(path);
+      return texts.some((text) => bytes.includes(text));
+    });
+}

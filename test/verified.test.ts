@@ -279,7 +279,7 @@ describe("every way has its row", () => {
     expect(callers(/\b(?:blobs|to|target|backup)\.(?:commit|store)\(/)).toEqual(registry("copy", "uploads"));
     // Those are in verified-copies.test.ts.
     expect(callers(/\bcopyBlob\(/)).toEqual([
-      ...registry("check-blobs", "copy"),
+      ...registry("check-blobs", "copy", "sealing"),
       "storage/backup/backup.ts",
       "storage/backup/restore.ts",
     ]);

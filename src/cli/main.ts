@@ -247,6 +247,10 @@ program
   .option(...configOption)
   .option("--into <dir>", "the data directory, instead of the one in the settings")
   .option("--snapshot <name>", "which one; the newest without")
+  .option(
+    "--master-key-lost",
+    "do without the master key: what it protects comes as it is, and can be read by nobody unless the key turns up",
+  )
   .option("--json", "print the result as JSON")
   .action(lazily(() => import("./restore.ts"), "runRestore"));
 

@@ -10,18 +10,20 @@ interface RestoreArguments {
   readonly config?: string;
   readonly into?: string;
   readonly snapshot?: string;
+  readonly masterKeyLost?: boolean;
   readonly json?: boolean;
 }
 
 /** Ends with 1 also when everything was restored that could be, and something could not. */
 export async function runRestore(
   folder: string,
-  { config: file, into, snapshot, json }: RestoreArguments,
+  { config: file, into, snapshot, masterKeyLost, json }: RestoreArguments,
 ): Promise<void> {
   const config = loadConfig({ file, data: into });
   const progress = createProgress(json ? { write() {} } : process.stderr);
   const restored = await restoreFrom(folder, config, {
     snapshot,
+    masterKeyLost,
     progress: (phase, done, total) => progress.show(`restoring ${phase}`, done, total, "bytes"),
   }).finally(() => progress.clear());
   if (!json) {

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { copyFileSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CheckReport } from "./check.ts";
 import { programIn } from "./testing.ts";
@@ -88,7 +88,9 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   const between = [...acknowledged];
   const second = await run(["backup", dir], data);
   expect(second).toMatchObject({ err: "", code: 0 });
-  expect(second.out).toMatch(/^snapshot \S+Z: \d+ blobs \(.*\), of which \d+ were copied now \(.*\)\n$/);
+  expect(second.out).toMatch(
+    /^snapshot \S+Z: \d+ blobs \(.*\), of which \d+ were copied now \(.*\)\n\d+ blobs are sealed: only with the master key .*\n$/,
+  );
   // While it is in use, too.
   const checked = await run(["check", "--rehash", "--rate", "0"], data);
   expect(checked.out).toMatch(/^checked .*read and hashed\n(?:.*too young.*\n)?everything is in order\n$/);
@@ -101,11 +103,14 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   expect(snapshots).toHaveLength(2);
   const restoreInto = async (...options: string[]) => {
     const into = join(folder(), "data");
+    const without = await run(["restore", dir, ...options, "--into", into], data);
+    expect(without).toMatchObject({ err: expect.stringContaining("there is no master key"), code: 1 });
+    // It is in no backup.
+    mkdirSync(join(into, "keys"), { recursive: true });
+    copyFileSync(join(data, "keys", "master-key"), join(into, "keys", "master-key"));
     const restored = await run(["restore", dir, ...options, "--into", into], data);
     expect(restored).toMatchObject({ err: "", code: 0 });
     expect(restored.out).toEndWith("everything is in order\n");
-    // It is in no backup.
-    copyFileSync(join(data, "keys", "master-key"), join(into, "keys", "master-key"));
     return into;
   };
   await restoreInto("--snapshot", snapshots[0] ?? "");
@@ -117,6 +122,10 @@ test("a backup beside a server in use holds everything that was acknowledged bef
   await push(again.url, "later", "later");
   expect(await pull(again.url, "later")).toBe("later");
   expect((await again.end()).code).toBe(0);
+  // Whose master key is lost has the rest.
+  const lost = await run(["restore", dir, "--into", join(folder(), "data"), "--master-key-lost"], data);
+  expect(lost.out).toMatch(/not looked into: \d+ blobs sealed under the server's own key/);
+  expect(lost.code).toBe(1);
   const full = await run(["restore", dir], data);
   expect(full.err).toStartWith("berth: a backup is restored into empty places only, and there is a database ");
   expect(full.code).toBe(1);
@@ -230,5 +239,42 @@ test("garbage is collected beside a server in use: what is needed stays, bytes a
     err: 'berth: --grace: given "soon"; allowed: a time, such as 24h or 30m\n',
   });
   expect((await run(["gc"], folder())).err).toContain("there is no database");
+  expect((await server.end()).code).toBe(0);
+});
+
+test("what is stored as it came is sealed beside the server, and pulled all the while", async () => {
+  const data = folder();
+  const left = await serve(data, { BERTH_ENCRYPTION_AT_REST: "volume" });
+  for (let number = 0; number < 6; number++) await push(left.url, `v${number}`, contentOf(number));
+  expect((await left.end()).code).toBe(0);
+  const files = () => [...new Bun.Glob("sha256/**/*").scanSync({ cwd: join(data, "blobs") })];
+  const isPlain = (file: string) => !file.endsWith(".sealed");
+  expect(files().filter(isPlain)).toHaveLength(7);
+  const plain = await run(["seal"], data, { BERTH_ENCRYPTION_AT_REST: "volume" });
+  expect(plain).toMatchObject({ err: "", code: 0 });
+  expect(plain.out).toContain("7 blobs stay plain, because encryption.atRest leaves them to the volume");
+
+  const server = await serve(data);
+  expect((await run(["seal", "--dry-run"], data)).out).toMatch(
+    /^7 blobs \(.*\) would be sealed, 0 were sealed before;/,
+  );
+  let isDone = false;
+  const pulling = (async () => {
+    for (let number = 0; !isDone; number++) {
+      expect(await pull(server.url, `v${number % 6}`)).toBe(contentOf(number % 6));
+    }
+  })();
+  const sealed = await run(["seal", "--rate", "1"], data);
+  isDone = true;
+  await pulling;
+  expect(sealed).toMatchObject({ err: "", code: 0 });
+  expect(sealed.out).toMatch(/^sealed 7 blobs \(.*\), 0 were sealed before\n.*garbage collection removes them, from /);
+  expect(files().filter((file) => !isPlain(file))).toHaveLength(7);
+  expect(JSON.parse((await run(["seal", "--json"], data)).out)).toMatchObject({
+    blobs: 0,
+    sealedBefore: 7,
+    damaged: 0,
+  });
+  for (let number = 0; number < 6; number++) expect(await pull(server.url, `v${number}`)).toBe(contentOf(number));
   expect((await server.end()).code).toBe(0);
 });

@@ -18,6 +18,7 @@ export async function run(world: World): Promise<void> {
   await checkIdentity(world, cli);
   await checkRepositories(world, cli);
   await checkImages(world, cli);
+  await checkArchive(world, cli);
   await checkSettings(world, cli);
   await checkDeletion(world, cli);
 }
@@ -208,6 +209,41 @@ async function checkImages(world: World, { json, refused }: Cli): Promise<void> 
       `imageDigest=${image.digest}`,
     );
     equal(referrers, [], "referrers");
+  });
+}
+
+async function checkArchive({ check, account, host }: World, { json, refused, text }: Cli): Promise<void> {
+  const inRepository = ["--repository-name", REPOSITORY];
+  const move = async (target: string) => {
+    const image = ["--image-id", "imageTag=v1", "--target-storage-class", target];
+    return (await json("ecr", "update-image-storage-class", ...inRepository, ...image)).imageStatus;
+  };
+  const pull = async () => {
+    const password = await text("ecr", "get-login-password");
+    const headers = { authorization: `Basic ${btoa(`AWS:${password}`)}` };
+    return (await fetch(`http://${host}/v2/${REPOSITORY}/manifests/v1`, { headers })).status;
+  };
+  await check("update-image-storage-class, and no pull meanwhile", async () => {
+    equal(await move("ARCHIVE"), "ARCHIVED", "imageStatus");
+    equal(await pull(), 404, "pull");
+    equal((await json("ecr", "list-images", ...inRepository)).imageIds, [], "active images");
+    const archived = ["--filter", "imageStatus=ARCHIVED"];
+    const [detail] = (await json("ecr", "describe-images", ...inRepository, ...archived)).imageDetails;
+    equal([detail.imageTags, detail.imageStatus], [["v1"], "ARCHIVED"], "archived image");
+    equal(await move("STANDARD"), "ACTIVATING", "imageStatus");
+    equal(await pull(), 200, "pull");
+  });
+  await check("register, list and deregister pull time update exclusions", async () => {
+    const principal = ["--principal-arn", `arn:aws:iam::${account}:role/scanner`];
+    await json("ecr", "register-pull-time-update-exclusion", ...principal);
+    contains(
+      await refused("ecr", "register-pull-time-update-exclusion", ...principal),
+      "(ExclusionAlreadyExistsException)",
+      "standard error",
+    );
+    const listed = await json("ecr", "list-pull-time-update-exclusions");
+    equal(listed.pullTimeUpdateExclusions, [principal[1]], "exclusions");
+    await json("ecr", "deregister-pull-time-update-exclusion", ...principal);
   });
 }
 

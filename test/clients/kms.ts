@@ -46,7 +46,43 @@ export async function run(world: World): Promise<void> {
   await encryption(story);
   await rotation(story);
   await grants(story);
+  await repositories(story);
   await states(story);
+}
+
+async function repositories({ world: { check, account, region }, kms, aws, id, arn }: Story): Promise<void> {
+  const ecr = (operation: string, ...args: string[]) => aws.json("ecr", operation, ...args);
+  const named = ["--repository-name", "kms/cli"];
+  const key = `encryptionType=KMS,kmsKey=${id}`;
+  await check(
+    "ecr create-repository, describe-repositories and delete-repository, with each encryption type",
+    async () => {
+      const ofRegistry = (await ecr("create-repository", ...named, "--encryption-configuration", "encryptionType=KMS"))
+        .repository.encryptionConfiguration.kmsKey;
+      contains(ofRegistry, `arn:aws:kms:${region}:${account}:key/`, "key of the registry");
+      await ecr("delete-repository", ...named);
+      for (const [given, expected] of [
+        ["encryptionType=AES256", { encryptionType: "AES256" }],
+        [key, { encryptionType: "KMS", kmsKey: arn }],
+        [`encryptionType=KMS_DSSE,kmsKey=${arn}`, { encryptionType: "KMS_DSSE", kmsKey: arn }],
+      ] as const) {
+        const made = await ecr("create-repository", ...named, "--encryption-configuration", given);
+        equal(made.repository.encryptionConfiguration, expected, "created");
+        const { repositories } = await ecr("describe-repositories", "--repository-names", "kms/cli");
+        equal(repositories[0].encryptionConfiguration, expected, "described");
+        const { Grants } = await kms("list-grants", "--key-id", id);
+        equal(Grants.length, expected.encryptionType === "AES256" ? 0 : 2, "grants");
+        equal((await ecr("delete-repository", ...named)).repository.encryptionConfiguration, expected, "deleted");
+        equal((await kms("list-grants", "--key-id", id)).Grants, [], "grants left");
+      }
+    },
+  );
+  await check("ecr create-repository with a key that cannot be used", async () => {
+    await kms("disable-key", "--key-id", id);
+    const said = await aws.refused("ecr", "create-repository", ...named, "--encryption-configuration", key);
+    contains(said, `(KmsException) when calling the CreateRepository operation: ${arn} is disabled.`, "refusal");
+    await kms("enable-key", "--key-id", id);
+  });
 }
 
 async function keysAndAliases({ world: { check, account, region }, kms, refused, id, arn }: Story): Promise<void> {

@@ -10,6 +10,7 @@ import * as conformance from "./conformance.ts";
 import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
+import * as encryption from "./encryption.ts";
 import * as helm from "./helm.ts";
 import * as iam from "./iam.ts";
 import * as keyKeepers from "./key-keepers.ts";
@@ -45,6 +46,7 @@ const CLIENTS: readonly Client[] = [
   terraformOrganizations,
   iam,
   kms,
+  encryption,
   keyKeepers,
   webIdentity,
   terraformIam,

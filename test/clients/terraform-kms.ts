@@ -1,22 +1,25 @@
 import { DecryptCommand, EncryptCommand, KMSClient } from "@aws-sdk/client-kms";
 import type { World } from "./client.ts";
-import { equal } from "./expect.ts";
+import { equal, holds } from "./expect.ts";
 import { expectEmptyPlan, findTerraform, type Json, openTerraform } from "./terraform-cli.ts";
 
-/** Encryption keys and their aliases as Terraform manages them. */
+/** Encryption keys, their aliases, and repositories of each encryption type, as Terraform manages them. */
 export const name = "terraform-kms";
-export const timeoutMs = 420_000;
+export const timeoutMs = 900_000;
 export const find = findTerraform;
 
 export async function run(world: World): Promise<void> {
   const { check, account, region, url, accessKeyId, secretAccessKey } = world;
   const terraform = await openTerraform(world);
-  const applied = await check("apply: keys, aliases, a key policy, a grant", async () => {
-    await terraform.write(configuration(account, "one"));
-    await terraform.run("init", "-input=false");
-    await terraform.apply();
-    checkValues(account, region, await terraform.values());
-  });
+  const applied = await check(
+    "apply: keys, aliases, a key policy, a grant, repositories of each encryption type",
+    async () => {
+      await terraform.write(configuration(account, "one"));
+      await terraform.run("init", "-input=false");
+      await terraform.apply();
+      checkValues(account, region, await terraform.values());
+    },
+  );
   if (!applied) return;
   await check("plan is empty", () => expectEmptyPlan(terraform));
   const kms = new KMSClient({ endpoint: url, region, credentials: { accessKeyId, secretAccessKey } });
@@ -36,6 +39,7 @@ export async function run(world: World): Promise<void> {
     for (const [address, id] of [
       ["aws_kms_key.plain", values.get("aws_kms_key.plain").key_id],
       ["aws_kms_alias.one", "alias/tf-one"],
+      ["aws_ecr_repository.twice", "tf-kms/twice"],
     ] as const) {
       await terraform.run("state", "rm", address);
       await terraform.run("import", "-input=false", address, id);
@@ -56,6 +60,29 @@ function checkValues(account: string, region: string, values: ReadonlyMap<string
   equal([key.enable_key_rotation, key.rotation_period_in_days, key.is_enabled], [true, 180, true], "rotation");
   const alias = values.get("aws_kms_alias.one");
   equal([alias.arn, alias.target_key_arn], [`arn:aws:kms:${region}:${account}:alias/tf-one`, key.arn], "alias");
+  const encryption = (name: string) => {
+    const [{ encryption_type: type, kms_key: of }] = values.get(`aws_ecr_repository.${name}`).encryption_configuration;
+    return [type, of];
+  };
+  equal(
+    [encryption("server"), encryption("explicit")],
+    [
+      ["AES256", ""],
+      ["AES256", ""],
+    ],
+    "encryption by the server",
+  );
+  equal(
+    [encryption("key"), encryption("twice")],
+    [
+      ["KMS", key.arn],
+      ["KMS_DSSE", key.arn],
+    ],
+    "encryption by a key",
+  );
+  const [type, of] = encryption("registry");
+  equal(type, "KMS", "encryption by the registry's key");
+  holds(of.startsWith(`arn:aws:kms:${region}:${account}:key/`) && of !== key.arn, `key of the registry: ${of}`);
 }
 
 const configuration = (account: string, description: string) => `
@@ -70,6 +97,40 @@ resource "aws_kms_key" "plain" {
 resource "aws_kms_alias" "one" {
   name          = "alias/tf-one"
   target_key_id = aws_kms_key.plain.key_id
+}
+
+resource "aws_ecr_repository" "server" {
+  name = "tf-kms/server"
+}
+
+resource "aws_ecr_repository" "explicit" {
+  name = "tf-kms/explicit"
+  encryption_configuration {
+    encryption_type = "AES256"
+  }
+}
+
+resource "aws_ecr_repository" "key" {
+  name = "tf-kms/key"
+  encryption_configuration {
+    encryption_type = "KMS"
+    kms_key         = aws_kms_key.plain.arn
+  }
+}
+
+resource "aws_ecr_repository" "twice" {
+  name = "tf-kms/twice"
+  encryption_configuration {
+    encryption_type = "KMS_DSSE"
+    kms_key         = aws_kms_key.plain.arn
+  }
+}
+
+resource "aws_ecr_repository" "registry" {
+  name = "tf-kms/registry"
+  encryption_configuration {
+    encryption_type = "KMS"
+  }
 }
 
 resource "aws_kms_key" "own" {

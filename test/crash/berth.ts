@@ -4,12 +4,13 @@ import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
 import type { AccountId, Region, Registry } from "../../src/domain/names.ts";
 import { createImages, type ImageService } from "../../src/domain/registry/images.ts";
 import { createLayers, type LayerService } from "../../src/domain/registry/layers.ts";
-import type { BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobKeys, BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
 import { createPullTimes, type PullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories, type RepositoryService } from "../../src/domain/registry/repositories.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import { testKeys } from "../../src/storage/blobs/test-keys.ts";
 import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
 import { openSqliteEngine } from "../../src/storage/metadata/sqlite.ts";
 import { type Faults, faultyDisk } from "./faults.ts";
@@ -72,7 +73,11 @@ async function overEngine(engine: Engine, place: Place, { faults, clock, sabotag
   const { disk = (same) => same, blobs: store = (same) => same, metadata: database = (same) => same } = sabotage;
   const sound = disk(place.disk ?? realDisk);
   const blobs = store(
-    await openFilesystemBlobs({ root: place.blobs, disk: faults ? faultyDisk(sound, faults) : sound }),
+    await openFilesystemBlobs({
+      root: place.blobs,
+      keys: everyOtherSealed(),
+      disk: faults ? faultyDisk(sound, faults) : sound,
+    }),
   );
   const metadata = database(metadataOver(faults ? faultyEngine(engine, faults) : engine));
   const pullTimes = createPullTimes({ metadata, clock });
@@ -91,6 +96,12 @@ async function overEngine(engine: Engine, place: Place, { faults, clock, sabotag
       await engine.close();
     },
   };
+}
+
+/** Plain and sealed uploads side by side, in the same order whenever the same is played. */
+function everyOtherSealed(): BlobKeys {
+  let uploads = 0;
+  return { ...testKeys({ secret: "the same in every process" }), seals: () => uploads++ % 2 === 0 };
 }
 
 function rootGrant(access: Access): Promise<Granted> {

@@ -118,7 +118,7 @@ export function faultyDisk(disk: Disk, faults: Faults): Disk {
 /** Which file it is matters more than its name. */
 function stepName({ verb, path }: DiskCall): string {
   const isStaged = path.includes("/staging/");
-  const isBlob = /\/[0-9a-f]{64,128}(\.[0-9a-f-]{36})?$/.test(path);
+  const isBlob = /\/[0-9a-f]{64,128}(\.[0-9a-f-]{36}(\.sealed)?)?$/.test(path);
   return `${verb} ${isStaged ? "staged file" : isBlob ? "blob" : "folder"}`;
 }
 

@@ -13,12 +13,13 @@ import {
   type Tag,
 } from "../../src/domain/names.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "../../src/domain/registry/collection.ts";
-import { scopeOf } from "../../src/domain/registry/encryption.ts";
+import { scopeOf, sealedEnding } from "../../src/domain/registry/encryption.ts";
 import { createImages } from "../../src/domain/registry/images.ts";
 import { createLayers } from "../../src/domain/registry/layers.ts";
-import type { BlobStore, Content, Encryption, KeyScope, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Content, Encryption, KeyScope, Metadata, StagingId } from "../../src/domain/registry/ports.ts";
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
+import { sealBlobs } from "../../src/domain/registry/sealing.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import { createRandom, type Random } from "../support/random.ts";
@@ -27,7 +28,8 @@ import { createRandom, type Random } from "../support/random.ts";
  * Garbage collection against an oracle. Clients push, mount, retag, delete and pull the same few contents at random, and
  * at once, in repositories of several keys, while collections run over and over. The oracle knows nothing of the queues:
  * what is needed is what the bytes of the manifests name, read here by a parser of its own, and what a client was told of
- * within the time of grace. It notes under which key each copy was made: none may be read under another.
+ * within the time of grace. It notes under which key each copy was made: none may be read under another. Now and then what
+ * is plain is sealed.
  */
 export interface GarbageFuzz {
   readonly metadata: Metadata;
@@ -82,14 +84,14 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
   /** Under which key each copy was made. */
   const scopes = new Map<string, KeyScope>();
   const opened = options.openBlobs(clock);
-  const blobs: BlobStore = {
-    ...opened,
-    async begin(scope) {
-      const staging = await opened.begin(scope);
-      scopes.set(staging, scope);
-      return staging;
-    },
+  const sealing = createRandom(`${seed}/sealing`);
+  const begin = async (scope: KeyScope, isSealed: boolean) => {
+    const staging = `${await opened.begin(scope)}${isSealed ? sealedEnding : ""}` as StagingId;
+    scopes.set(staging, scope);
+    return staging;
   };
+  // Half of what comes is plain, as from before, and waits to be sealed.
+  const blobs: BlobStore = { ...opened, begin: (scope) => begin(scope, sealing.chance(1 / 2)) };
   const stores = { metadata, blobs, clock };
   const granted = await grantedToAll();
   const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
@@ -238,11 +240,29 @@ export async function fuzzGarbage(options: GarbageFuzz): Promise<GarbageReport> 
       collections++;
       collectedBlobs += removed;
     },
+    seal: () =>
+      sealBlobs(
+        { ...stores, blobs: { ...blobs, begin: (scope) => begin(scope, true) } },
+        {
+          bytesPerSecond: 0,
+          failed: (digest, because) => wrongDeletions.push(`${digest} could not be sealed: ${because}`),
+        },
+      ),
     sweep: () => sweepStrays(stores),
     expire: () => expireUploads(stores, new Date(nowMs - uploadExpiryMs)),
   };
   const frequent = ["pushImage", "pushImage", "pushLayer", "pull", "pull", "deleteImage", "deleteImage", "deleteImage"];
-  const rare = ["pushIndex", "deleteTag", "deleteLayer", "deleteRepository", "collect", "collect", "sweep", "expire"];
+  const rare = [
+    "pushIndex",
+    "deleteTag",
+    "deleteLayer",
+    "deleteRepository",
+    "collect",
+    "collect",
+    "sweep",
+    "expire",
+    "seal",
+  ];
 
   async function client(random: Random, until: number): Promise<void> {
     while (done < until) {

@@ -14,11 +14,12 @@ import { createKeysAtRest } from "../../src/domain/blob-keys.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
 import { createKeyWrapper } from "../../src/domain/keys/wrapping.ts";
 import type { AccountId, Region } from "../../src/domain/names.ts";
-import type { BlobStore } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Tiers } from "../../src/domain/registry/ports.ts";
 import { createIssuerKeys } from "../../src/remotes/issuer-keys.ts";
 import { sendContent } from "../../src/server/send.ts";
 import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
+import { twoTiers } from "../../src/storage/blobs/two-tiers.ts";
 import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../../src/storage/metadata/sqlite.ts";
 
@@ -92,7 +93,12 @@ export interface InProcess {
   /** All records of the audit trail, oldest first. */
   records(): Promise<AuditRecord[]>;
   /** What it keeps everything in, and the folder of its blobs. */
-  readonly stores: { readonly metadata: AllMetadata; readonly blobs: BlobStore; readonly root: string };
+  readonly stores: {
+    readonly metadata: AllMetadata;
+    readonly blobs: BlobStore;
+    readonly tiers?: Tiers;
+    readonly root: string;
+  };
   close(): Promise<void>;
 }
 
@@ -106,6 +112,8 @@ export interface InProcessOptions {
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
+  /** Whether archived images have a store of their own. */
+  readonly archive?: boolean;
   readonly atRest?: "sealed" | "volume";
   /** Where the blobs are. */
   readonly disk?: Disk;
@@ -126,7 +134,11 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
   const keyWrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
   const { atRest = "sealed" } = options;
   const { keyring, blobKeys } = createKeysAtRest({ metadata, wrapper: keyWrapper, clock: () => state.now, atRest });
-  const blobs = await openFilesystemBlobs({ root, keys: blobKeys, disk: options.disk });
+  const standard = await openFilesystemBlobs({ root, keys: blobKeys, disk: options.disk });
+  const tiers = options.archive
+    ? { standard, archive: await openFilesystemBlobs({ root: join(root, "archive"), keys: blobKeys }) }
+    : undefined;
+  const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
   const { registry, api, busy, pullTimes, audit, accounts } = compose({
     metadata,
@@ -244,7 +256,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       await audit.flush();
       return (await recordsIn(metadata)).map(({ record }) => JSON.parse(record));
     },
-    stores: { metadata, blobs, root },
+    stores: { metadata, blobs, tiers, root },
     async close() {
       await audit.close();
       await blobs.close();

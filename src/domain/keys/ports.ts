@@ -157,7 +157,7 @@ export interface KeyGrants {
   ): Promise<Grant[]>;
   /** Those that mean one of `principals`, as grantee or to retire them. */
   of(keyId: KeyId, principals: readonly string[]): Promise<Grant[]>;
-  /** At most `limit` of those to `grantee` that hold in just this encryption context or more, or in any. */
+  /** Those to `grantee` that are constrained to just this context, and those that are to none; at most `limit` of each. */
   within(keyId: KeyId, grantee: string, context: ReadonlyMap<string, string>, limit: number): Promise<Grant[]>;
   /** By id: those that one of `principals` may retire. */
   retirableBy(principals: readonly string[], page: Paged<string>): Promise<Grant[]>;

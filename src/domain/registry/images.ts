@@ -243,7 +243,7 @@ export function createImages(parts: ImageParts): ImageService {
         granted.confirm({ ...facts, ...tagPushed(undefined, undefined, digest) });
       }
       const put = await pushing(granted, name, async (nouns, repository) => {
-        const layers = await presentLayers(nouns, repository, parsed);
+        const layers = await presentLayers(nouns, repository, parsed, clock());
         const children = await presentChildren(nouns, repository, parsed);
         const largestChild = Math.max(0, ...children.map((child) => child.imageBytes));
         const imageBytes = parsed.contentBytes + largestChild;
@@ -364,7 +364,12 @@ function admitted(manifest: Manifest, foreignLayers: ForeignLayers): Manifest {
  * The layers that the repository has: these belong to the image from now on, foreign ones too.
  * @throws LayersNotFound naming every layer that should be there and is not
  */
-async function presentLayers({ layers }: Nouns, repository: Repository, manifest: Manifest): Promise<LayerReference[]> {
+async function presentLayers(
+  { layers, blobPlaces }: Nouns,
+  repository: Repository,
+  manifest: Manifest,
+  at: Date,
+): Promise<LayerReference[]> {
   const found = await layers.findMany(
     repository.id,
     manifest.layers.map(({ digest }) => digest),
@@ -375,6 +380,8 @@ async function presentLayers({ layers }: Nouns, repository: Repository, manifest
     const { name, registry } = repository;
     throw refuse("LayersNotFound", { repository: name, registry, digests: missing.map(({ digest }) => digest) });
   }
+  const away = found.filter(({ isInArchive }) => isInArchive).map(({ digest }) => digest);
+  if (away.length > 0) await blobPlaces.want(repository.id, away, at);
   return manifest.layers.filter(({ digest }) => have.has(digest));
 }
 

@@ -120,7 +120,8 @@ export interface BlobStore {
   /**
    * Writes `bytes` from `offset` on; whatever was staged behind it is dropped first. Not durable until `commit`.
    * One append at a time per upload: the metadata's claim sees to that.
-   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged
+   * @throws StorageFull when the disk is, KeyUnusable, and RangeError when fewer than `offset` bytes are staged, or are
+   *   sealed and cannot be opened any more
    */
   append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
   /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
@@ -164,6 +165,12 @@ export interface BlobStore {
   close(): Promise<void>;
 }
 
+/** The stores of a registry whose archived images have one of their own. What comes goes to the first. */
+export interface Tiers {
+  readonly standard: BlobStore;
+  readonly archive: BlobStore;
+}
+
 export interface ListedBlob extends StoredBlob {
   /** When it came into the store. */
   readonly committedAt: Date;
@@ -201,6 +208,7 @@ export interface Nouns extends RetentionNouns {
   readonly registryPolicies: RegistryPolicies;
   readonly pullTimeExclusions: PullTimeExclusions;
   readonly blobs: BlobRecords;
+  readonly blobPlaces: BlobPlaces;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
 }
@@ -280,6 +288,8 @@ export interface LayerLink extends StoredBlob {
   readonly inImage: boolean;
   /** Whether images do, and none of them is active: nobody may read the layer then. */
   readonly isArchived: boolean;
+  /** Whether the copy is in the archive's store. It is read from there until it is back. */
+  readonly isInArchive: boolean;
   /** Since when the link waits for its removal, because no image needs it. Perhaps one does by now. */
   readonly unreferencedSince?: Date;
   /** Whether the bytes were found damaged: they are not served, and count as missing until they are pushed again. */
@@ -608,6 +618,39 @@ export interface BlobRecords {
    * whichever key, may be all that is left of the content. What is noted as to be removed is named by that.
    */
   strays(blobs: readonly BlobId[]): Promise<BlobId[]>;
+}
+
+/** A blob that may be in the wrong one of the two stores, where there is one for the archive. */
+export interface PlacedBlob extends StoredBlob, BlobName {
+  readonly isInArchive: boolean;
+  /** Since when somebody should look, or not before when. */
+  readonly misplacedSince?: Date;
+}
+
+/**
+ * Which blobs are in the archive's store, and which may have to go there or come back. A queue in the rows themselves, as
+ * for garbage: an image that changes its status puts its blobs into it, and so does a push that needs what is away.
+ */
+export interface BlobPlaces {
+  /** Those that wait and are in no quarantine, longest first; none that should be looked at after `until` only. */
+  misplaced(until: Date, limit: number): Promise<PlacedBlob[]>;
+  /** Whether an image that is active, or on its way, refers to the blob in any repository. */
+  isNeeded(name: BlobName): Promise<boolean>;
+  /** Takes the blob out of the queue, or puts it off, if nothing has changed since it was looked at. */
+  settle(blob: PlacedBlob, until?: Date): Promise<void>;
+  /**
+   * Puts this copy, which is in the other store, in the place of `old`. The old one is noted as to be removed at
+   * `removeAt`. Answers whether it was the one that counts, and sound; if not, nobody names the copy.
+   */
+  move(old: PlacedBlob, copy: StoredBlob, removeAt: Date): Promise<boolean>;
+  /** Layers of the repository that a push needs: those that are in the archive's store come back. */
+  want(repositoryId: number, digests: readonly Digest[], at: Date): Promise<void>;
+  /** At most `limit` of the blobs of these images that are in the archive's store, and sound. */
+  archivedOf(imageIds: readonly number[], limit: number): Promise<PlacedBlob[]>;
+  /** Images on their way out of the archive, in every repository, by id. */
+  activating(page: Page<number>): Promise<Image[]>;
+  /** Whether anything is in the archive's store. */
+  hasArchived(): Promise<boolean>;
 }
 
 /** A layer's link that may be of no use any more. */

@@ -4,7 +4,7 @@ import type { Digest, RepositoryName } from "../names.ts";
 import { confirmNotHeld } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
-import type { ImageState, ImageStatus, Metadata, Nouns } from "./ports.ts";
+import type { Image, ImageState, ImageStatus, Metadata, Nouns } from "./ports.ts";
 import { existing } from "./repositories.ts";
 
 /**
@@ -66,6 +66,8 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
         const image = await resolveImage(nouns, repository.id, reference);
         if (!image) throw imageNotFound(granted.registry, name, reference);
         const { digest } = image;
+        // Whoever moves an image must be allowed to for each of its tags, and for what goes with it.
+        await confirmEach(nouns, granted, [image]);
         if (target === "ARCHIVE" && image.status === "ACTIVE") {
           const locked = await nouns.images.lock(repository.id, digest);
           const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
@@ -77,8 +79,7 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
           if (moved.kept.code === "absent") throw imageNotFound(granted.registry, name, reference);
           throw refuse("StorageClassNotSupported", { reason: sentenceOf(moved.kept) });
         }
-        // Whoever moves an image must be allowed to for each of its tags, and for what goes with it.
-        await confirmEach(nouns, granted, moved.images.length > 0 ? moved.images : [image]);
+        await confirmEach(nouns, granted, moved.images.slice(1));
         if (target === "ARCHIVE") return { digest, status: "ARCHIVED" as const };
         return { digest, status: moved.images.length > 0 ? ("ACTIVATING" as const) : image.status };
       });
@@ -138,8 +139,25 @@ export async function restoreImage(nouns: Nouns, repositoryId: number, digest: D
   const together = await withAllBelow(nouns, repositoryId, [image]);
   if (!together) return { kept: { code: "too-many" } };
   // What is in no other store is there at once.
-  await images.setStatus(idsOf(together), "ACTIVE", at);
+  const isAway = (await nouns.blobPlaces.archivedOf(idsOf(together), 1)).length > 0;
+  await images.setStatus(idsOf(together), isAway ? "ACTIVATING" : "ACTIVE", at);
   return { images: together };
+}
+
+/** Makes an image active that is on its way, when its blobs are there and all that it lists is active. Answers whether. */
+export async function activateIfThere(
+  { images, blobPlaces }: Nouns,
+  { id, repositoryId, digest }: Pick<Image, "id" | "repositoryId" | "digest">,
+  at: Date,
+): Promise<boolean> {
+  const image = await images.lock(repositoryId, digest);
+  if (image?.id !== id || image.status !== "ACTIVATING") return false;
+  if ((await blobPlaces.archivedOf([id], 1)).length > 0) return false;
+  for (const status of ["ARCHIVED", "ACTIVATING"] as const) {
+    if ((await images.childrenOf([id], status, 1)).length > 0) return false;
+  }
+  await images.setStatus([id], "ACTIVE", at);
+  return true;
 }
 
 /**

@@ -90,6 +90,12 @@ export async function restore(folder: BackupFolder, target: Target, options: Res
     // Their bytes are not in a backup, or not any more.
     await engine.durable.deleteFrom("upload").execute();
     await engine.durable.deleteFrom("blob_removal").execute();
+    // Everything is in the first store now; what was in the archive's goes there again.
+    await engine.durable
+      .updateTable("blob")
+      .set({ in_archive: 0, misplaced_since: 0 })
+      .where("in_archive", "=", 1)
+      .execute();
   } finally {
     await engine.close();
   }

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from "node:path";
-import { refuse } from "../../domain/errors.ts";
+import { type Refusal, refuse } from "../../domain/errors.ts";
 import {
   type Digest,
   type DigestAlgorithm,
@@ -32,17 +32,7 @@ import {
   newStagingId,
   tooFewBytes,
 } from "./checks.ts";
-import {
-  closing,
-  codeOf,
-  createFolders,
-  type Disk,
-  type DiskStat,
-  fileStat,
-  ifExists,
-  realDisk,
-  syncFolder,
-} from "./disk.ts";
+import { closing, codeOf, createFolders, type Disk, fileStat, ifExists, realDisk, syncFolder } from "./disk.ts";
 import { plainFiles } from "./plain-files.ts";
 import { createRunningHashes } from "./running-hashes.ts";
 import { sealedFiles } from "./sealed-files.ts";
@@ -83,9 +73,11 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
   const openStaged = (staging: StagingId, sizeBytes: number, scope: KeyScope) =>
     sizeBytes === 0 ? begin(staging, scope) : resume(staging);
 
-  async function fileOf(blob: BlobId): Promise<(DiskStat & { readonly contentBytes: number }) | undefined> {
+  async function fileOf(blob: BlobId) {
     const found = await fileStat(disk, blobPath(blob));
-    return found && { ...found, contentBytes: filesOf(blob.generation).contentBytes(found.size) };
+    if (!found) return undefined;
+    const { size: fileBytes, ctimeMs } = found;
+    return { fileBytes, contentBytes: filesOf(blob.generation).contentBytes(fileBytes), ctimeMs };
   }
 
   async function stat({ digest, generation }: BlobId): Promise<StoredBlob | undefined> {
@@ -175,29 +167,33 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     },
     append(staging, offset, bytes, { scope, algorithm, acknowledged }) {
       return refusingWhenFull(async () => {
-        const file = await openStaged(staging, offset, scope);
-        if (!file) throw tooFewBytes(0, offset);
-        return closing(file, async () => {
-          checkStagedBytes(file.sizeBytes, offset);
-          const hasher = hashes.take(staging, offset, algorithm, acknowledged);
-          return writeTo(file, staging, offset, bytes, { algorithm, hasher });
-        });
+        return unlessDamaged(async () => {
+          const file = await openStaged(staging, offset, scope);
+          if (!file) throw tooFewBytes(0, offset);
+          return closing(file, async () => {
+            checkStagedBytes(file.sizeBytes, offset);
+            const hasher = hashes.take(staging, offset, algorithm, acknowledged);
+            return writeTo(file, staging, offset, bytes, { algorithm, hasher });
+          });
+        }, missing);
       });
     },
     async *staged(staging, sizeBytes) {
       if (sizeBytes === 0) return;
-      const file = await resume(staging);
+      const file = await unlessDamaged(() => resume(staging), missing);
       if (!file) throw tooFewBytes(0, sizeBytes);
       try {
         checkStagedBytes(file.sizeBytes, sizeBytes);
         yield* file.read(sizeBytes);
+      } catch (error) {
+        throw error instanceof BlobDamaged ? missing(error) : error;
       } finally {
         await file.close();
       }
     },
     commit(staging, digest, staged, scope) {
       return refusingWhenFull(async () => {
-        return refusingDamaged(async () => {
+        return unlessDamaged(async () => {
           const file = await openStaged(staging, staged.sizeBytes, scope);
           if (!file) return publishedBefore(staging, digest, staged);
           return closing(file, async () => {
@@ -207,7 +203,7 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
             await checkDigest(digest, known, () => file.read(sizeBytes));
             return publish({ file, staging, digest, sizeBytes });
           });
-        });
+        }, mismatch);
       });
     },
     store(staging, digest, bytes, scope) {
@@ -229,7 +225,7 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     async remove(blob) {
       const found = await fileOf(blob);
       const removed = found && (await ifExists(disk.unlink(blobPath(blob)).then(() => true)));
-      return removed ? found.size : 0;
+      return removed ? found.fileBytes : 0;
     },
     async *stored(blob) {
       yield* plain.bytes(blobPath(blob), blob);
@@ -327,12 +323,19 @@ async function refusingWhenFull<Result>(work: () => Promise<Result>): Promise<Re
   }
 }
 
-/** Staged bytes that cannot be opened any more, as after a power cut, are not those that were sent. */
-async function refusingDamaged<Result>(work: () => Promise<Result>): Promise<Result> {
+/** Staged bytes that cannot be opened any more, as after a power cut, are not there. */
+function missing(cause: BlobDamaged): RangeError {
+  return new RangeError(`fewer bytes are staged: ${cause.message}`, { cause });
+}
+
+function mismatch(cause: BlobDamaged): Refusal {
+  return refuse("LayerDigestMismatch", undefined, { cause });
+}
+
+async function unlessDamaged<Result>(work: () => Promise<Result>, failure: typeof missing | typeof mismatch) {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof BlobDamaged)) throw error;
-    throw refuse("LayerDigestMismatch", undefined, { cause: error });
+    throw error instanceof BlobDamaged ? failure(error) : error;
   }
 }

@@ -156,3 +156,38 @@ test.each([
 ])("what is %s is no header", (_, bytes) => {
   expect(parseHeader(bytes)).toBeUndefined();
 });
+
+// Files that lie on disks have to stay readable, so these bytes never change.
+test.each([
+  [
+    1,
+    "42455254485342010004000001000007",
+    "5f465ae52fc5ef6d0bba14f7fbfac31282a69cd9563e140b7fc4fc81",
+    "5637eb03e6fd41b2ea012281a1ef71c549ea952f64f445f196e67d43",
+    "ed8a0bb1b4",
+  ],
+  [
+    2,
+    "42455254485342010004000002000007",
+    "8fcce57bad2de7d8695d1c4c2999609e1661a21e8d0a3dbc0a9bf6fba87cbcdfd747053f3d5d42ed6cd7d9dc41d403d22031a6d550b96ab9",
+    "8a0376a7a4d247fc4dafa8ca1c26d6254e986ed942563e4ff25ad48775754dd8cbff7e1081bf0fb245b2fb146cfaea28ff5c24fab5dad4e7",
+    "b9cad85a88",
+  ],
+])(
+  "what was sealed in %i layers by the first version is opened",
+  (layers, start, headerSeal, chunkSeal, ciphertext) => {
+    const keys = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)].slice(0, layers);
+    const file = Buffer.alloc(fileBytesOf(5));
+    file.write(start, 0, "hex");
+    file.write("wrapped", 16);
+    file[407] = 5;
+    file.write(headerSeal, 408, "hex");
+    file.write(chunkSeal, 512, "hex");
+    file.write(ciphertext, 568, "hex");
+    const digest = digestFor(Buffer.from("hello"));
+    const header = parseHeader(file.subarray(0, 512));
+    expect(header && Buffer.from(header.wrapped).toString()).toBe("wrapped");
+    expect(header && checkHeader(header, keys, { ...id, digest })).toBe(5);
+    expect(Buffer.from(openChunk(keys, 0, file.subarray(512)) ?? []).toString()).toBe("hello");
+  },
+);

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash, randomBytes, randomUUID } from "node:crypto";
 import { refuse } from "../../domain/errors.ts";
 import { BlobDamaged } from "../../domain/registry/encryption.ts";
 import type { BlobKeys, KeyScope } from "../../domain/registry/ports.ts";
@@ -10,22 +10,24 @@ export interface TestKeys extends BlobKeys {
   failure: Error | undefined;
   /** Which scopes have a key that opens: the others' is disabled. */
   openable: (scope: KeyScope) => boolean;
-  /** Forgets the keys of all scopes. */
+  /** From now on the key of every scope is another. */
   lose(): void;
 }
 
-/** Keys of blobs under one AES key for each scope, in memory. Scopes that begin with `KMS_DSSE` have two layers. */
-export function testKeys({ seals = true }: { seals?: boolean } = {}): TestKeys {
-  const scopes = new Map<KeyScope, Buffer>();
-  const keyOf = (scope: KeyScope) => {
-    const key = scopes.get(scope) ?? randomBytes(32);
-    scopes.set(scope, key);
-    return key;
-  };
+/**
+ * Keys of blobs under one AES key for each scope, which is made of the secret. Scopes that begin with `KMS_DSSE` have two
+ * layers.
+ */
+export function testKeys(options: { seals?: boolean; secret?: string } = {}): TestKeys {
+  const { seals = true } = options;
+  let { secret = randomUUID() as string } = options;
+  const keyOf = (scope: KeyScope) => createHash("sha256").update(`${secret} ${scope}`).digest();
   const keys: TestKeys = {
     failure: undefined,
     openable: () => true,
-    lose: () => scopes.clear(),
+    lose() {
+      secret = randomUUID();
+    },
     seals: () => seals,
     async make(scope, staging) {
       if (keys.failure) throw keys.failure;

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { BlobId, BlobName, BlobRecord, BlobRecords } from "../../domain/registry/ports.ts";
+import { backInStandard } from "./blob-places.ts";
 import type { Flavour } from "./flavour.ts";
 import { atOnce, behind, noteRemoval } from "./garbage.ts";
 import { repositoryColumns, toRepository } from "./repositories.ts";
@@ -79,7 +80,7 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
       const damaged = await find(blob).where("quarantined_at", "is not", null).executeTakeFirst();
       if (!damaged || damaged.generation === blob.generation) return false;
       const healed = await copy(damaged)
-        .set({ generation: blob.generation, size_bytes: blob.sizeBytes, quarantined_at: null })
+        .set({ generation: blob.generation, size_bytes: blob.sizeBytes, quarantined_at: null, ...backInStandard })
         .where("quarantined_at", "is not", null)
         .returning("digest")
         .execute();
@@ -91,7 +92,7 @@ export function blobs(db: Kysely<Schema>, flavour: Flavour): BlobRecords {
     async replace(old, { scope, generation, sizeBytes }, removeAt) {
       if (old.generation === generation) return false;
       const replaced = await copy(old)
-        .set({ generation })
+        .set({ generation, ...backInStandard })
         .where("key_scope", "=", scope)
         .where("quarantined_at", "is", null)
         .returning("digest")

@@ -404,6 +404,7 @@ function layersContract(opened: () => Metadata): void {
       mediaType: undefined,
       inImage: false,
       isArchived: false,
+      isInArchive: false,
       unreferencedSince: at(1),
       quarantined: false,
     });

@@ -2,6 +2,7 @@ import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Digest } from "../../domain/names.ts";
 import type { BlobId, BlobName, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import { rankOf } from "./image-status.ts";
 import { deletedAccount } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import { statement } from "./statement.ts";
@@ -65,6 +66,32 @@ const clearLink = statement((db, value: { repositoryId: number; digest: Digest; 
 /** For `noteRemoval`: nobody was told to read the copy for so long, or it cannot be read. */
 export const atOnce = { dueAt: 0 };
 
+/** Its layer is kept for archived images only: where there is a store for the archive, the blob may belong there. */
+const lookAtPlace = statement((db, value: { repositoryId: number; digest: Digest; since: number }) =>
+  db
+    .updateTable("blob")
+    .set({ misplaced_since: value.since })
+    .where("digest", "=", value.digest)
+    .where("in_archive", "=", 0)
+    .where("key_scope", "=", ({ selectFrom }) =>
+      selectFrom("layer_link")
+        .select("layer_link.key_scope")
+        .where("layer_link.repository_id", "=", value.repositoryId)
+        .where("layer_link.digest", "=", value.digest),
+    )
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("image_layer")
+            .select("image_layer.image_id")
+            .where("image_layer.repository_id", "=", value.repositoryId)
+            .where("image_layer.digest", "=", value.digest)
+            .where("image_layer.image_status", ">", rankOf("ARCHIVED")),
+        ),
+      ),
+    ),
+);
+
 /** Its time of grace was the link's. Where another link ended later, that one's counts. */
 const inheritGrace = statement((db, value: { digest: Digest; scope: KeyScope; since: number }) =>
   db
@@ -85,10 +112,11 @@ const removeUnlinkedBlob = statement((db, value: BlobId & { before: number }) =>
     .returning(["digest", "generation", "size_bytes"]),
 );
 
+/** Perhaps those that still have it have archived it. */
 const clearBlob = statement((db, value: BlobId & { since: number }) =>
   db
     .updateTable("blob")
-    .set({ unlinked_since: null })
+    .set({ unlinked_since: null, misplaced_since: value.since })
     .where("digest", "=", value.digest)
     .where("generation", "=", value.generation)
     .where("unlinked_since", "=", value.since)
@@ -226,7 +254,10 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       const link = { repositoryId, digest, before: before.getTime(), since: since.getTime() };
       const [removed] = await removeUnreferencedLink(db, flavour, link);
       if (removed) await inheritGrace(db, flavour, { ...link, scope: removed.key_scope });
-      else await clearLink(db, flavour, link);
+      else {
+        await clearLink(db, flavour, link);
+        await lookAtPlace(db, flavour, link);
+      }
       return removed !== undefined;
     },
 

@@ -207,6 +207,34 @@ export function keyContract(name: string, open: () => Promise<{ metadata: AllMet
       expect(await keyGrants.list(key.id, { limit: 9 })).toEqual([two]);
     });
 
+    test("grants for one thing are found by their context, or by having none", async () => {
+      const key = await add(newKey(newRegistry()));
+      const grantee = { name: "ecr.eu-west-1.amazonaws.com", id: "ecr.eu-west-1.amazonaws.com" };
+      const of = (context: Record<string, string> | undefined, facts: Partial<Grant> = {}) => {
+        const constraint = context && ({ kind: "subset", context: new Map(Object.entries(context)) } as const);
+        return newGrant(key.id, { id: randomUUID(), grantee, constraint, ...facts });
+      };
+      const [mine, again, any] = [of({ a: "1" }), of({ a: "1" }), of(undefined)];
+      const others = [of({ a: "2" }), of({ a: "1", b: "2" }), of({ a: "1" }, { grantee: { name: "x", id: "x" } })];
+      await metadata.transact(async ({ keyGrants }) => {
+        for (const grant of [mine, again, any, ...others]) await keyGrants.create(grant);
+      });
+      const { within } = metadata.read.keyGrants;
+      const idsOf = async (limit: number) =>
+        (await within(key.id, grantee.id, new Map([["a", "1"]]), limit)).map(({ id }) => id).sort();
+      expect(await idsOf(9)).toEqual([mine.id, again.id, any.id].sort());
+      expect(await idsOf(1)).toHaveLength(2);
+      expect(await within(newKey(key.registry).id, grantee.id, new Map([["a", "1"]]), 9)).toEqual([]);
+    });
+
+    test("a key that is there stays as it is", async () => {
+      const key = await add(newKey(newRegistry()));
+      const other = { ...key, description: "another" };
+      expect(await metadata.transact(({ keys }) => keys.create(other, newMaterial()))).toBe(false);
+      expect(await metadata.read.keys.find(key.id)).toEqual(key);
+      expect(await metadata.read.keys.materials(key.id)).toHaveLength(1);
+    });
+
     test("nothing of a destroyed key is left", async () => {
       const key = await add(newKey(newRegistry()));
       const grant = newGrant(key.id, { id: randomUUID() });

@@ -2,6 +2,7 @@ import type { ExpressionBuilder, JoinBuilder, Kysely } from "kysely";
 import type { Digest, Registry } from "../../domain/names.ts";
 import { scopeOf } from "../../domain/registry/encryption.ts";
 import type { BlobName, Generation, LayerLink, LayerLinks, StoredBlob } from "../../domain/registry/ports.ts";
+import { backInStandard } from "./blob-places.ts";
 import type { Flavour, List } from "./flavour.ts";
 import { atOnce, noteRemoval } from "./garbage.ts";
 import { active, type StatusRank } from "./image-status.ts";
@@ -17,6 +18,7 @@ interface LayerRow {
   readonly image_status: StatusRank | null;
   readonly unreferenced_since: number | null;
   readonly quarantined_at: number | null;
+  readonly in_archive: number;
 }
 
 function toLayerLink(row: LayerRow): LayerLink {
@@ -27,6 +29,7 @@ function toLayerLink(row: LayerRow): LayerLink {
     mediaType: row.media_type ?? undefined,
     // The reference from an image always has a media type, so its absence is the absence of a reference.
     inImage: row.media_type !== null,
+    isInArchive: row.in_archive === 1,
     isArchived: row.image_status !== null && row.image_status !== active,
     unreferencedSince: row.unreferenced_since === null ? undefined : new Date(row.unreferenced_since),
     quarantined: row.quarantined_at !== null,
@@ -56,7 +59,7 @@ function selectLayers(db: Kysely<Schema>, repositoryId: number) {
     .selectFrom("layer_link")
     .innerJoin("blob", blobOfLink)
     .select(["layer_link.digest", "layer_link.unreferenced_since"])
-    .select(["blob.generation", "blob.size_bytes", "blob.quarantined_at"])
+    .select(["blob.generation", "blob.size_bytes", "blob.quarantined_at", "blob.in_archive"])
     .select([ofImage("media_type"), ofImage("image_status")])
     .where("layer_link.repository_id", "=", repositoryId);
 }
@@ -68,6 +71,9 @@ const findLayer = statement((db, value: { repositoryId: number; digest: Digest }
 const findLayers = statement((db, value: { repositoryId: number; digests: List }, flavour) =>
   selectLayers(db, value.repositoryId).where(flavour.amongList("layer_link.digest", value.digests)),
 );
+
+/** Who has looked up where the old copy is begins to read it within moments. */
+const removeAfterMs = 60 * 60_000;
 
 type ScopedBlob = StoredBlob & BlobName;
 
@@ -89,17 +95,17 @@ const findBlob = statement((db, value: BlobName, flavour) =>
   flavour.forKeyShare(
     db
       .selectFrom("blob")
-      .select(["digest", "generation", "size_bytes", "quarantined_at", "unlinked_since"])
+      .select(["digest", "generation", "size_bytes", "quarantined_at", "unlinked_since", "in_archive"])
       .where("digest", "=", value.digest)
       .where("key_scope", "=", value.scope),
   ),
 );
 
-const replaceDamaged = statement((db, value: ScopedBlob) =>
+const replaceCopy = statement((db, value: ScopedBlob) =>
   db
     .updateTable("blob")
     .set({ generation: value.generation, size_bytes: value.sizeBytes })
-    .set({ quarantined_at: null, unlinked_since: null })
+    .set({ quarantined_at: null, unlinked_since: null, ...backInStandard })
     .where("digest", "=", value.digest)
     .where("key_scope", "=", value.scope),
 );
@@ -171,18 +177,21 @@ const findHolders = statement((db, value: Registry & BlobName & { limit: number 
 );
 
 export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
-  /** The blob's row, made or found. Which copy counts from now on, and whether it took the place of a damaged one. */
-  async function keep(blob: ScopedBlob): Promise<{ generation: Generation; isHealed: boolean }> {
+  /** The blob's row, made or found. Which copy counts from now on, and whether it took another's place. */
+  async function keep(blob: ScopedBlob, at: number): Promise<{ generation: Generation; isHealed: boolean }> {
     const { digest, scope, generation } = blob;
     const added = await addBlob(db, flavour, blob);
     if (added.length > 0) return { generation, isHealed: false };
     const [known] = await findBlob(db, flavour, { digest, scope });
     // Collected by somebody else between the two statements: now there is nothing in the way.
-    if (!known) return keep(blob);
-    if (known.quarantined_at !== null && known.generation !== generation) {
-      const damaged = { digest, generation: known.generation, sizeBytes: known.size_bytes };
-      await noteRemoval(db, flavour, { ...damaged, ...atOnce });
-      await replaceDamaged(db, flavour, blob);
+    if (!known) return keep(blob, at);
+    // Pushed again, what is damaged is sound, and what is in the archive's store is back.
+    const isBetter = known.quarantined_at !== null || known.in_archive === 1;
+    if (isBetter && known.generation !== generation) {
+      const worse = { digest, generation: known.generation, sizeBytes: known.size_bytes };
+      const dueAt = known.quarantined_at !== null ? atOnce.dueAt : at + removeAfterMs;
+      await noteRemoval(db, flavour, { ...worse, dueAt });
+      await replaceCopy(db, flavour, blob);
       return { generation, isHealed: true };
     }
     if (known.unlinked_since !== null) await rescueBlob(db, flavour, { digest, scope });
@@ -204,7 +213,7 @@ export function layers(db: Kysely<Schema>, flavour: Flavour): LayerLinks {
     async link({ id: repositoryId, encryption }, blob, at) {
       const { digest } = blob;
       const scope = scopeOf(encryption);
-      const { generation, isHealed } = await keep({ ...blob, scope });
+      const { generation, isHealed } = await keep({ ...blob, scope }, at.getTime());
       const added = await addLink(db, flavour, { repositoryId, digest, scope, at: at.getTime() });
       if (added.length === 0) await touchLink(db, flavour, { repositoryId, digest, at: at.getTime() });
       return { isNew: added.length > 0 || isHealed, generation };

@@ -7,6 +7,7 @@ import type { Nouns } from "../../domain/registry/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
@@ -47,6 +48,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     pullTimeExclusions: pullTimeExclusions(db, flavour),
     holds: holds(db, flavour),
     blobs: blobs(db, flavour),
+    blobPlaces: blobPlaces(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
     accounts: accounts(db, flavour),

@@ -6,7 +6,17 @@ import { join } from "node:path";
 import { Kysely } from "kysely";
 import { chained, packed } from "../../domain/audit/packs.ts";
 import type { JobId } from "../../domain/jobs/ports.ts";
-import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag, UploadId } from "../../domain/names.ts";
+import type {
+  AccountId,
+  Arn,
+  Digest,
+  KeyId,
+  Region,
+  Registry,
+  RepositoryName,
+  Tag,
+  UploadId,
+} from "../../domain/names.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
@@ -33,6 +43,7 @@ const uploadId = "upload" as UploadId;
 const staging = "staging" as StagingId;
 const now = new Date(0);
 const blob = { digest, generation: "g" as Generation, sizeBytes: 1, since: now };
+const placed = { ...blob, scope: serverScope, isInArchive: false };
 
 const { account } = registry;
 const hash = new Uint8Array(32);
@@ -122,6 +133,14 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "images.setStatus": async ({ images }) => {
     for (const status of ["ARCHIVED", "ACTIVATING", "ACTIVE"] as const) await images.setStatus([1], status, now);
   },
+  "blobPlaces.misplaced": ({ blobPlaces }) => blobPlaces.misplaced(now, 9),
+  "blobPlaces.isNeeded": ({ blobPlaces }) => blobPlaces.isNeeded({ digest, scope: serverScope }),
+  "blobPlaces.settle": ({ blobPlaces }) => blobPlaces.settle({ ...placed, misplacedSince: now }, now),
+  "blobPlaces.move": ({ blobPlaces }) => blobPlaces.move(placed, { ...blob, generation: blob.generation }, now),
+  "blobPlaces.want": ({ blobPlaces }) => blobPlaces.want(1, [digest], now),
+  "blobPlaces.archivedOf": ({ blobPlaces }) => blobPlaces.archivedOf([1], 9),
+  "blobPlaces.activating": ({ blobPlaces }) => blobPlaces.activating({ after: 1, limit: 9 }),
+  "blobPlaces.hasArchived": ({ blobPlaces }) => blobPlaces.hasArchived(),
   "images.count": ({ images }) => images.count(1),
   "images.isEmpty": ({ images }) => images.isEmpty(1),
   "images.pulled": ({ images }) => images.pulled(new Map([[1, now]])),
@@ -178,6 +197,8 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
   "repositories.delete": ({ repositories }) => repositories.delete(1),
+  "keyGrants.find": ({ keyGrants }) => keyGrants.find("key" as KeyId, "grant"),
+  "keyGrants.within": ({ keyGrants }) => keyGrants.within("key" as KeyId, "grantee", new Map([["a", "b"]]), 9),
   "registryPolicies.put": ({ registryPolicies }) => registryPolicies.put(registry, { policy: "{}", bindings: tags }),
   "registryPolicies.get": ({ registryPolicies }) => registryPolicies.get(registry),
   "registryPolicies.delete": ({ registryPolicies }) => registryPolicies.delete(registry),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
+import { serverScope } from "../../domain/registry/encryption.ts";
 import type {
   Generation,
   ImageStatus,
@@ -277,6 +278,129 @@ export function storageClassContract(name: string, open: () => Promise<OpenedMet
       while (!(await metadata.transact((nouns) => nouns.garbage.purge(id, 1, at(0))))) batches++;
       expect(batches).toBeGreaterThan(3);
       expect(await metadata.read.images.list(id, "ANY", { limit: 9 })).toEqual([]);
+    });
+
+    test("blobs of images that change their status wait for somebody to look", async () => {
+      const id = await newRepository(metadata);
+      const elsewhere = await newRepository(metadata);
+      const [shared, own] = [await linkLayer(metadata, id), await linkLayer(metadata, id)];
+      const copy = { digest: shared, generation: "first" as Generation, sizeBytes: 10 };
+      await metadata.transact(({ layers }) => layers.link({ id: elsewhere, encryption }, copy, at(0)));
+      const of = (...digests: Digest[]) => digests.map((digest) => ({ digest, mediaType: "layer" }));
+      const image = await push(metadata, id, { layers: of(shared, own) });
+      const other = await push(metadata, elsewhere, { layers: of(shared) });
+      const { blobPlaces } = metadata.read;
+      const waiting = async (until = 1000) => {
+        const blobs = await blobPlaces.misplaced(at(until), 1000);
+        return blobs.filter(({ digest }) => [shared, own].includes(digest));
+      };
+      const isNeeded = (digest: Digest) => blobPlaces.isNeeded({ digest, scope: serverScope });
+      const placed = async (digest: Digest) => {
+        const [found] = (await waiting()).filter((blob) => blob.digest === digest);
+        if (!found) throw new Error("it does not wait");
+        return found;
+      };
+      expect(await waiting()).toEqual([]);
+      await setStatus(metadata, image, "ARCHIVED", 5);
+      expect(await waiting(4)).toEqual([]);
+      expect((await waiting()).map(({ digest }) => digest).sort()).toEqual([shared, own].sort());
+      expect([await isNeeded(shared), await isNeeded(own)]).toEqual([true, false]);
+      await setStatus(metadata, other, "ARCHIVED", 6);
+      expect(await isNeeded(shared)).toBe(false);
+      await setStatus(metadata, other, "ACTIVATING", 7);
+      expect(await isNeeded(shared)).toBe(true);
+
+      // Put off, taken out, and not by who looked at what has changed since.
+      const stale = await placed(own);
+      await metadata.transact((nouns) => nouns.blobPlaces.settle(stale, at(50)));
+      await metadata.transact((nouns) => nouns.blobPlaces.settle(stale));
+      expect((await waiting(49)).map(({ digest }) => digest)).toEqual([shared]);
+      const seen = await placed(shared);
+      await metadata.transact((nouns) => nouns.blobPlaces.settle(seen));
+      expect((await waiting()).map(({ digest }) => digest)).toEqual([own]);
+
+      // Into the archive's store.
+      const old = await placed(own);
+      const moved = { ...old, generation: "second" as Generation };
+      const move = (from: typeof old, to: typeof old) =>
+        metadata.transact((nouns) => nouns.blobPlaces.move(from, to, at(90)));
+      expect(await move({ ...old, generation: "none" as Generation }, moved)).toBe(false);
+      expect(await move(old, moved)).toBe(true);
+      expect(await move(old, moved)).toBe(false);
+      expect(await waiting()).toEqual([]);
+      expect(await blobPlaces.hasArchived()).toBe(true);
+      const link = () => metadata.read.layers.find(id, own);
+      expect(await link()).toMatchObject({ generation: "second", isInArchive: true });
+      const removals = (await metadata.read.garbage.removals({ limit: 1000 }, at(90))).filter(
+        ({ digest }) => digest === own,
+      );
+      expect(removals).toMatchObject([{ generation: "first" }]);
+      expect((await blobPlaces.archivedOf([image.id], 9)).map(({ digest }) => digest)).toEqual([own]);
+      expect(await blobPlaces.archivedOf([other.id], 9)).toEqual([]);
+
+      // And out of it, because an image needs it: one that comes back, or one that is pushed.
+      await setStatus(metadata, image, "ACTIVATING", 95);
+      const activating: number[] = [];
+      for (let after = 0; ; ) {
+        const page = await blobPlaces.activating({ after, limit: 1 });
+        if (!page[0]) break;
+        after = page[0].id;
+        activating.push(after);
+      }
+      expect(activating.filter((one) => [image.id, other.id].includes(one))).toEqual([image.id, other.id]);
+      expect((await waiting()).map(({ digest }) => digest)).toEqual([own]);
+      const settled = await placed(own);
+      await metadata.transact((nouns) => nouns.blobPlaces.settle(settled));
+      await metadata.transact((nouns) => nouns.blobPlaces.want(id, [shared, own], at(96)));
+      expect((await waiting()).map(({ digest }) => digest)).toEqual([own]);
+      const back = { ...(await placed(own)), generation: "third" as Generation };
+      expect(await move(await placed(own), back)).toBe(true);
+      expect(await link()).toMatchObject({ generation: "third", isInArchive: false });
+      expect(await blobPlaces.archivedOf([image.id], 9)).toEqual([]);
+    });
+
+    test("a blob that is pushed again comes back from the archive's store at once", async () => {
+      const id = await newRepository(metadata);
+      const digest = await linkLayer(metadata, id);
+      await setStatus(metadata, await push(metadata, id, { layers: [{ digest, mediaType: "layer" }] }), "ARCHIVED", 1);
+      const blobs = await metadata.read.blobPlaces.misplaced(at(1), 1000);
+      const old = blobs.find((blob) => blob.digest === digest);
+      if (!old) throw new Error("it does not wait");
+      const archived = { ...old, generation: "archived" as Generation };
+      await metadata.transact((nouns) => nouns.blobPlaces.move(old, archived, at(2)));
+      const link = (generation: string) =>
+        metadata.transact(({ layers }) =>
+          layers.link({ id, encryption }, { digest, sizeBytes: 10, generation: generation as Generation }, at(3)),
+        );
+      expect(await link("archived")).toEqual({ isNew: false, generation: "archived" as Generation });
+      expect(await link("pushed")).toEqual({ isNew: true, generation: "pushed" as Generation });
+      expect(await metadata.read.layers.find(id, digest)).toMatchObject({ generation: "pushed", isInArchive: false });
+      const due = async (seconds: number) =>
+        (await metadata.read.garbage.removals({ limit: 1000 }, at(seconds)))
+          .filter((removal) => removal.digest === digest)
+          .map(({ generation }) => generation as string);
+      expect(await due(3)).toEqual(["first"]);
+      expect(await due(3 + 3600)).toEqual(["archived", "first"]);
+    });
+
+    test("a blob whose last active image is deleted waits when its layer is looked at", async () => {
+      const id = await newRepository(metadata);
+      const digest = await linkLayer(metadata, id);
+      const layers = [{ digest, mediaType: "layer" }];
+      const image = await push(metadata, id, { layers });
+      const archived = await push(metadata, id, { layers });
+      await setStatus(metadata, archived, "ARCHIVED", 1);
+      const waiting = async () => {
+        const blobs = await metadata.read.blobPlaces.misplaced(at(1000), 1000);
+        return blobs.find((blob) => blob.digest === digest);
+      };
+      const seen = await waiting();
+      if (seen) await metadata.transact((nouns) => nouns.blobPlaces.settle(seen));
+      expect(await waiting()).toBeUndefined();
+      await metadata.transact(({ images }) => images.delete({ id: image.id, repositoryId: id }, at(2)));
+      const link = { repositoryId: id, digest, since: at(2) };
+      expect(await metadata.transact(({ garbage }) => garbage.unlink(link, at(3)))).toBe(false);
+      expect(await waiting()).toBeDefined();
     });
 
     test("pull time exclusions are of one registry, once each, in order", async () => {

@@ -42,6 +42,7 @@ export async function addStorageClass(db: Kysely<unknown>, { types }: Flavour): 
     sql`alter table blob add column in_archive ${integer} not null default 0`,
     sql`alter table blob add column misplaced_since ${integer}`,
     sql`create index blob_misplaced on blob (misplaced_since, digest, key_scope) where misplaced_since is not null`,
+    sql`create index blob_in_archive on blob (digest) where in_archive = 1`,
 
     sql`create table pull_time_exclusion (
       account ${text} not null,
