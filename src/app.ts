@@ -139,6 +139,7 @@ async function openRegistry(
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
     foreignLayers: config.foreignLayers,
+    undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
     clock,

@@ -28,8 +28,10 @@ import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
+import { createRetention } from "./domain/registry/retention.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createUndelete } from "./domain/registry/undelete.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
@@ -52,6 +54,8 @@ export interface Parts {
   readonly publicAccess?: boolean;
   /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
   readonly foreignLayers?: ForeignLayers;
+  /** For how long what is deleted can be brought back. Left out: it is gone at once, as in ECR. */
+  readonly undeleteMs?: number;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -102,7 +106,7 @@ export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
-  const { metadata, blobs, clock, root, log, limits } = parts;
+  const { metadata, blobs, clock, root, log, limits, foreignLayers, undeleteMs } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const home = { account: root.account, region: parts.defaultRegion };
@@ -134,14 +138,16 @@ export function composeDomain(parts: DomainParts) {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock }),
+    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock, undeleteMs }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
+    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     settings: createSettings({ metadata, resources }),
     holds: createHolds({ metadata, clock }),
+    retention: createRetention({ metadata }),
+    undelete: createUndelete({ metadata, keys, resources, clock }),
   };
 
   return {

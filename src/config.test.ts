@@ -50,6 +50,7 @@ test("nothing given: the defaults", () => {
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
+    undelete: { window: 0 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
@@ -93,6 +94,8 @@ limits:
 oidc:
   allowPrivateIssuers: true
 uploadExpiryHours: 1
+undelete:
+  window: 7d
 gc:
   grace: 90m
   every: 1s
@@ -136,6 +139,7 @@ audit:
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
+    undelete: { window: 604_800_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",

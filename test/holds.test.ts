@@ -64,7 +64,7 @@ test("an image that is held by its digest cannot be deleted, in any way, and its
 
   const archive = { repositoryName: repository, imageId: { imageDigest: digest } };
   const archiving = berth.ecr().send(new UpdateImageStorageClassCommand({ ...archive, targetStorageClass: "ARCHIVE" }));
-  expect(archiving).rejects.toMatchObject({ name: "InvalidParameterException", message: says });
+  await expect(archiving).rejects.toMatchObject({ name: "InvalidParameterException", message: says });
 
   expect(await release(repository, { imageDigest: digest })).toEqual({ status: 200 });
   expect((await deleteOverHttp(repository, digest)).status).toBe(202);
@@ -85,7 +85,7 @@ test("a tag that is held stays where it is, and keeps its image", async () => {
   expect(pushed.status).toBe(400);
   expect(await pushed.json()).toEqual({ errors: [{ code: "TAG_INVALID", message: moved }] });
   const put = { repositoryName: repository, imageManifest: manifest, imageTag: "prod" };
-  expect(berth.ecr().send(new PutImageCommand(put))).rejects.toMatchObject({
+  await expect(berth.ecr().send(new PutImageCommand(put))).rejects.toMatchObject({
     name: "ImageTagAlreadyExistsException",
     message: moved,
   });
@@ -109,9 +109,9 @@ test("a repository with something held cannot be deleted, whatever the force", a
   const { digest } = await berth.pushImage(repositoryName, "v1", "one");
   await hold(repositoryName, { imageTag: "v1" }, { until: berth.now.getTime() / 1000 + 60 });
   const remove = (force: boolean) => berth.ecr().send(new DeleteRepositoryCommand({ repositoryName, force }));
-  expect(remove(false)).rejects.toMatchObject({ name: "RepositoryNotEmptyException" });
+  await expect(remove(false)).rejects.toMatchObject({ name: "RepositoryNotEmptyException" });
   const until = new Date(berth.now.getTime() + 60_000).toISOString();
-  expect(remove(true)).rejects.toMatchObject({
+  await expect(remove(true)).rejects.toMatchObject({
     name: "InvalidParameterException",
     message: `The repository with name '${repositoryName}' in the registry with id '${account}' cannot be deleted because 'v1' is held until ${until}: case 7`,
   });

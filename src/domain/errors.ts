@@ -54,6 +54,12 @@ const registrySentences = {
   ImageHeld: (hold: Held) => `Requested image cannot be deleted or archived because ${held(hold)}`,
   HoldNotFound: ({ repository, registry, target }: In & { target: string }) =>
     `There is no hold on '${target}' in the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  NotDeleted: ({ repository, registry, digest }: In & { digest?: Digest }) =>
+    digest === undefined
+      ? `There is no deleted repository with name '${repository}' in the registry with id '${registry.account}' that could be brought back`
+      : `There is no deleted image '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' that could be brought back`,
+  RetentionNotFound: ({ repository, registry }: In) =>
+    `There is no retention for the repository with name '${repository}' in the registry with id '${registry.account}'`,
   ImageDigestMismatch: ({ repository, registry, given }: In & { given: string }) =>
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
@@ -80,6 +86,8 @@ const registrySentences = {
   KeyUnusable: ({ reason }: { kmsError: string; reason: string }) => reason,
   LayerReferenced: ({ digest }: { digest: Digest }) =>
     `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
+  LayerKept: ({ digest }: { digest: Digest }) =>
+    `The layer with digest '${digest}' is part of an image that was deleted and can still be brought back`,
   LayerAlreadyExists: ({ repository, registry, digest }: In & { digest: Digest }) =>
     `Layer with digest '${digest}' already exists in the repository with name '${repository}' in registry with id '${registry.account}'`,
   LayerDigestMismatch: () => "None of the provided layer digests match the calculated layer digest",

@@ -117,6 +117,19 @@ function berth(operation: string, input: object = {}): Row {
 }
 
 const berthRows: readonly Row[] = [
+  berth("PutRetention", { reportOnly: true }),
+  berth("GetRetention"),
+  berth("DeleteRetention"),
+  berth("SetDeletionProtection", { deletionProtection: false }),
+  berth("ListDeletedImages"),
+  {
+    ...berth("ListDeletedRepositories"),
+    resource: "*",
+    crossAccount: false,
+    request: { kind: "json", service: "berth", target: "Berth_V1.ListDeletedRepositories", input: {} },
+  },
+  berth("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
+  berth("UndeleteRepository"),
   berth("ListHolds"),
   berth("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
   berth("RemoveHold", { imageId: { imageTag: "ghost" } }),

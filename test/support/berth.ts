@@ -109,6 +109,7 @@ export interface InProcessOptions {
   readonly createOnPush?: boolean;
   readonly publicAccess?: boolean;
   readonly foreignLayers?: "allow" | "refuse";
+  readonly undeleteMs?: number;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -156,6 +157,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     }),
     publicAccess: options.publicAccess,
     foreignLayers: options.foreignLayers,
+    undeleteMs: options.undeleteMs,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,

@@ -6,7 +6,18 @@ export interface BerthApi {
   readonly ExplainDecisionCommand: Command<ExplainDecisionInput, ExplainDecisionOutput>;
   readonly PutHoldCommand: Command<PutHoldInput, { hold: HoldView }>;
   readonly RemoveHoldCommand: Command<ImageOfRepository, Empty>;
-  readonly ListHoldsCommand: Command<PageOfRepository, { holds: HoldView[]; nextToken?: string | undefined }>;
+  readonly ListHoldsCommand: Command<PageOfRepository, Page & { holds: HoldView[] }>;
+  readonly PutRetentionCommand: Command<PutRetentionInput, RetentionView>;
+  readonly GetRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly DeleteRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly SetDeletionProtectionCommand: Command<
+    OfRepository & { deletionProtection: boolean | undefined },
+    { deletionProtection: boolean }
+  >;
+  readonly ListDeletedImagesCommand: Command<PageOfRepository, Page & { images: DeletedImageView[] }>;
+  readonly ListDeletedRepositoriesCommand: Command<PageInput, Page & { repositories: DeletedRepositoryView[] }>;
+  readonly UndeleteImageCommand: Command<UndeleteImageInput, { images: ReturnedImageView[] }>;
+  readonly UndeleteRepositoryCommand: Command<OfRepository, { repositoryName: string }>;
 }
 
 type Command<Input, Output> = new (
@@ -78,8 +89,14 @@ export interface OfRepository {
   repositoryName: string | undefined;
 }
 
-export interface PageOfRepository extends OfRepository {
+export interface PageInput {
   maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface PageOfRepository extends OfRepository, PageInput {}
+
+export interface Page {
   nextToken?: string | undefined;
 }
 
@@ -106,4 +123,51 @@ export interface HoldView {
   /** The ARN of whoever placed it. */
   placedBy: string;
   until?: Date | undefined;
+}
+
+export interface PutRetentionInput extends OfRepository {
+  /** A retention document; left out, the one that is there stays. */
+  retentionText?: string | undefined;
+  /** Whether evaluations of the lifecycle policy plan and touch nothing; left out, it stays as it is. */
+  reportOnly?: boolean | undefined;
+}
+
+export interface RetentionView {
+  retentionText?: string | undefined;
+  reportOnly: boolean;
+  deletionProtection: boolean;
+}
+
+interface DeletionView {
+  deletedAt: Date;
+  /** An ARN, or the service that carried a policy out. */
+  deletedBy: string;
+  /** Until when it can be brought back. */
+  keptUntil: Date;
+}
+
+export interface DeletedImageView extends DeletionView {
+  imageDigest: string;
+  /** Those that went with it. */
+  imageTags: string[];
+  imagePushedAt: Date;
+  imageSizeInBytes: number;
+}
+
+export interface DeletedRepositoryView extends DeletionView {
+  repositoryName: string;
+}
+
+export interface UndeleteImageInput extends OfRepository {
+  imageDigest: string | undefined;
+  /** Left out: its tags come back as far as no other image has them by now. */
+  withTags?: boolean | undefined;
+}
+
+/** What came back: the image, what it lists, and its referrers. */
+export interface ReturnedImageView {
+  imageDigest: string;
+  imageTags: string[];
+  /** Tags that it had and that another image has by now. */
+  takenTags: string[];
 }

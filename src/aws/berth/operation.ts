@@ -1,5 +1,7 @@
 import type { ExplanationService } from "../../domain/explanations.ts";
 import type { HoldService } from "../../domain/registry/holds.ts";
+import type { RetentionService } from "../../domain/registry/retention.ts";
+import type { UndeleteService } from "../../domain/registry/undelete.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
 import type { BerthApi } from "./contract.ts";
@@ -8,6 +10,8 @@ import type { BerthCode } from "./errors.ts";
 export interface BerthParts {
   readonly explanations: ExplanationService;
   readonly holds: HoldService;
+  readonly retention: RetentionService;
+  readonly undelete: UndeleteService;
   readonly paging: Paging;
 }
 

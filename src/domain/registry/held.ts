@@ -2,7 +2,7 @@ import { refuse } from "../errors.ts";
 import type { Tag } from "../names.ts";
 import type { Image, Nouns, Repository } from "./ports.ts";
 
-/** What holds keep from happening. */
+/** What holds and protection keep from happening. */
 
 /**
  * To be asked in the transaction that takes an image away, once the image is locked.
@@ -35,10 +35,15 @@ export async function confirmTagNotHeld(
 
 /**
  * To be asked in the transaction that deletes a repository with all it has, once the repository is locked.
- * @throws RepositoryHeld
+ * @throws RepositoryProtected, RepositoryHeld
  */
-export async function confirmNothingHeld({ holds }: Pick<Nouns, "holds">, repository: Repository, at: Date) {
-  const { id, name, registry } = repository;
+export async function confirmMayGo(
+  { holds, retentions }: Pick<Nouns, "holds" | "retentions">,
+  { id, name, registry }: Repository,
+  at: Date,
+): Promise<void> {
+  const { isProtected } = await retentions.find(id);
+  if (isProtected) throw refuse("RepositoryProtected", { repository: name, registry });
   const [hold] = await holds.list(id, { limit: 1 }, at);
   if (hold) throw refuse("RepositoryHeld", { repository: name, registry, ...hold });
 }

@@ -4,6 +4,7 @@ import { type Digest, digestAlgorithm, parseDigest, type RepositoryName, type Ta
 import { confirmNotHeld, confirmTagNotHeld } from "./held.ts";
 import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
+import { dropImage, forgetTag, keptUntil, type Removal } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
@@ -123,12 +124,14 @@ export interface ImageParts {
    * out. Left out: allowed, as in ECR.
    */
   readonly foreignLayers?: ForeignLayers;
+  /** For how long deleted images can be brought back. Left out: they are gone at once, as in ECR. */
+  readonly undeleteMs?: number;
 }
 
 export type ForeignLayers = "allow" | "refuse";
 
 export function createImages(parts: ImageParts): ImageService {
-  const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow" } = parts;
+  const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow", undeleteMs = 0 } = parts;
   const manifests = createManifestCache(manifestCacheBytes);
 
   /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
@@ -192,13 +195,12 @@ export function createImages(parts: ImageParts): ImageService {
   async function removeTag(nouns: Nouns, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
     await confirmTagNotHeld(nouns, repository, tag, clock());
-    await forgetTag(nouns, granted, image, tag);
+    await forgetTag(nouns, image, tag, removal(granted));
   }
 
-  async function forgetTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
-    const { repositoryId, digest: from } = image;
-    await nouns.tags.delete(repositoryId, tag);
-    await nouns.tags.record({ repositoryId, tag, from, at: clock(), by: granted.caller.principal.arn });
+  function removal({ caller }: Granted): Removal {
+    const at = clock();
+    return { at, by: caller.principal.arn, keptUntil: keptUntil(at, undeleteMs) };
   }
 
   async function removeImage(nouns: Nouns, granted: Granted, { image }: Doomed): Promise<DeletedImage[]> {
@@ -207,8 +209,7 @@ export function createImages(parts: ImageParts): ImageService {
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
     await confirmNotHeld(nouns, image, tags, clock());
-    for (const tag of tags) await forgetTag(nouns, granted, image, tag);
-    await nouns.images.delete(image, clock());
+    await dropImage(nouns, image, tags, removal(granted));
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 

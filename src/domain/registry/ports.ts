@@ -1,5 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
-import type { RetentionNouns } from "./retention-ports.ts";
+import type { Deletion, RetentionNouns } from "./retention-ports.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -273,6 +273,8 @@ export interface Repositories {
   update(id: number, settings: Partial<RepositorySettings>): Promise<void>;
   /** At once for everybody who asks by name, who may make it anew. Its content goes by `Garbage.purge`. */
   delete(id: number): Promise<void>;
+  /** The same, but all of it stays as it is for as long as it can be brought back: see `DeletedRepositories`. */
+  putAside(repository: Pick<Repository, "id" | "registry" | "name">, deletion: Deletion): Promise<void>;
   /** Resource tags, ascending by key. */
   resourceTags(id: number): Promise<Map<string, string>>;
   /** Adds and overwrites. */

@@ -1,8 +1,9 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Registry, RepositoryName } from "../names.ts";
-import { confirmNothingHeld } from "./held.ts";
+import { confirmMayGo } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
+import { keptUntil } from "./image-removal.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
 import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
 import type { RegistryResources } from "./resource-policies.ts";
@@ -25,7 +26,7 @@ export interface RepositoryService {
   /** In the order asked. @throws RepositoryNotFound for the first that is missing */
   describe(granted: Granted, names: readonly RepositoryName[]): Promise<Repository[]>;
   list(granted: Granted, page: Page<RepositoryName>): Promise<Repository[]>;
-  /** @throws RepositoryNotEmpty unless `force`, RepositoryHeld */
+  /** @throws RepositoryNotEmpty unless `force`, RepositoryHeld, RepositoryProtected */
   delete(granted: Granted, name: RepositoryName, options: { force: boolean }): Promise<Repository>;
   setTagMutability(
     granted: Granted,
@@ -47,6 +48,8 @@ export interface RepositoriesParts<All extends Nouns> {
   /** Told of what changes decisions. */
   readonly resources: Pick<RegistryResources, "forget">;
   readonly clock: () => Date;
+  /** For how long deleted repositories can be brought back. Left out: they are gone at once, as in ECR. */
+  readonly undeleteMs?: number;
 }
 
 /** So many images are looked at together when a repository goes with all it has. */
@@ -59,6 +62,7 @@ export function createRepositories<All extends Nouns>({
   imageFacts,
   resources,
   clock,
+  undeleteMs = 0,
 }: RepositoriesParts<All>): RepositoryService {
   async function change(granted: Granted, name: RepositoryName, settings: Partial<RepositorySettings>) {
     return metadata.transact(async ({ repositories }) => {
@@ -117,9 +121,13 @@ export function createRepositories<All extends Nouns>({
         else if (!(await nouns.images.isEmpty(repository.id))) {
           throw refuse("RepositoryNotEmpty", { repository: name, registry: granted.registry });
         }
-        await nouns.repositories.delete(repository.id);
-        // Asked once the row is locked: who places a hold keeps it from being deleted, or comes too late.
-        await confirmNothingHeld(nouns, repository, clock());
+        const at = clock();
+        const until = keptUntil(at, undeleteMs);
+        const deletion = until && { at, by: granted.caller.principal.arn, until };
+        if (deletion) await nouns.repositories.putAside(repository, deletion);
+        else await nouns.repositories.delete(repository.id);
+        // Asked once the row is locked: whoever places a hold keeps it from being deleted, or comes too late.
+        await confirmMayGo(nouns, repository, at);
         return repository;
       });
       resources.forget(granted.registry, name);

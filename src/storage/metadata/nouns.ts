@@ -9,6 +9,8 @@ import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
+import { deletedImages } from "./deleted-images.ts";
+import { deletedRepositories } from "./deleted-repositories.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
 import { holds } from "./holds.ts";
@@ -27,6 +29,7 @@ import { organizations } from "./organizations.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
+import { retentions } from "./retentions.ts";
 import type { Schema } from "./schema.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
@@ -47,6 +50,9 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
     holds: holds(db, flavour),
+    retentions: retentions(db, flavour),
+    deletedImages: deletedImages(db, flavour),
+    deletedRepositories: deletedRepositories(db, flavour),
     blobs: blobs(db, flavour),
     blobPlaces: blobPlaces(db, flavour),
     garbage: garbage(db, flavour),

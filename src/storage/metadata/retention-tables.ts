@@ -63,6 +63,8 @@ export interface DeletedImageLayerTable {
   repository_id: number;
   digest: Digest;
   media_type: string;
+  /** The image's: what only archived ones need may be in the archive's store. */
+  image_status: StatusRank;
 }
 
 export interface DeletedRepositoryTable {
@@ -133,6 +135,7 @@ export async function createRetention(db: Kysely<unknown>, { types }: Flavour): 
       repository_id ${integer} not null,
       digest ${text} not null,
       media_type ${text} not null,
+      image_status ${integer} not null,
       primary key (repository_id, digest, deleted_image_id),
       foreign key (repository_id, digest) references layer_link (repository_id, digest) on delete restrict
     ) ${orderedTable}`,
@@ -148,6 +151,7 @@ export async function createRetention(db: Kysely<unknown>, { types }: Flavour): 
       kept_until ${integer} not null
     ) ${orderedTable}`,
     sql`create index deleted_repository_by_registry on deleted_repository (account, region, repository_id)`,
+    sql`create index deleted_repository_by_name on deleted_repository (account, region, name, deleted_at, repository_id)`,
     sql`create index deleted_repository_over on deleted_repository (kept_until, repository_id)`,
   ];
   for (const statement of statements) await statement.execute(db);
