@@ -164,12 +164,18 @@ export async function restoreFrom(
     const { keys, use } = keysToCome();
     const blobs = opened.adopt(await openBlobs(config, masterKeyLost ? undefined : keys), (store) => store.close());
     const useKeysOf = async (metadata: AllMetadata) => {
-      if (!masterKeyLost) use(await openBlobKeys(config, metadata));
+      if (!masterKeyLost) use(await openBlobKeys(config, metadata).catch(refuseWithAdvice));
     };
     return await restore(backup, { databaseUrl, data, blobs, useKeysOf }, { ...options, clock: () => new Date() });
   } catch (error) {
     throw explained(error);
   }
+}
+
+function refuseWithAdvice(error: unknown): never {
+  if (!(error instanceof CannotStart)) throw error;
+  const advice = "Nothing was restored yet. With --master-key-lost, what can be read without it comes back";
+  throw new CannotStart(`${error.message}. ${advice}`, { cause: error });
 }
 
 function keysToCome(): { keys: BlobKeys; use(keys: BlobKeys): void } {

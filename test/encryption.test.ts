@@ -194,6 +194,34 @@ describe("the server's own key", () => {
   });
 });
 
+describe("what keys cost", () => {
+  test("a repository that needs none asks the database nothing more, and one that does, nothing while it is warm", async () => {
+    const KeyId = await newKey();
+    const content = `counted ${crypto.randomUUID()}`;
+    const questions = async (name: string) => {
+      const before = berth.queries;
+      for (const path of [`manifests/v1`, `blobs/${digestOf(content)}`]) {
+        expect((await berth.oci("GET", `/v2/${name}/${path}`)).status).toBe(200);
+      }
+      return berth.queries - before;
+    };
+    const counts: number[] = [];
+    for (const name of [
+      await repository("AES256"),
+      await repository("KMS", KeyId),
+      await repository("KMS_DSSE", KeyId),
+    ]) {
+      await berth.pushImage(name, "v1", content);
+      // Others of half a second may run out meanwhile.
+      await questions(name);
+      const warm: number[] = [];
+      for (let round = 0; round < 5; round++) warm.push(await questions(name));
+      counts.push(Math.min(...warm));
+    }
+    expect(new Set(counts).size).toBe(1);
+  });
+});
+
 describe("copies", () => {
   test("are shared by repositories of one key, and by no others", async () => {
     const [one, other] = [await newKey(), await newKey()];

@@ -1,14 +1,27 @@
 import { afterAll, afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CreateRepositoryCommand } from "@aws-sdk/client-ecr";
+import { CreateKeyCommand, DisableKeyCommand, EnableKeyCommand, KMSClient } from "@aws-sdk/client-kms";
+import { createKeysAtRest } from "../src/domain/blob-keys.ts";
 import { refuse } from "../src/domain/errors.ts";
+import { createKeyWrapper } from "../src/domain/keys/wrapping.ts";
 import type { AccountId, Arn, Region, RepositoryName } from "../src/domain/names.ts";
 import { check, type Problem } from "../src/domain/registry/check.ts";
 import { collectGarbage } from "../src/domain/registry/collection.ts";
 import { isSealed, scopeOf } from "../src/domain/registry/encryption.ts";
 import { manifestDigest } from "../src/domain/registry/manifests.ts";
-import type { BlobName, BlobStore, Bytes, Encryption, Repository, StoredBlob } from "../src/domain/registry/ports.ts";
+import type {
+  BlobKeys,
+  BlobName,
+  BlobStore,
+  Bytes,
+  Encryption,
+  Repository,
+  StoredBlob,
+} from "../src/domain/registry/ports.ts";
 import { plainStaysMs, sealBlobs } from "../src/domain/registry/sealing.ts";
 import { type BackedUp, backUp } from "../src/storage/backup/backup.ts";
 import { openBackupFolder } from "../src/storage/backup/folder.ts";
@@ -17,6 +30,7 @@ import { openFilesystemBlobs } from "../src/storage/blobs/filesystem.ts";
 import { type TestKeys, testKeys } from "../src/storage/blobs/test-keys.ts";
 import type { AllMetadata } from "../src/storage/metadata/metadata.ts";
 import { openSqlite } from "../src/storage/metadata/sqlite.ts";
+import { inProcess } from "./support/berth.ts";
 
 /** Backups of sealed blobs: sealed in the backup too, each under its own key, and read through it where that can be used. */
 
@@ -334,3 +348,88 @@ test("the master key may be in its place before a restore, and nothing else", as
   expect(await restoreInto(data)).toMatchObject({ copied: 1 });
   expect(readFileSync(join(data, "keys", "master-key"), "utf8")).toBe("the master key");
 });
+
+test("a registry with keys of its own is pulled from on another machine, as far as its keys allow", async () => {
+  const data = newFolder();
+  const berth = await inProcess({ data });
+  const client = berth.client(KMSClient);
+  const repositories: string[] = [];
+  for (const encryptionType of ["AES256", "KMS", "KMS_DSSE", "KMS"] as const) {
+    const name = `app-${repositories.length}`;
+    const kmsKey =
+      encryptionType === "AES256" ? undefined : (await client.send(new CreateKeyCommand({}))).KeyMetadata?.Arn;
+    const encryptionConfiguration = { encryptionType, kmsKey };
+    await berth.ecr().send(new CreateRepositoryCommand({ repositoryName: name, encryptionConfiguration }));
+    await berth.pushImage(name, "v1", "in plain text");
+    repositories.push(kmsKey ?? "");
+  }
+  const [, , , disabled = ""] = repositories;
+  await client.send(new DisableKeyCommand({ KeyId: disabled }));
+  // Half a second later everybody knows.
+  await Bun.sleep(1000);
+  const made = await backup({ data, metadata: berth.stores.metadata, blobs: berth.stores.blobs });
+  expect(made).toMatchObject({
+    blobs: 8,
+    copied: 8,
+    sealed: 8,
+    missing: [],
+    unverified: [{ key: disabled, blobs: 2 }],
+  });
+  await berth.close();
+  expect(isPlainIn(dir)).toBe(false);
+
+  const elsewhere = newFolder();
+  const { restored, again } = await restoredWithKeys(elsewhere);
+  expect(restored).toMatchObject({ copied: 8, missing: [], unverified: [{ key: disabled, blobs: 2 }] });
+  const statuses = async () => {
+    const digest = `sha256:${createHash("sha256").update("in plain text").digest("hex")}`;
+    const answers = await Promise.all(
+      repositories.map((_, index) => again.oci("GET", `/v2/app-${index}/blobs/${digest}`)),
+    );
+    return answers.map(({ status }) => status);
+  };
+  expect(await statuses()).toEqual([200, 200, 200, 403]);
+  await again.client(KMSClient).send(new EnableKeyCommand({ KeyId: disabled }));
+  expect(await statuses()).toEqual([200, 200, 200, 200]);
+  const problems: Problem[] = [];
+  const options = {
+    rehash: true,
+    repair: false,
+    bytesPerSecond: 0,
+    found: (problem: Problem) => problems.push(problem),
+  };
+  expect(await check({ ...again.stores, clock }, options)).toMatchObject({ rehashed: 8, problems: 0 });
+  await again.close();
+});
+
+/** As `berth restore` does it: the keys that open the store are those of the metadata that is restored. */
+async function restoredWithKeys(data: string) {
+  let found: BlobKeys | undefined;
+  const known = () => {
+    if (!found) throw new Error("not yet");
+    return found;
+  };
+  const late: BlobKeys = {
+    seals: (scope) => known().seals(scope),
+    make: (...of) => known().make(...of),
+    open: (...of) => known().open(...of),
+  };
+  const folder = await openBackupFolder(dir);
+  const blobs = await openFilesystemBlobs({ root: join(data, "blobs"), keys: late });
+  const restored = await restore(
+    folder,
+    {
+      databaseUrl: `sqlite:${join(data, "berth.sqlite")}`,
+      data,
+      blobs,
+      async useKeysOf(metadata) {
+        const masterKeys = [new Uint8Array(32).fill(8)];
+        const wrapper = createKeyWrapper({ known: async () => masterKeys, refreshed: async () => masterKeys });
+        found = createKeysAtRest({ metadata, wrapper, clock, atRest: "sealed" }).blobKeys;
+      },
+    },
+    { clock },
+  );
+  await folder.close();
+  return { restored, again: await inProcess({ data }) };
+}

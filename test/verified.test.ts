@@ -277,9 +277,9 @@ describe("every way has its row", () => {
         .sort();
     const registry = (...files: string[]) => files.map((file) => `domain/registry/${file}.ts`);
     expect(callers(/\b(?:blobs|to|target|backup)\.(?:commit|store)\(/)).toEqual(registry("copy", "uploads"));
-    // Those are in verified-copies.test.ts.
+    // Those are in verified-copies.test.ts and, for the archive, in archive-store.test.ts.
     expect(callers(/\bcopyBlob\(/)).toEqual([
-      ...registry("check-blobs", "copy", "sealing"),
+      ...registry("archive-moves", "check-blobs", "copy", "sealing"),
       "storage/backup/backup.ts",
       "storage/backup/restore.ts",
     ]);

@@ -3,7 +3,7 @@ import { createPolicyCompiler } from "../policy/compiler.ts";
 import { Refusal, refuse } from "./errors.ts";
 import { type EncryptionContext, parseCiphertext } from "./keys/ciphertext.ts";
 import { createKeyring, type Keyring } from "./keys/keyring.ts";
-import { ensureServerKey, type ServerKeyParts, serverKeyArn, serverKeyId, serverRegistry } from "./keys/server-key.ts";
+import { ensureServerKey, type ServerKeyParts, serverKeyId, serverRegistry } from "./keys/server-key.ts";
 import { keyUnusable } from "./keys/unusable.ts";
 import { parseKeyArn } from "./names.ts";
 import { BlobDamaged, serverScope } from "./registry/encryption.ts";
@@ -69,8 +69,9 @@ export function createBlobKeys(parts: BlobKeysParts): BlobKeys {
     if (!(error instanceof Refusal) || !error.is("InvalidCiphertext")) return keyUnusable(error);
     const id = holder === "server" ? serverKeyId : parseCiphertext(text)?.keyId;
     if (id === undefined || (await keyring.find(id))) return new BlobDamaged("the key of the blob does not open");
-    const arn = holder === "server" ? serverKeyArn : arnIn(text);
-    return refuse("KeyUnusable", { kmsError: "NotFoundException", reason: `Key '${arn}' does not exist` });
+    const reason =
+      holder === "server" ? "The server's own key is not in this database" : `Key '${arnIn(text)}' does not exist`;
+    return refuse("KeyUnusable", { kmsError: "NotFoundException", reason });
   }
 
   return {

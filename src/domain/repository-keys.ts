@@ -4,7 +4,7 @@ import { Refusal, refuse } from "./errors.ts";
 import type { Keyring } from "./keys/keyring.ts";
 import type { KeyService } from "./keys/keys.ts";
 import type { Grant, GrantOperation, KeyMetadata, KeyNouns } from "./keys/ports.ts";
-import { aliasNotFound, notFound } from "./keys/references.ts";
+import { accountOfReference, aliasNotFound, notFound } from "./keys/references.ts";
 import { mustBeEnabled } from "./keys/states.ts";
 import { keyUnusable } from "./keys/unusable.ts";
 import {
@@ -61,7 +61,8 @@ export function createRepositoryKeys(parts: RepositoryKeysParts): RepositoryKeys
   async function resolve(registry: Registry, reference: string = ownAlias): Promise<Arn> {
     const own = keyAliasArn(registry, ownAlias);
     if (reference === ownAlias || reference === own) await keys.ofService(registry, ownAlias);
-    const arn = await keyring.resolve(registry, reference);
+    const account = accountOfReference(reference) ?? registry.account;
+    const arn = await keyring.resolve({ account, region: registry.region }, reference);
     const { registry: owner, id, alias } = parseKeyArn(arn) ?? {};
     if (owner && alias) throw aliasNotFound(owner, alias);
     if (!owner || !id) throw refuse("InvalidKeyArn", { reason: `Invalid arn ${arn}` });

@@ -30,7 +30,8 @@ OPERATIONS = """CreateRepository DescribeRepositories DeleteRepository ListImage
 BatchDeleteImage PutImage InitiateLayerUpload UploadLayerPart CompleteLayerUpload BatchCheckLayerAvailability
 GetDownloadUrlForLayer GetAuthorizationToken PutImageTagMutability PutImageScanningConfiguration TagResource
 UntagResource ListTagsForResource SetRepositoryPolicy GetRepositoryPolicy DeleteRepositoryPolicy DescribeRegistry
-ListImageReferrers GetAccountSetting PutAccountSetting GetCallerIdentity GetSessionToken""".split()
+ListImageReferrers GetAccountSetting PutAccountSetting UpdateImageStorageClass RegisterPullTimeUpdateExclusion
+ListPullTimeUpdateExclusions DeregisterPullTimeUpdateExclusion GetCallerIdentity GetSessionToken""".split()
 
 # Errors that a service may send from any operation without declaring them.
 COMMON_ERRORS = """AccessDeniedException ExpiredTokenException IncompleteSignatureException InvalidSignatureException
@@ -672,6 +673,40 @@ def _():
     same(none["referrers"], [], "referrers")
     (detail,) = ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageDigest": referrer}])["imageDetails"]
     same(detail["subjectManifestDigest"], subject, "subjectManifestDigest")
+
+
+@check("UpdateImageStorageClass: out of every list and back, and refusals")
+def _():
+    image = {"repositoryName": REPOSITORY, "imageId": {"imageTag": "page0"}}
+    answer = ecr.update_image_storage_class(**image, targetStorageClass="ARCHIVE")
+    same((answer["imageId"]["imageTag"], answer["imageStatus"]), ("page0", "ARCHIVED"), "answer")
+    (detail,) = ecr.describe_images(repositoryName=REPOSITORY, filter={"imageStatus": "ARCHIVED"})["imageDetails"]
+    same((detail["imageTags"], detail["imageStatus"]), (["page0"], "ARCHIVED"), "archived image")
+    if not isinstance(detail["lastArchivedAt"], datetime):
+        raise AssertionError(f"lastArchivedAt {detail['lastArchivedAt']!r}")
+    active = ecr.list_images(repositoryName=REPOSITORY)["imageIds"]
+    same([image for image in active if image.get("imageTag") == "page0"], [], "active images")
+    (failure,) = ecr.batch_get_image(repositoryName=REPOSITORY, imageIds=[{"imageTag": "page0"}])["failures"]
+    same(failure["failureCode"], "ImageNotFound", "failureCode")
+    answer = ecr.update_image_storage_class(**image, targetStorageClass="STANDARD")
+    same(answer["imageStatus"], "ACTIVATING", "imageStatus")
+    (detail,) = ecr.describe_images(repositoryName=REPOSITORY, imageIds=[{"imageTag": "page0"}])["imageDetails"]
+    same(detail["imageStatus"], "ACTIVE", "imageStatus")
+    absent = {"repositoryName": REPOSITORY, "imageId": {"imageTag": "absent"}}
+    with refused("ImageNotFoundException"):
+        ecr.update_image_storage_class(**absent, targetStorageClass="ARCHIVE")
+
+
+@check("RegisterPullTimeUpdateExclusion, ListPullTimeUpdateExclusions, DeregisterPullTimeUpdateExclusion")
+def _():
+    arn = f"arn:aws:iam::{ACCOUNT}:role/boto3-scanner"
+    same(ecr.register_pull_time_update_exclusion(principalArn=arn)["principalArn"], arn, "principalArn")
+    with refused("ExclusionAlreadyExistsException"):
+        ecr.register_pull_time_update_exclusion(principalArn=arn)
+    same(arn in ecr.list_pull_time_update_exclusions()["pullTimeUpdateExclusions"], True, "exclusion is listed")
+    same(ecr.deregister_pull_time_update_exclusion(principalArn=arn)["principalArn"], arn, "principalArn")
+    with refused("ExclusionNotFoundException"):
+        ecr.deregister_pull_time_update_exclusion(principalArn=arn)
 
 
 @check("BatchDeleteImage: by tag, digest and pair; a child of an index stays")

@@ -41,6 +41,8 @@ if (import.meta.main) {
     pollMs: 50,
     random: () => 0,
   });
+  // A runner that waits for its next job keeps no process alive, and this one has nothing else to do.
+  setInterval(() => {}, 60_000);
   process.once("SIGTERM", async () => {
     await runner.stop();
     await metadata.close();

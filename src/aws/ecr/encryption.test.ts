@@ -197,6 +197,27 @@ describe("whoever makes one", () => {
   });
 });
 
+test("a key of another account seals a repository where its policy lets the account in", async () => {
+  const other = "444455556666";
+  const { rootKey } = await berth.accounts.create({ name: "other", id: other as never });
+  const theirs = berth.kmsAs({ accessKeyId: rootKey.accessKeyId, secretAccessKey: rootKey.secret });
+  const Policy = statement(
+    { Effect: "Allow", Principal: { AWS: `arn:aws:iam::${other}:root` }, Action: "kms:*", Resource: "*" },
+    { Effect: "Allow", Principal: root, Action: ["kms:DescribeKey", "kms:CreateGrant"], Resource: "*" },
+  );
+  const open = await theirs.send(new CreateKeyCommand({ Policy }));
+  const closed = await theirs.send(new CreateKeyCommand({}));
+  expect(await thrown(create("app-a", "KMS", closed.KeyMetadata?.Arn))).toEqual(kms("AccessDeniedException"));
+  const kmsKey = open.KeyMetadata?.Arn;
+  expect(await create("app-a", "KMS", kmsKey)).toMatchObject({ encryptionConfiguration: { kmsKey } });
+  const get = new BatchGetImageCommand({ repositoryName: "app-a", imageIds: [{ imageTag: "v1" }] });
+  await berth.pushImage("app-a", "theirs", "v1");
+  expect((await berth.ecr.send(get)).failures).toEqual([]);
+  // It stays theirs to switch off.
+  await theirs.send(new DisableKeyCommand({ KeyId: kmsKey }));
+  expect((await berth.ecr.send(get)).failures).toMatchObject([{ failureCode: "KmsError" }]);
+});
+
 describe("a key that does not let the registry in", () => {
   const content = "layer";
 

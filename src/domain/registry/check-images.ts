@@ -56,8 +56,9 @@ async function confirm(run: Run, { id, digest, repository: { registry, name } }:
   const tags = (await metadata.read.tags.ofImages([id])).get(id) ?? [];
   const hurts = [{ registry, repository: name, image: digest, tags }];
   for (const { kind, what } of findings) {
-    const isRepaired = run.repair && kind === "TagCountWrong";
-    if (isRepaired) await metadata.transact(({ inspection }) => inspection.recount(id));
+    const verb = repairs[kind];
+    const isRepaired = run.repair && verb !== undefined;
+    if (isRepaired) await metadata.transact(({ inspection }) => inspection[verb](id));
     const outcome: Problem["outcome"] = isRepaired ? "repaired" : "remains";
     run.found({
       kind,
@@ -71,11 +72,19 @@ async function confirm(run: Run, { id, digest, repository: { registry, name } }:
   }
 }
 
+const repairs: Partial<Record<ProblemKind, "recount" | "restate">> = {
+  TagCountWrong: "recount",
+  StatusDiffers: "restate",
+};
+
 async function findingsOf({ stores: { metadata } }: Run, image: InspectedImage): Promise<Finding[]> {
   const findings: Finding[] = [];
   const find = (kind: ProblemKind, what: string) => findings.push({ kind, what });
   if (image.tags !== image.countedTags) {
     find("TagCountWrong", `the image has ${image.tags} tags and counts ${image.countedTags}`);
+  }
+  if (image.strayStatuses > 0) {
+    find("StatusDiffers", `${image.strayStatuses} of its tags and layers have another status than the image`);
   }
   const missing = [...image.layers, ...image.children].filter(({ isThere }) => !isThere);
   if (missing.length > 0) find("ReferenceMissing", `the repository lacks ${named(missing)}`);

@@ -304,6 +304,8 @@ describe("what the tables say of an image", () => {
     ["update image set subject = 'sha256:00'", ["ReferencesDiffer remains"]],
     ["delete from image_layer where digest = (select min(digest) from image_layer)", ["ReferencesDiffer remains"]],
     ["update image set tag_count = 7", ["TagCountWrong remains"]],
+    ["update image set status = 0", ["StatusDiffers remains"]],
+    ["update image_layer set image_status = 1", ["StatusDiffers remains"]],
     [
       "delete from layer_link where digest = (select min(digest) from image_layer)",
       ["DatabaseDamaged remains", "ReferenceMissing remains"],
@@ -320,6 +322,15 @@ describe("what the tables say of an image", () => {
     await unsafely("update image set tag_count = 7");
     expect((await run({ repair: true })).told).toEqual(["TagCountWrong repaired"]);
     expect((await run()).told).toEqual([]);
+  });
+
+  test("tags and layers get the status of their image", async () => {
+    const { digest } = await pushImage("v1", await push("one"));
+    await unsafely("update image set status = 0");
+    expect((await run({ repair: true })).told).toEqual(["StatusDiffers repaired"]);
+    expect((await run()).told).toEqual([]);
+    expect(await metadata.read.tags.list(repository.id, { limit: 9 })).toEqual([]);
+    expect((await metadata.read.images.find(repository.id, digest))?.status).toBe("ARCHIVED");
   });
 
   test("what cannot be repaired names the image and its tags", async () => {

@@ -86,6 +86,8 @@ export const problemKinds = [
   /** A layer or image that a manifest refers to is not in the repository. */
   "ReferenceMissing",
   "TagCountWrong",
+  /** Tags or layers of an image are kept with another status than the image's: readable or not, and should not be. */
+  "StatusDiffers",
   "TagWithoutImage",
   /** What the database says of its own files. */
   "DatabaseDamaged",

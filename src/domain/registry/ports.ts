@@ -717,6 +717,8 @@ export interface InspectedImage {
   /** How many tags it has by the count that is kept with it, and how many there are. */
   readonly countedTags: number;
   readonly tags: number;
+  /** How many of its tags and layers are kept with another status than its own. */
+  readonly strayStatuses: number;
 }
 
 export interface InspectedTag {
@@ -742,4 +744,6 @@ export interface Inspection {
   ): Promise<{ repository: Repository; image?: Pick<Image, "id" | "digest"> }[]>;
   /** Counts the tags of an image anew. */
   recount(imageId: number): Promise<void>;
+  /** Gives tags and layers the status of their image. */
+  restate(imageId: number): Promise<void>;
 }

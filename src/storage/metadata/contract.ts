@@ -1939,7 +1939,8 @@ function inspectionContract(opened: () => Metadata): void {
     );
     const found = all.filter(({ id }) => [image.id, index.id, other.id].includes(id));
     expect(found.map(({ id }) => id)).toEqual([image.id, index.id, other.id]);
-    const facts = { mediaType: manifestType, subject: undefined, layers: [], children: [], countedTags: 0, tags: 0 };
+    const counts = { countedTags: 0, tags: 0, strayStatuses: 0 };
+    const facts = { mediaType: manifestType, subject: undefined, layers: [], children: [], ...counts };
     expect(found[0]).toEqual({
       ...facts,
       id: image.id,

@@ -2,6 +2,7 @@ import { type Kysely, type SqlBool, sql } from "kysely";
 import type { AccountId, Digest, Region, RepositoryName } from "../../domain/names.ts";
 import type { InspectedReference, InspectedTag, Inspection } from "../../domain/registry/ports.ts";
 import type { Flavour } from "./flavour.ts";
+import type { StatusRank } from "./image-status.ts";
 import { deletedAccount, repositoryColumns, toRepository } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 
@@ -76,6 +77,20 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         .select((image) =>
           image.selectFrom("tag").select(rowCount).whereRef("tag.image_id", "=", "image.id").as("tags"),
         )
+        .select((image) => [
+          image
+            .selectFrom("tag")
+            .select(rowCount)
+            .whereRef("tag.image_id", "=", "image.id")
+            .whereRef("tag.image_status", "!=", "image.status")
+            .as("stray_tags"),
+          image
+            .selectFrom("image_layer")
+            .select(rowCount)
+            .whereRef("image_layer.image_id", "=", "image.id")
+            .whereRef("image_layer.image_status", "!=", "image.status")
+            .as("stray_layers"),
+        ])
         .where("image.id", ">", after)
         .where("repository.account", "!=", deletedAccount)
         .orderBy("image.id")
@@ -93,6 +108,7 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         children: children.get(row.id) ?? [],
         countedTags: row.tag_count,
         tags: row.tags ?? 0,
+        strayStatuses: (row.stray_tags ?? 0) + (row.stray_layers ?? 0),
       }));
     },
 
@@ -145,6 +161,18 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         repository: toRepository(repository),
         image: id === null || image === null ? undefined : { id, digest: image },
       }));
+    },
+
+    async restate(imageId) {
+      for (const table of ["tag", "image_layer"] as const) {
+        await db
+          .updateTable(table)
+          .set({
+            image_status: sql<StatusRank>`(select image.status from image where image.id = ${sql.ref(`${table}.image_id`)})`,
+          })
+          .where("image_id", "=", imageId)
+          .execute();
+      }
     },
 
     async recount(imageId) {

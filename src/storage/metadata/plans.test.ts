@@ -196,6 +196,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.manifest": ({ inspection }) => inspection.manifest(1),
   "inspection.tags": ({ inspection }) => inspection.tags({ after: { repositoryId: 1, tag }, limit: 9 }),
   "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
+  "inspection.restate": ({ inspection }) => inspection.restate(1),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
   "repositories.delete": ({ repositories }) => repositories.delete(1),
   "keyGrants.find": ({ keyGrants }) => keyGrants.find("key" as KeyId, "grant"),

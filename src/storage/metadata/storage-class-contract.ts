@@ -120,6 +120,23 @@ export function storageClassContract(name: string, open: () => Promise<OpenedMet
       expect(await tags.list(id, { after: "a", limit: 1 })).toEqual([tag("b")]);
     });
 
+    test("tags and layers have the status of their image, also after they are given it anew", async () => {
+      const id = await newRepository(metadata);
+      const layers = [{ digest: await linkLayer(metadata, id), mediaType: "layer" }];
+      const image = await push(metadata, id, { layers }, "v1");
+      const inspected = async () => {
+        const [found] = await metadata.read.inspection.images({ after: image.id - 1, limit: 1 });
+        return found?.strayStatuses;
+      };
+      for (const status of ["ARCHIVED", "ACTIVATING", "ACTIVE"] as const) {
+        await setStatus(metadata, image, status);
+        expect(await inspected()).toBe(0);
+        await metadata.transact(({ inspection }) => inspection.restate(image.id));
+        expect(await inspected()).toBe(0);
+        expect(await metadata.read.tags.list(id, { limit: 9 })).toEqual(status === "ACTIVE" ? [tag("v1")] : []);
+      }
+    });
+
     test("a tag that leaves an archived image is listed again", async () => {
       const id = await newRepository(metadata);
       const archived = await push(metadata, id, {}, "v1");
