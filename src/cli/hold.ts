@@ -3,6 +3,7 @@ import { imageNamed, nameOf } from "./image-names.ts";
 import { allOf, openOwnApi } from "./own-api.ts";
 import { printTable } from "./table.ts";
 import { printable } from "./text.ts";
+import { isoTime } from "./times.ts";
 
 /** `berth hold …`: what nothing deletes. */
 
@@ -53,10 +54,6 @@ export async function listHolds(repositoryName: string, { config, json }: Option
 
 function endOf({ until }: Hold): string {
   return until === undefined ? "for good" : `until ${isoTime(until)}`;
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 function shownInJson({ placedAt, until, ...hold }: Hold) {

@@ -41,4 +41,76 @@ export function addRetentionCommands(program: Command): void {
     .option(...configOption)
     .option(...jsonOption)
     .action(lazily(() => import("./hold.ts"), "removeHold"));
+
+  program
+    .command("protect")
+    .argument("<repository>")
+    .description("Protect a repository against deletion. Its images can still be deleted: see `berth hold`.")
+    .summary("protect a repository against deletion")
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./protect.ts"), "protect"));
+
+  program
+    .command("unprotect")
+    .argument("<repository>")
+    .description("Let a repository be deleted again.")
+    .summary("let a repository be deleted again")
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./protect.ts"), "unprotect"));
+
+  program
+    .command("undelete")
+    .argument("[name]", "REPOSITORY@DIGEST, or REPOSITORY for a whole one")
+    .description(
+      "Bring back what was deleted, within the time of the setting undelete.window. An image comes back with what it lists, with its signatures, and with those of its tags that no other image has by now; a repository with all that it had.",
+    )
+    .summary("bring back what was deleted")
+    .option(...configOption)
+    .option("--list", "list what can be brought back: repositories, or images of the one that is named")
+    .option("--no-tags", "leave the tags of images out")
+    .option(...jsonOption)
+    .action(lazily(() => import("./undelete.ts"), "undelete"));
+
+  const lifecycle = program
+    .command("lifecycle")
+    .summary("ask what lifecycle policies do, and say what they may not")
+    .description(
+      "What the lifecycle policy of a repository does with each image and why, what another one would do, and what is retained whatever it says. Asks the server with the AWS key pair of this shell.",
+    );
+
+  const retain = lifecycle
+    .command("retain")
+    .summary("say what policies may not touch")
+    .description("The retention of a repository: rules that come before those of its lifecycle policy, and more.");
+
+  retain
+    .command("show")
+    .argument("<repository>")
+    .description("Show the retention of a repository.")
+    .summary("show it")
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./retain.ts"), "showRetention"));
+
+  retain
+    .command("set")
+    .argument("<repository>")
+    .argument("[file]", "a retention document; - for standard input")
+    .description("Set the retention document of a repository, or whether evaluations only report, or both.")
+    .summary("set it")
+    .option(...configOption)
+    .option("--report-only <on|off>", "whether evaluations of the lifecycle policy plan and touch nothing")
+    .option(...jsonOption)
+    .action(lazily(() => import("./retain.ts"), "setRetention"));
+
+  retain
+    .command("clear")
+    .argument("<repository>")
+    .description("Remove the retention document of a repository, and let evaluations act.")
+    .summary("remove it")
+    .option(...configOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./retain.ts"), "clearRetention"));
 }
