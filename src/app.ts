@@ -80,7 +80,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
-      const background = await startBackground({ stores, metrics, log, worker: workerName() });
+      const background = await startBackground({ stores, ...backgroundOf(config), metrics, log, worker: workerName() });
       opened.defer(() => background.stop());
       nudge.to(background.nudge);
       server.serve(surfaces);
@@ -142,6 +142,7 @@ async function openRegistry(
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
+    lifecycleEveryMs: config.lifecycle.interval,
     clock,
     log,
     send: sendContent,
@@ -171,6 +172,10 @@ function createNudge() {
       nudge = listener;
     },
   };
+}
+
+function backgroundOf(config: Config) {
+  return { home: { account: config.account, region: config.region }, settings: config };
 }
 
 /** For people who ask who has a job, and unlike any other, also of a container that starts again under the same name. */
@@ -296,7 +301,13 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       });
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
-      const background = await startBackground({ stores, metrics: own, log, worker: workerName() });
+      const background = await startBackground({
+        stores,
+        ...backgroundOf(config),
+        metrics: own,
+        log,
+        worker: workerName(),
+      });
       opened.defer(() => background.stop());
       return { url: port.url, publicUrl: publicUrlOf(config, port.port), rootKey, reload: tls?.look, stop };
     } catch (error) {

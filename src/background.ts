@@ -1,10 +1,18 @@
+import type { AuditMetadata } from "./domain/audit/ports.ts";
+import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
-import type { JobMetadata } from "./domain/jobs/ports.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
 import { schedule } from "./domain/jobs/schedules.ts";
+import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
-import type { Tiers } from "./domain/registry/ports.ts";
+import { createKeptByRetention } from "./domain/registry/kept-by-retention.ts";
+import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
+import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
+import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
+import { recordLifecycle } from "./jobs/lifecycle-events.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
+import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -18,8 +26,15 @@ import type { Metrics } from "./server/metrics.ts";
 
 export interface BackgroundParts {
   readonly stores: Omit<Stores, "metadata"> & {
-    readonly metadata: JobMetadata & Stores["metadata"];
+    readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata;
     readonly tiers?: Tiers;
+  };
+  readonly home: Registry;
+  readonly settings: {
+    /** From one evaluation of a lifecycle policy to the next. */
+    readonly lifecycle: { readonly interval: number };
+    /** For how long what is deleted can be brought back. */
+    readonly undelete: { readonly window: number };
   };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
@@ -30,8 +45,19 @@ export interface BackgroundParts {
 const minutes = 60_000;
 const hours = 60 * minutes;
 
-function handlersOf({ stores, metrics, log }: BackgroundParts): JobHandler[] {
+function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
+  const { metadata, clock } = stores;
+  const retention = createKeptByRetention(clock);
+  const lifecycle = { metadata, clock, retention, record: recordLifecycle(audit, clock) };
+  const evaluation = { ...lifecycle, everyMs: settings.lifecycle.interval, undeleteMs: settings.undelete.window };
   return [
+    evaluateLifecycleHandler(evaluation, (evaluated, { account, name }) => {
+      if (evaluated.acted + evaluated.failed > 0) {
+        log.info({ account, repository: name, ...evaluated }, "a lifecycle policy was evaluated");
+      }
+    }),
+    previewLifecycleHandler(lifecycle),
+    forgetPreviewHandler(lifecycle),
     sweepStraysHandler(stores, (swept) => {
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
@@ -59,18 +85,25 @@ interface OneSchedule {
 
 /** In one of the processes that share a port. Machines that share a database each do it. */
 export async function startBackground(parts: BackgroundParts): Promise<Runner> {
-  const { stores, metrics, log, worker } = parts;
+  const { stores, home, settings, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
     for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
   });
-  return startRunner({
+  await alignEvaluations(metadata, { everyMs: settings.lifecycle.interval, now: clock() });
+  const audit = createTrail({ metadata, home, clock, log });
+  const runner = await startRunner({
     metadata,
     clock,
     log,
     worker,
-    handlers: handlersOf(parts),
+    handlers: handlersOf(parts, audit),
     ended: metrics.jobEnded,
     counted: metrics.jobsCounted,
   });
+  async function stop() {
+    await runner.stop();
+    await audit.close();
+  }
+  return { ...runner, stop };
 }

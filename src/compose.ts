@@ -12,6 +12,7 @@ import { withResourceControl } from "./domain/identity/organization-standing.ts"
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
+import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
@@ -22,6 +23,9 @@ import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createLifecycleAnswers } from "./domain/registry/lifecycle-answers.ts";
+import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
+import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
@@ -37,7 +41,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -56,6 +60,8 @@ export interface Parts {
   readonly foreignLayers?: ForeignLayers;
   /** For how long what is deleted can be brought back. Left out: it is gone at once, as in ECR. */
   readonly undeleteMs?: number;
+  /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
+  readonly lifecycleEveryMs?: number;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -78,6 +84,8 @@ export type Surface = (request: Request, arrival: Arrival) => Promise<Response>;
 
 /** Policies that are kept ready for decisions. Beyond it, one that was not asked for longest is made ready anew. */
 const maxCompiledPolicies = 10_000;
+
+const dayMs = 24 * 60 * 60_000;
 
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
@@ -106,7 +114,17 @@ export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
-  const { metadata, blobs, clock, root, log, limits, foreignLayers, undeleteMs } = parts;
+  const {
+    metadata,
+    blobs,
+    clock,
+    root,
+    log,
+    limits,
+    foreignLayers,
+    undeleteMs,
+    lifecycleEveryMs: everyMs = dayMs,
+  } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const home = { account: root.account, region: parts.defaultRegion };
@@ -138,16 +156,26 @@ export function composeDomain(parts: DomainParts) {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories({ metadata, keys, imageFacts, resources, clock, undeleteMs }),
+    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({
+      metadata,
+      keys,
+      imageFacts,
+      resources,
+      clock,
+      undeleteMs,
+    }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
     images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
+    lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
+    lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
     holds: createHolds({ metadata, clock }),
     retention: createRetention({ metadata }),
-    undelete: createUndelete({ metadata, keys, resources, clock }),
+    undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
+    lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
   };
 
   return {

@@ -245,6 +245,16 @@ export function schemaFor(cwd: string) {
           "a map of window",
         )
         .prefault({}),
+      lifecycle: z
+        .strictObject(
+          {
+            interval: text("a time from 1m on, such as 24h, up to 365d", duration(60_000))
+              .prefault("24h")
+              .describe("how often the lifecycle policy of each repository is evaluated"),
+          },
+          "a map of interval",
+        )
+        .prefault({}),
       audit: z
         .strictObject(
           {

@@ -51,6 +51,7 @@ test("nothing given: the defaults", () => {
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     undelete: { window: 0 },
+    lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
@@ -99,6 +100,8 @@ undelete:
 gc:
   grace: 90m
   every: 1s
+lifecycle:
+  interval: 12h
 audit:
   retention: 0
   pulls: false
@@ -140,6 +143,7 @@ audit:
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
     undelete: { window: 604_800_000 },
+    lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",

@@ -34,6 +34,12 @@ const registrySentences = {
     `Repository policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
   RegistryPolicyNotFound: ({ registry }: Pick<In, "registry">) =>
     `Registry policy does not exist in the registry with id '${registry.account}'`,
+  LifecyclePolicyNotFound: ({ repository, registry }: In) =>
+    `Lifecycle policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  LifecyclePreviewNotFound: ({ repository, registry }: In) =>
+    `There is no lifecycle policy preview for the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  LifecyclePreviewInProgress: ({ repository, registry }: In) =>
+    `The previous lifecycle policy preview for the repository with name '${repository}' in the registry with id '${registry.account}' has not completed`,
   InvalidTag: ({ reason }: { reason: string }) => reason,
   TooManyTags: ({ limit }: { limit: number }) =>
     `The list of tags on the repository is over the limit. The maximum number of tags that can be applied to a repository is ${limit}.`,

@@ -19,6 +19,7 @@ export async function run(world: World): Promise<void> {
   await checkRepositories(world, cli);
   await checkImages(world, cli);
   await checkArchive(world, cli);
+  await checkLifecycle(world, cli);
   await checkSettings(world, cli);
   await checkDeletion(world, cli);
 }
@@ -244,6 +245,42 @@ async function checkArchive({ check, account, host }: World, { json, refused, te
     const listed = await json("ecr", "list-pull-time-update-exclusions");
     equal(listed.pullTimeUpdateExclusions, [principal[1]], "exclusions");
     await json("ecr", "deregister-pull-time-update-exclusion", ...principal);
+  });
+}
+
+async function checkLifecycle({ check, account, folder }: World, { json, text, refused }: Cli): Promise<void> {
+  const inRepository = ["--repository-name", REPOSITORY];
+  const policy = {
+    rules: [
+      {
+        rulePriority: 1,
+        description: "everything that is tagged stays for a day",
+        selection: { tagStatus: "any", countType: "sinceImagePushed", countUnit: "days", countNumber: 1 },
+        action: { type: "expire" },
+      },
+    ],
+  };
+  await writeFile(join(folder, "lifecycle.json"), JSON.stringify(policy));
+  const policyText = ["--lifecycle-policy-text", "file://lifecycle.json"];
+
+  await check("put-lifecycle-policy, get-lifecycle-policy", async () => {
+    await json("ecr", "put-lifecycle-policy", ...inRepository, ...policyText);
+    const shown = await json("ecr", "get-lifecycle-policy", ...inRepository);
+    equal(JSON.parse(shown.lifecyclePolicyText), policy, "policy");
+    equal(new Date(shown.lastEvaluatedAt).getTime(), 0, "lastEvaluatedAt before the first evaluation");
+  });
+  await check("start-lifecycle-policy-preview, wait, get-lifecycle-policy-preview", async () => {
+    const started = await json("ecr", "start-lifecycle-policy-preview", ...inRepository, ...policyText);
+    equal(started.status, "IN_PROGRESS", "status");
+    await text("ecr", "wait", "lifecycle-policy-preview-complete", ...inRepository);
+    const shown = await json("ecr", "get-lifecycle-policy-preview", ...inRepository);
+    equal(shown.status, "COMPLETE", "status");
+    equal([shown.previewResults, shown.summary], [[], { expiringImageTotalCount: 0 }], "nothing is so old");
+  });
+  await check("delete-lifecycle-policy", async () => {
+    await json("ecr", "delete-lifecycle-policy", ...inRepository);
+    const expected = `(LifecyclePolicyNotFoundException) when calling the GetLifecyclePolicy operation: Lifecycle policy does not exist for the repository with name '${REPOSITORY}' in the registry with id '${account}'`;
+    contains(await refused("ecr", "get-lifecycle-policy", ...inRepository), expected, "standard error");
   });
 }
 

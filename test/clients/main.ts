@@ -26,6 +26,7 @@ import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
+import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
@@ -51,6 +52,7 @@ const CLIENTS: readonly Client[] = [
   webIdentity,
   terraformIam,
   terraformKms,
+  terraformLifecycle,
   publicAccess,
   tls,
   races,

@@ -4,14 +4,14 @@ import { rootPrincipal } from "../../src/domain/identity/credentials.ts";
 import type { AccountId, Region, Registry } from "../../src/domain/names.ts";
 import { createImages, type ImageService } from "../../src/domain/registry/images.ts";
 import { createLayers, type LayerService } from "../../src/domain/registry/layers.ts";
-import type { BlobKeys, BlobStore, Metadata } from "../../src/domain/registry/ports.ts";
+import type { BlobKeys, BlobStore } from "../../src/domain/registry/ports.ts";
 import { createPullTimes, type PullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories, type RepositoryService } from "../../src/domain/registry/repositories.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
 import { type Disk, realDisk } from "../../src/storage/blobs/disk.ts";
 import { openFilesystemBlobs } from "../../src/storage/blobs/filesystem.ts";
 import { testKeys } from "../../src/storage/blobs/test-keys.ts";
-import { type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
+import { type AllMetadata, type Engine, metadata as metadataOver } from "../../src/storage/metadata/metadata.ts";
 import { openSqliteEngine } from "../../src/storage/metadata/sqlite.ts";
 import { type Faults, faultyDisk } from "./faults.ts";
 import { faultyEngine } from "./faulty-database.ts";
@@ -23,7 +23,7 @@ export interface Berth {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly pullTimes: PullTimes;
-  readonly metadata: Metadata;
+  readonly metadata: AllMetadata;
   readonly blobs: BlobStore;
   /** The database without faults, for those who check it. */
   readonly engine: Engine;
@@ -46,7 +46,7 @@ export const registry: Registry = { account: "000000000000" as AccountId, region
 export interface Sabotage {
   /** Between Berth and what it was given. */
   disk?(disk: Disk): Disk;
-  metadata?(metadata: Metadata): Metadata;
+  metadata?(metadata: AllMetadata): AllMetadata;
   blobs?(blobs: BlobStore): BlobStore;
   /** The log of the database is never synced. */
   readonly skipsLogSync?: boolean;

@@ -4,6 +4,7 @@ import type { Disk } from "../../src/storage/blobs/disk.ts";
 import { tapped } from "../../src/storage/blobs/test-disk.ts";
 import type { Sabotage } from "./berth.ts";
 import { newFigures } from "./figures.ts";
+import { playLifecycle } from "./lifecycle.ts";
 import type { Loss } from "./perform.ts";
 import { play } from "./run.ts";
 import { improvise } from "./script.ts";
@@ -48,7 +49,7 @@ function withoutSync(disk: Disk, part: string): Disk {
 
 const always = new Date(8.64e15);
 
-function withoutSecondLook(nouns: Nouns): Nouns {
+function withoutSecondLook<All extends Nouns>(nouns: All): All {
   const { garbage } = nouns;
   return { ...nouns, garbage: { ...garbage, unlink: (link) => garbage.unlink(link, always) } };
 }
@@ -71,3 +72,12 @@ describe("the harness sees it when", () => {
     }, 30_000);
   }
 });
+
+test("an evaluation of a lifecycle policy that ends anywhere is ended by the next one", async () => {
+  const figures = newFigures();
+  for (let run = 1; run <= 15; run++) {
+    const loss = await playLifecycle(`lifecycle/${run}`, figures);
+    if (loss) throw new Error(`run ${run}: ${loss.message}`);
+  }
+  expect(figures.crashes).toBeGreaterThan(15);
+}, 30_000);

@@ -79,7 +79,7 @@ function checkHistory(tags: Record<string, number>, history: Record<string, stri
 }
 
 /** SQLite's own opinion of its file. */
-function checkDatabase(path: string): void {
+export function checkDatabase(path: string): void {
   const database = new Database(path);
   try {
     const problems = [

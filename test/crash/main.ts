@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Figures, newFigures } from "./figures.ts";
 import { playKilled } from "./killed.ts";
+import { playLifecycle } from "./lifecycle.ts";
 import type { Loss } from "./perform.ts";
 import { play } from "./run.ts";
 import { improvise, recorded } from "./script.ts";
@@ -13,7 +14,7 @@ import { scriptText, shrink } from "./shrink.ts";
  * deletes, expiries, collections, sweeps. Any step at the disk or the database may fail or be the last one, then Berth
  * starts on what is left. After each start every promise is checked (inspect.ts), and what is there must follow from what
  * was acknowledged (ledger.ts, explain.ts). In the end everything that nobody needs must go, and nothing else (tidy.ts).
- * One run in fifty kills real processes instead (killed.ts).
+ * One run in fifty kills real processes instead (killed.ts), and one in ten carries out a lifecycle policy (lifecycle.ts).
  *
  * When something is lost: the report names the run, and the same is played again with `--seed S --only I`. Time, chance
  * and the order of events are the run's own, so it ends in the same way. Below it stands the shortest script that still
@@ -28,6 +29,8 @@ const usage = `npm run test:crash -- [--seed N] [--runs M] [--minutes K]
 
 /** One run in so many kills real processes, which takes ten times as long. */
 const killedEvery = 50;
+/** One run in so many is about the evaluation of a lifecycle policy. */
+const lifecycleEvery = 10;
 const shrinkMs = 10_000;
 /** Enough to see what is wrong. */
 const mostLosses = 10;
@@ -89,6 +92,11 @@ async function runOne(seed: string, run: number, figures: Figures): Promise<bool
   if (isKilled) {
     const loss = await playKilled(name, figures);
     if (loss) report(`run ${name}, processes killed`, loss);
+    return loss === undefined;
+  }
+  if (run % lifecycleEvery === 0) {
+    const loss = await playLifecycle(name, figures);
+    if (loss) report(`run ${name}, a lifecycle policy, again with --seed ${seed} --only ${run}`, loss);
     return loss === undefined;
   }
   const director = recorded(improvise(name));

@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectGarbage } from "../../src/domain/registry/collection.ts";
-import type { Metadata } from "../../src/domain/registry/ports.ts";
 import { openMemoryBlobs } from "../../src/storage/blobs/memory.ts";
-import { openMetadata } from "../../src/storage/metadata/index.ts";
+import { type AllMetadata, openMetadata } from "../../src/storage/metadata/index.ts";
 import { fuzzGarbage, type GarbageFuzz } from "./garbage.ts";
 
 async function run({
   wrap = (metadata) => metadata,
   ...options
-}: Partial<GarbageFuzz> & { wrap?: (metadata: Metadata) => Metadata }) {
+}: Partial<GarbageFuzz> & { wrap?: (metadata: AllMetadata) => AllMetadata }) {
   const folder = mkdtempSync(join(tmpdir(), "berth-fuzz-"));
   const metadata = await openMetadata(`sqlite:${join(folder, "berth.sqlite")}`);
   try {

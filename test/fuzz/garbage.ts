@@ -16,12 +16,13 @@ import { collectGarbage, strayAfterMs, sweepStrays } from "../../src/domain/regi
 import { scopeOf, sealedEnding } from "../../src/domain/registry/encryption.ts";
 import { createImages } from "../../src/domain/registry/images.ts";
 import { createLayers } from "../../src/domain/registry/layers.ts";
-import type { BlobStore, Content, Encryption, KeyScope, Metadata, StagingId } from "../../src/domain/registry/ports.ts";
+import type { BlobStore, Content, Encryption, KeyScope, StagingId } from "../../src/domain/registry/ports.ts";
 import { createPullTimes } from "../../src/domain/registry/pull-times.ts";
 import { createRepositories } from "../../src/domain/registry/repositories.ts";
 import { sealBlobs } from "../../src/domain/registry/sealing.ts";
 import { expireUploads } from "../../src/domain/registry/upload-expiry.ts";
 import { decisionParts, rootAccess } from "../../src/domain/testing.ts";
+import type { AllMetadata } from "../../src/storage/metadata/metadata.ts";
 import { createRandom, type Random } from "../support/random.ts";
 
 /**
@@ -32,7 +33,7 @@ import { createRandom, type Random } from "../support/random.ts";
  * is plain is sealed.
  */
 export interface GarbageFuzz {
-  readonly metadata: Metadata;
+  readonly metadata: AllMetadata;
   /** Told the time by `clock`, because it dates what comes into the store. */
   openBlobs(clock: () => Date): BlobStore;
   readonly seed: number;

@@ -117,6 +117,8 @@ function berth(operation: string, input: object = {}): Row {
 }
 
 const berthRows: readonly Row[] = [
+  berth("ExplainLifecycle"),
+  berth("DiffLifecyclePolicy"),
   berth("PutRetention", { reportOnly: true }),
   berth("GetRetention"),
   berth("DeleteRetention"),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { onRepository } from "../operation.ts";
-import { explainedView, lifecycleSummaryView } from "./lifecycle-views.ts";
+import { lifecycleLister } from "./lifecycle-pages.ts";
+import { explainedView, summaryView } from "./lifecycle-views.ts";
 import { operation } from "./operation.ts";
 import { ImageId, MaxResults, NextToken, PolicyText, RegistryId, RepositoryName } from "./shapes.ts";
 
@@ -19,19 +20,19 @@ export const ExplainLifecycle = operation("ExplainLifecycle", {
   async run(input, granted, { lifecycleAnswers, paging }) {
     const { repositoryName, imageIds, lifecyclePolicyText: policyText, retentionText, maxResults, nextToken } = input;
     const references = imageIds?.map(({ imageDigest: digest, imageTag: tag }) => ({ digest, tag }));
-    return lifecyclePage({
-      paging,
-      of: ["ExplainLifecycle", granted.registry, repositoryName, policyText, retentionText],
-      nextToken: references ? undefined : nextToken,
-      limit: references?.length ?? maxResults ?? 100,
-      read: (after, limit) =>
-        lifecycleAnswers.explain(granted, repositoryName, { policyText, retentionText, references, after, limit }),
-      view: ({ at, summary }, images, token) => ({
-        evaluatedAt: at,
-        summary: lifecycleSummaryView(summary),
-        images: images.map((image) => explainedView(image, image.tags, at)),
-        nextToken: token,
-      }),
+    const asked = { policyText, retentionText, references };
+    const {
+      answer,
+      items,
+      nextToken: further,
+    } = await lifecycleLister(paging)({
+      of: ["ExplainLifecycle", granted.registry, repositoryName, asked],
+      nextToken,
+      limit: references?.length ?? maxResults,
+      read: (page) => lifecycleAnswers.explain(granted, repositoryName, { ...asked, ...page }),
     });
+    const { at, summary } = answer;
+    const images = items.map((decision) => explainedView(decision, decision.tags, at));
+    return { evaluatedAt: at, summary: summaryView(summary), images, nextToken: further };
   },
 });

@@ -17,6 +17,8 @@ export interface BerthApi {
   readonly ListDeletedImagesCommand: Command<PageOfRepository, Page & { images: DeletedImageView[] }>;
   readonly ListDeletedRepositoriesCommand: Command<PageInput, Page & { repositories: DeletedRepositoryView[] }>;
   readonly UndeleteImageCommand: Command<UndeleteImageInput, { images: ReturnedImageView[] }>;
+  readonly ExplainLifecycleCommand: Command<ExplainLifecycleInput, ExplainLifecycleOutput>;
+  readonly DiffLifecyclePolicyCommand: Command<DiffLifecyclePolicyInput, DiffLifecyclePolicyOutput>;
   readonly UndeleteRepositoryCommand: Command<OfRepository, { repositoryName: string }>;
 }
 
@@ -170,4 +172,66 @@ export interface ReturnedImageView {
   imageTags: string[];
   /** Tags that it had and that another image has by now. */
   takenTags: string[];
+}
+
+export interface DiffLifecyclePolicyInput extends PageOfRepository {
+  /** Left out: the policy that is set. */
+  lifecyclePolicyText?: string | undefined;
+  /** Left out: the document that is set. */
+  retentionText?: string | undefined;
+}
+
+export interface ExplainLifecycleInput extends DiffLifecyclePolicyInput {
+  /** Left out: all images, oldest first. */
+  imageIds?: ImageId[] | undefined;
+}
+
+export interface ExplainLifecycleOutput extends Page {
+  /** The time that all pages are of. */
+  evaluatedAt: Date;
+  summary: LifecycleSummaryView;
+  images: ExplainedView[];
+}
+
+export interface DiffLifecyclePolicyOutput extends Page {
+  evaluatedAt: Date;
+  before: LifecycleSummaryView;
+  after: LifecycleSummaryView;
+  /** Images of which the two say different things. */
+  changes: ChangeView[];
+}
+
+export interface LifecycleSummaryView {
+  /** With what goes along, such as signatures. */
+  expiringImageCount: number;
+  expiringSizeInBytes: number;
+  transitioningImageCount: number;
+  transitioningSizeInBytes: number;
+  rules: { rulePriority: number; action: string; selectedImageCount: number; actingImageCount: number }[];
+}
+
+export interface DecidedView {
+  /** `EXPIRE`, `TRANSITION` or `KEEP`. */
+  action: string;
+  appliedRulePriority?: number | undefined;
+  reasonCode: string;
+  /** A sentence. */
+  reason: string;
+}
+
+interface LifecycleImageView {
+  imageDigest: string;
+  /** The first of them. */
+  imageTags: string[];
+  imageTagCount: number;
+  imagePushedAt: Date;
+  imageSizeInBytes: number;
+  storageClass: string;
+}
+
+export interface ExplainedView extends LifecycleImageView, DecidedView {}
+
+export interface ChangeView extends LifecycleImageView {
+  before?: DecidedView | undefined;
+  after?: DecidedView | undefined;
 }

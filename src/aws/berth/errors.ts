@@ -11,6 +11,7 @@ export const errors = {
   KeyUnusable: ["KmsException", 400],
   NotDeleted: ["ResourceNotFoundException", 400],
   RetentionNotFound: ["ResourceNotFoundException", 400],
+  LifecyclePolicyNotFound: ["LifecyclePolicyNotFoundException", 400],
   HoldNotFound: ["ResourceNotFoundException", 400],
   LimitExceeded: ["LimitExceededException", 400],
   InvalidParameter: ["InvalidParameterException", 400],

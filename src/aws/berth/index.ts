@@ -2,7 +2,9 @@ import { refuse } from "../../domain/errors.ts";
 import { type JsonService, operationMap } from "../service.ts";
 import { validationText } from "../validation.ts";
 import { DeleteRetention } from "./DeleteRetention.ts";
+import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
+import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
 import { GetRetention } from "./GetRetention.ts";
 import { ListDeletedImages } from "./ListDeletedImages.ts";
@@ -31,7 +33,9 @@ export function createBerth(parts: BerthParts): JsonService {
 
 export const operations = operationMap<BerthParts>([
   DeleteRetention,
+  DiffLifecyclePolicy,
   ExplainDecision,
+  ExplainLifecycle,
   GetRetention,
   ListDeletedImages,
   ListDeletedRepositories,

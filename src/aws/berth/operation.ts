@@ -1,5 +1,6 @@
 import type { ExplanationService } from "../../domain/explanations.ts";
 import type { HoldService } from "../../domain/registry/holds.ts";
+import type { LifecycleAnswerService } from "../../domain/registry/lifecycle-answers.ts";
 import type { RetentionService } from "../../domain/registry/retention.ts";
 import type { UndeleteService } from "../../domain/registry/undelete.ts";
 import { operationsOf } from "../operation.ts";
@@ -12,6 +13,7 @@ export interface BerthParts {
   readonly holds: HoldService;
   readonly retention: RetentionService;
   readonly undelete: UndeleteService;
+  readonly lifecycleAnswers: LifecycleAnswerService;
   readonly paging: Paging;
 }
 

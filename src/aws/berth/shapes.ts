@@ -37,6 +37,9 @@ export const Time = z
   .max(253_402_300_799)
   .transform((seconds) => new Date(seconds * 1000));
 
+/** A lifecycle policy or a retention document. */
+export const PolicyText = z.string().min(2).max(30_720);
+
 export const MaxResults = z.number().int().min(1).max(1000).optional();
 export const NextToken = z.string().max(4096).optional();
 

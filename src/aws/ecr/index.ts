@@ -5,6 +5,7 @@ import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreateRepository } from "./CreateRepository.ts";
+import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
@@ -16,6 +17,8 @@ import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
 import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
 import { GetDownloadUrlForLayer } from "./GetDownloadUrlForLayer.ts";
+import { GetLifecyclePolicy } from "./GetLifecyclePolicy.ts";
+import { GetLifecyclePolicyPreview } from "./GetLifecyclePolicyPreview.ts";
 import { GetRegistryPolicy } from "./GetRegistryPolicy.ts";
 import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
 import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
@@ -28,9 +31,11 @@ import { PutAccountSetting } from "./PutAccountSetting.ts";
 import { PutImage } from "./PutImage.ts";
 import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.ts";
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
+import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
+import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
@@ -68,6 +73,7 @@ export const operations = operationMap<EcrParts>([
   BatchGetImage,
   CompleteLayerUpload,
   CreateRepository,
+  DeleteLifecyclePolicy,
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryPolicy,
@@ -78,6 +84,8 @@ export const operations = operationMap<EcrParts>([
   GetAccountSetting,
   GetAuthorizationToken,
   GetDownloadUrlForLayer,
+  GetLifecyclePolicy,
+  GetLifecyclePolicyPreview,
   GetRegistryPolicy,
   GetRepositoryPolicy,
   InitiateLayerUpload,
@@ -89,9 +97,11 @@ export const operations = operationMap<EcrParts>([
   PutImage,
   PutImageScanningConfiguration,
   PutImageTagMutability,
+  PutLifecyclePolicy,
   PutRegistryPolicy,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
+  StartLifecyclePolicyPreview,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,

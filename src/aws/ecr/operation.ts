@@ -4,6 +4,8 @@ import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
 import type { LayerService } from "../../domain/registry/layers.ts";
+import type { LifecyclePolicyService } from "../../domain/registry/lifecycle-policies.ts";
+import type { LifecyclePreviewService } from "../../domain/registry/lifecycle-previews.ts";
 import type { PolicyService } from "../../domain/registry/policies.ts";
 import type { PullTimeExclusionService } from "../../domain/registry/pull-time-exclusions.ts";
 import type { RepositoryService } from "../../domain/registry/repositories.ts";
@@ -25,6 +27,8 @@ export interface EcrParts {
   readonly images: ImageService;
   readonly storageClasses: StorageClassService;
   readonly pullTimeExclusions: PullTimeExclusionService;
+  readonly lifecyclePolicies: LifecyclePolicyService;
+  readonly lifecyclePreviews: LifecyclePreviewService;
   readonly settings: SettingsService;
   readonly registryTokens: RegistryTokens;
   readonly addresses: Addresses;

@@ -1,13 +1,20 @@
 import type {
   EncryptionConfiguration,
+  GetLifecyclePolicyPreviewResponse,
+  GetLifecyclePolicyResponse,
+  LifecyclePolicyPreviewResult,
   ImageDetail as SdkImageDetail,
   Repository as SdkRepository,
   Tag,
 } from "@aws-sdk/client-ecr";
+import { previewSummary } from "../../domain/lifecycle/preview.ts";
+import type { PreviewEntry } from "../../domain/lifecycle/types.ts";
 import type { Registry, RepositoryName } from "../../domain/names.ts";
 import { repositoryArn } from "../../domain/names.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { ImageDetail } from "../../domain/registry/images.ts";
+import type { StoredLifecyclePolicy } from "../../domain/registry/lifecycle-ports.ts";
+import type { Preview } from "../../domain/registry/lifecycle-previews.ts";
 import type { Repository } from "../../domain/registry/ports.ts";
 
 /** What ECR shows of things (ECR API reference, "Data Types"). */
@@ -61,6 +68,29 @@ export function imageView(registry: Registry, repositoryName: RepositoryName, im
     lastArchivedAt: image.lastArchivedAt,
     lastActivatedAt: image.lastActivatedAt,
   };
+}
+
+export function lifecyclePolicyView(
+  { account: registryId }: Registry,
+  repositoryName: RepositoryName,
+  { text: lifecyclePolicyText, lastEvaluatedAt = new Date(0) }: StoredLifecyclePolicy,
+): GetLifecyclePolicyResponse {
+  return { registryId, repositoryName, lifecyclePolicyText, lastEvaluatedAt };
+}
+
+export function previewView(
+  { account: registryId }: Registry,
+  repositoryName: RepositoryName,
+  { text: lifecyclePolicyText, status, expiring, transitioning }: Preview,
+): GetLifecyclePolicyPreviewResponse {
+  const { transitioningImageTotalCounts: moved, ...expired } = previewSummary({ expiring, transitioning });
+  const summary = { ...expired, ...(moved && { transitioningImageTotalCounts: [...moved] }) };
+  return { registryId, repositoryName, lifecyclePolicyText, status, summary };
+}
+
+export function previewEntryView(entry: PreviewEntry): LifecyclePolicyPreviewResult {
+  const { imageTags, imagePushedAt, ...others } = entry;
+  return { imageTags: [...imageTags], imagePushedAt: new Date(imagePushedAt), ...others };
 }
 
 export function tagsView(tags: ReadonlyMap<string, string>): Tag[] {

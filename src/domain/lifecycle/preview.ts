@@ -13,7 +13,10 @@ export function previewEntry(decision: LifecycleDecision, tags: readonly string[
   };
 }
 
-export function previewSummary({ expiring, transitioning }: LifecycleSummary): PreviewSummary {
+export function previewSummary({
+  expiring,
+  transitioning,
+}: Pick<LifecycleSummary, "expiring" | "transitioning">): PreviewSummary {
   return {
     expiringImageTotalCount: expiring,
     ...(transitioning > 0 && {

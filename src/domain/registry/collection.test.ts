@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
+import type { AllMetadata } from "../../storage/metadata/metadata.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
 import { decisionParts, rootAccess } from "../testing.ts";
 import { collectGarbage, strayAfterMs, sweepStrays } from "./collection.ts";
 import { createLayers } from "./layers.ts";
-import type { BlobStore, Metadata } from "./ports.ts";
+import type { BlobStore } from "./ports.ts";
 import { createRepositories } from "./repositories.ts";
 
 const name = "app" as RepositoryName;
@@ -26,7 +27,7 @@ async function world() {
   const clock = () => new Date(nowMs);
   const blobs = openMemoryBlobs();
   const sound = await openSqlite({ path: ":memory:" });
-  const metadata: Metadata = {
+  const metadata: AllMetadata = {
     ...sound,
     async transact(work, options) {
       const result = await sound.transact(work, options);

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { openMemoryBlobs } from "../../storage/blobs/memory.ts";
+import type { AllMetadata } from "../../storage/metadata/metadata.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import { rootPrincipal } from "../identity/credentials.ts";
 import { type AccountId, parseDigest, type Region, type RepositoryName } from "../names.ts";
@@ -9,7 +10,6 @@ import { copyBlob } from "./copy.ts";
 import { serverScope } from "./encryption.ts";
 import { createLayers } from "./layers.ts";
 import { createPace } from "./pace.ts";
-import type { Metadata } from "./ports.ts";
 import { createRepositories } from "./repositories.ts";
 
 const graceMs = 24 * 3_600_000;
@@ -31,7 +31,7 @@ test("a layer that is collected while somebody asks for it is not there", async 
       await sound.close();
     },
   });
-  const metadata: Metadata = {
+  const metadata: AllMetadata = {
     ...sound,
     async transact(work, options) {
       const before = beforeNext;

@@ -1,4 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
 
 /**
@@ -198,7 +199,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends RetentionNouns {
+export interface Nouns extends LifecycleNouns, RetentionNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;

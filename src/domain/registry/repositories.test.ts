@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import type { AllMetadata } from "../../storage/metadata/metadata.ts";
 import { openSqlite } from "../../storage/metadata/sqlite.ts";
 import type { Granted, PrincipalDirectory } from "../access.ts";
 import type { Registry, RepositoryName } from "../names.ts";
 import { decisionParts, rootAccess } from "../testing.ts";
 import { createPolicies } from "./policies.ts";
-import type { Metadata } from "./ports.ts";
 import { createRepositories } from "./repositories.ts";
 
 const registry = { account: "000000000000", region: "us-east-1" } as Registry;
@@ -12,14 +12,14 @@ const granted = { registry } as Granted;
 const name = "app" as RepositoryName;
 const policy = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}}';
 
-let metadata: Metadata;
+let metadata: AllMetadata;
 beforeEach(async () => {
   metadata = await openSqlite({ path: ":memory:" });
 });
 afterEach(() => metadata.close());
 
 /** Between what a transaction reads and what it writes, another one commits, as PostgreSQL lets it. */
-function interrupted(change: Parameters<Metadata["transact"]>[0]): Metadata {
+function interrupted(change: Parameters<AllMetadata["transact"]>[0]): AllMetadata {
   return {
     ...metadata,
     transact: (work, options) =>

@@ -1,9 +1,11 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
+import type { JobNouns } from "../jobs/ports.ts";
 import type { Registry, RepositoryName } from "../names.ts";
 import { confirmMayGo } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { keptUntil } from "./image-removal.ts";
+import { endEvaluations } from "./lifecycle-jobs.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
 import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
 import type { RegistryResources } from "./resource-policies.ts";
@@ -41,7 +43,7 @@ export interface RepositoryService {
   untag(granted: Granted, name: RepositoryName, keys: readonly string[]): Promise<void>;
 }
 
-export interface RepositoriesParts<All extends Nouns> {
+export interface RepositoriesParts<All extends Nouns & JobNouns> {
   readonly metadata: Metadata<All>;
   readonly keys: RepositoryKeys<All>;
   readonly imageFacts: ImageFacts;
@@ -56,7 +58,7 @@ export interface RepositoriesParts<All extends Nouns> {
 const removedTogether = 100;
 
 /** ECR's quota of repositories in a registry is 100,000; a private server needs none. */
-export function createRepositories<All extends Nouns>({
+export function createRepositories<All extends Nouns & JobNouns>({
   metadata,
   keys,
   imageFacts,
@@ -128,6 +130,7 @@ export function createRepositories<All extends Nouns>({
         else await nouns.repositories.delete(repository.id);
         // Asked once the row is locked: whoever places a hold keeps it from being deleted, or comes too late.
         await confirmMayGo(nouns, repository, at);
+        await endEvaluations(nouns, repository);
         return repository;
       });
       resources.forget(granted.registry, name);

@@ -1,7 +1,9 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
+import type { JobNouns } from "../jobs/ports.ts";
 import type { Digest, RepositoryName, Tag } from "../names.ts";
 import { factsOfPush, tagPushed } from "./image-facts.ts";
+import { repositoryOfJob, scheduleEvaluations } from "./lifecycle-jobs.ts";
 import type { Image, Metadata, Nouns, Page, Repository } from "./ports.ts";
 import { existing, kept } from "./repositories.ts";
 import type { RepositoryKeys } from "./repository-keys.ts";
@@ -40,12 +42,14 @@ export interface ReturnedImage {
   readonly taken: readonly Tag[];
 }
 
-export interface UndeleteParts<All extends Nouns> {
+export interface UndeleteParts<All extends Nouns & JobNouns> {
   readonly metadata: Metadata<All>;
   readonly keys: Pick<RepositoryKeys<All>, "choose">;
   /** Told of what changes decisions. */
   readonly resources: Pick<RegistryResources, "forget">;
   readonly clock: () => Date;
+  /** From one evaluation of a repository's lifecycle policy to the next. */
+  readonly everyMs: number;
 }
 
 /** What comes back with one image, itself included: all of it in one transaction. */
@@ -53,8 +57,8 @@ const maxTogether = 10_000;
 /** ECR's quota. */
 const maxTagsOfImage = 1000;
 
-export function createUndelete<All extends Nouns>(parts: UndeleteParts<All>): UndeleteService {
-  const { metadata, keys, resources, clock } = parts;
+export function createUndelete<All extends Nouns & JobNouns>(parts: UndeleteParts<All>): UndeleteService {
+  const { metadata, keys, resources, clock, everyMs } = parts;
 
   return {
     async images({ registry }, name, page) {
@@ -93,7 +97,11 @@ export function createUndelete<All extends Nouns>(parts: UndeleteParts<All>): Un
         }
         await nouns.deletedRepositories.restore({ ...deleted, encryption: key?.encryption ?? encryption });
         await key?.keep(nouns);
-        return existing(nouns.repositories, registry, name);
+        const restored = await existing(nouns.repositories, registry, name);
+        if (await nouns.lifecyclePolicies.find(restored.id)) {
+          await scheduleEvaluations(nouns, repositoryOfJob(restored), { everyMs, now: clock() });
+        }
+        return restored;
       });
       key?.kept();
       resources.forget(registry, name);

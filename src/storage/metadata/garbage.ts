@@ -242,6 +242,23 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       if (ids.length > 0) await db.deleteFrom("upload").where(among("id", ids)).execute();
       return ids.length;
     },
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("lifecycle_preview")
+        .innerJoin("lifecycle_preview_page", "lifecycle_preview_page.preview_id", "lifecycle_preview.id")
+        .select(["lifecycle_preview.id", "lifecycle_preview_page.number"])
+        .where("lifecycle_preview.repository_id", "=", repositoryId)
+        .limit(limit)
+        .execute();
+      for (const { id, number } of rows) {
+        await db
+          .deleteFrom("lifecycle_preview_page")
+          .where("preview_id", "=", id)
+          .where("number", "=", number)
+          .execute();
+      }
+      return rows.length;
+    },
   ];
 
   return {
@@ -263,6 +280,8 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       }
       await db.deleteFrom("image_hold").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("repository_retention").where("repository_id", "=", repositoryId).execute();
+      await db.deleteFrom("lifecycle_preview").where("repository_id", "=", repositoryId).execute();
+      await db.deleteFrom("lifecycle_policy").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("resource_tag").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("repository").where("id", "=", repositoryId).execute();
       return true;

@@ -21,7 +21,13 @@ const listTagsOfImage = statement(
 );
 
 /** Images with one status behind `afterId`. Written out, because only the very words match the index. */
-function imagesWith(db: Kysely<Schema>, repositoryId: number, filter: TagStatus, status: StatusRank, afterId: number) {
+export function imagesWith(
+  db: Kysely<Schema>,
+  repositoryId: number,
+  filter: TagStatus,
+  status: StatusRank,
+  afterId: number,
+) {
   const query = db
     .selectFrom("image")
     .where("image.repository_id", "=", repositoryId)
@@ -38,7 +44,7 @@ function imagesWith(db: Kysely<Schema>, repositoryId: number, filter: TagStatus,
 }
 
 /** In order of id. Each status has its own stretch of an index, which are merged. */
-function merged<Row extends { id: number }>(
+export function merged<Row extends { id: number }>(
   status: ImageStatusFilter,
   query: (rank: StatusRank) => SelectQueryBuilder<Schema, "image", Row>,
 ) {

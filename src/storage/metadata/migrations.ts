@@ -4,6 +4,7 @@ import { createAudit } from "./audit-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
+import { createLifecycle } from "./lifecycle-tables.ts";
 import { createRetention } from "./retention-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
@@ -58,6 +59,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0008_jobs": { up: (db) => createJobs(db, flavour) },
     "0009_grants_by_context": { up: indexGrantsByContext },
     "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
+    "0011_lifecycle": { up: (db) => createLifecycle(db, flavour) },
     "0012_retention": { up: (db) => createRetention(db, flavour) },
   };
 }

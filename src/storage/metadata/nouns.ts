@@ -23,6 +23,9 @@ import { keyAliases } from "./key-aliases.ts";
 import { keyGrants } from "./key-grants.ts";
 import { keys } from "./keys.ts";
 import { layers } from "./layers.ts";
+import { lifecycleImages } from "./lifecycle-images.ts";
+import { lifecyclePolicies } from "./lifecycle-policies.ts";
+import { lifecyclePreviews } from "./lifecycle-previews.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
@@ -49,6 +52,9 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    lifecycleImages: lifecycleImages(db, flavour),
+    lifecyclePolicies: lifecyclePolicies(db, flavour),
+    lifecyclePreviews: lifecyclePreviews(db, flavour),
     holds: holds(db, flavour),
     retentions: retentions(db, flavour),
     deletedImages: deletedImages(db, flavour),

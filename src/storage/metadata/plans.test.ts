@@ -181,6 +181,25 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
     await blobs.replace(other, { ...other, scope: serverScope, generation: "i" as Generation }, now);
   },
   "blobs.strays": ({ blobs }) => blobs.strays([blob]),
+  "lifecycleImages.page": ({ lifecycleImages }) => lifecycleImages.page(1, { after: 0, limit: 9 }),
+  "lifecycleImages.lock": ({ lifecycleImages }) => lifecycleImages.lock(1, digest),
+  "lifecyclePolicies.put": ({ lifecyclePolicies }) =>
+    lifecyclePolicies.put(1, { id: "i", text: "t", setAt: now, setBy: "arn" }),
+  "lifecyclePolicies.find": ({ lifecyclePolicies }) => lifecyclePolicies.find(1),
+  "lifecyclePolicies.keep": ({ lifecyclePolicies }) => lifecyclePolicies.keep(1),
+  "lifecyclePolicies.evaluated": ({ lifecyclePolicies }) =>
+    lifecyclePolicies.evaluated(1, { id: "i", version: 1 }, now),
+  "lifecyclePolicies.delete": ({ lifecyclePolicies }) => lifecyclePolicies.delete(1),
+  "lifecyclePreviews.start": async ({ lifecyclePreviews }) => {
+    for (let times = 0; times < 2; times++) await lifecyclePreviews.start(1, { text: "t", startedAt: now });
+  },
+  "lifecyclePreviews.find": ({ lifecyclePreviews }) => lifecyclePreviews.find(1),
+  "lifecyclePreviews.lock": ({ lifecyclePreviews }) => lifecyclePreviews.lock(1),
+  "lifecyclePreviews.addPage": async ({ lifecyclePreviews }) =>
+    lifecyclePreviews.addPage((await lifecyclePreviews.find(1))?.id ?? 0, 0, []),
+  "lifecyclePreviews.pages": ({ lifecyclePreviews }) => lifecyclePreviews.pages(1, { from: 0, limit: 9 }),
+  "lifecyclePreviews.clear": ({ lifecyclePreviews }) => lifecyclePreviews.clear(1),
+  "lifecyclePreviews.end": ({ lifecyclePreviews }) => lifecyclePreviews.end(1, { status: "COMPLETE", at: now }),
   "garbage.links": ({ garbage }) => garbage.links(now, 9),
   "garbage.unlink": ({ garbage }) => garbage.unlink({ repositoryId: 1, digest, since: now }, now),
   "garbage.blobs": ({ garbage }) => garbage.blobs(now, 9),

@@ -13,6 +13,7 @@ import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { jobRaces } from "./job-races.ts";
 import { keyContract } from "./key-contract.ts";
+import { lifecycleContract } from "./lifecycle-contract.ts";
 import { metadata as createMetadata, type Engine } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
@@ -55,6 +56,7 @@ function postgresTests(server: TestPostgres): void {
   identityContract("PostgreSQL", open);
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
+  lifecycleContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);

@@ -14,6 +14,7 @@ import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from 
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
+import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
 import type {
   DeletedImageLayerTable,
   DeletedImageManifestTable,
@@ -43,6 +44,9 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  lifecycle_policy: LifecyclePolicyTable;
+  lifecycle_preview: LifecyclePreviewTable;
+  lifecycle_preview_page: LifecyclePreviewPageTable;
   repository_retention: RepositoryRetentionTable;
   image_hold: ImageHoldTable;
   deleted_image: DeletedImageTable;

@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import type { Granted } from "../access.ts";
+import { refuse } from "../errors.ts";
+import type { JobNouns } from "../jobs/ports.ts";
+import { checkLifecyclePolicy } from "../lifecycle/policy.ts";
+import type { RepositoryName } from "../names.ts";
+import { endEvaluations, repositoryOfJob, scheduleEvaluations } from "./lifecycle-jobs.ts";
+import type { StoredLifecyclePolicy } from "./lifecycle-ports.ts";
+import type { Metadata, Nouns } from "./ports.ts";
+import { existing } from "./repositories.ts";
+
+/** Lifecycle policies of repositories. Each method acts in the registry that the grant is for. */
+export interface LifecyclePolicyService {
+  /** As it was set. @throws LifecyclePolicyNotFound */
+  get(granted: Granted, name: RepositoryName): Promise<StoredLifecyclePolicy>;
+  /**
+   * Sets or replaces it. It is evaluated when the repository's turn comes, so somebody who made a mistake has time.
+   * @throws InvalidParameter for a text that is no policy
+   */
+  put(granted: Granted, name: RepositoryName, text: string): Promise<void>;
+  /** Answers what is gone. @throws LifecyclePolicyNotFound */
+  delete(granted: Granted, name: RepositoryName): Promise<StoredLifecyclePolicy>;
+}
+
+export interface LifecyclePolicyParts {
+  readonly metadata: Metadata<Nouns & JobNouns>;
+  readonly clock: () => Date;
+  /** From one evaluation of a repository to the next. */
+  readonly everyMs: number;
+}
+
+export function createLifecyclePolicies({ metadata, clock, everyMs }: LifecyclePolicyParts): LifecyclePolicyService {
+  return {
+    async get({ registry }, name) {
+      const { id } = await existing(metadata.read.repositories, registry, name);
+      const stored = await metadata.read.lifecyclePolicies.find(id);
+      if (!stored) throw refuse("LifecyclePolicyNotFound", { repository: name, registry });
+      return stored;
+    },
+    async put({ registry, caller }, name, text) {
+      checkedPolicy(text);
+      await metadata.transact(async (nouns) => {
+        const repository = await existing(nouns.repositories, registry, name);
+        const now = clock();
+        const stored = await nouns.lifecyclePolicies.find(repository.id);
+        // An evaluation that is on its way goes on.
+        if (stored?.text !== text) {
+          const policy = { id: randomUUID(), text, setAt: now, setBy: caller.principal.arn };
+          await nouns.lifecyclePolicies.put(repository.id, policy);
+        }
+        await scheduleEvaluations(nouns, repositoryOfJob(repository), { everyMs, now });
+      });
+    },
+    async delete({ registry }, name) {
+      return metadata.transact(async (nouns) => {
+        const repository = await existing(nouns.repositories, registry, name);
+        const deleted = await nouns.lifecyclePolicies.delete(repository.id);
+        if (!deleted) throw refuse("LifecyclePolicyNotFound", { repository: name, registry });
+        await endEvaluations(nouns, repository);
+        return deleted;
+      });
+    },
+  };
+}
+
+/** @throws InvalidParameter */
+export function checkedPolicy(text: string) {
+  const checked = checkLifecyclePolicy(text);
+  if ("problem" in checked) throw refuse("InvalidParameter", { ...checked.problem });
+  return checked.policy;
+}
