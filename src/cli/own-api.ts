@@ -5,12 +5,15 @@ import { findSigner } from "./api/credentials.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy } from "./text.ts";
 
+/** A page of a thousand images with their tags and reasons, which may be planned behind others. */
+const limits = { timeoutMs: 120_000, maxAnswerBytes: 32 * 1024 * 1024 };
+
 /** Asks an operation of the server's own API, with the key pair of this shell. @throws CallFailed */
 export type Ask = <Output>(operation: string, input: object) => Promise<Output>;
 
 export async function openOwnApi(file: string | undefined): Promise<Ask> {
   const config = configFor(loadConfig({ file }));
-  const api = createApi(config);
+  const api = createApi(config, limits);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
   return async (operation, input) =>

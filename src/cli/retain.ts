@@ -54,12 +54,15 @@ export async function documentIn(file: string): Promise<string> {
 }
 
 function show(retention: Retention, json?: boolean): void {
-  if (json) return console.log(JSON.stringify(retention));
+  if (json) {
+    console.log(JSON.stringify(retention));
+    return;
+  }
   const { retentionText, reportOnly, deletionProtection } = retention;
   console.log(`lifecycle evaluations  ${reportOnly ? "report only" : "act"}`);
   console.log(`the repository         ${deletionProtection ? "cannot" : "can"} be deleted`);
-  if (retentionText === undefined) return console.log("no retention document");
-  for (const line of retentionText.split("\n")) console.log(printable(line));
+  const document = retentionText ?? "no retention document";
+  for (const line of document.split("\n")) console.log(printable(line));
 }
 
 function isOn(text: string): boolean {

@@ -80,6 +80,35 @@ export function addRetentionCommands(program: Command): void {
       "What the lifecycle policy of a repository does with each image and why, what another one would do, and what is retained whatever it says. Asks the server with the AWS key pair of this shell.",
     );
 
+  const retentionOption = ["--retention <file>", "with this retention document instead of the one of today"] as const;
+  const limitOption = ["--limit <number>", "how many images are shown, at most 1000000", "1000"] as const;
+
+  lifecycle
+    .command("explain")
+    .argument("<name>", "REPOSITORY for all its images, or REPOSITORY:TAG or REPOSITORY@DIGEST")
+    .description("Say of images whether the lifecycle policy deletes, archives or keeps them, and why. Nothing is done.")
+    .summary("say why images stay or go")
+    .option(...configOption)
+    .option("--policy <file>", "by this policy instead of the one of today; - for standard input")
+    .option(...retentionOption)
+    .option(...limitOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./lifecycle.ts"), "explainLifecycle"));
+
+  lifecycle
+    .command("diff")
+    .argument("<repository>")
+    .argument("[policy]", "a file with another policy; - for standard input")
+    .description(
+      "Compare another lifecycle policy with the one of today, image by image. Nothing is done. Ends with 0 when they do the same with every image, with 1 when they do not, with 2 when it could not ask.",
+    )
+    .summary("say what another policy would do")
+    .option(...configOption)
+    .option(...retentionOption)
+    .option(...limitOption)
+    .option(...jsonOption)
+    .action(lazily(() => import("./lifecycle.ts"), "diffLifecycle"));
+
   const retain = lifecycle
     .command("retain")
     .summary("say what policies may not touch")
