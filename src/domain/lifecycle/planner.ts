@@ -1,8 +1,8 @@
 import { createColumns, statuses } from "./columns.ts";
-import { settle, subjectsOf, verdict } from "./following.ts";
+import { type Outcome, settle, subjectsOf, verdict } from "./following.ts";
 import { createPlan, type PlanColumns } from "./plan.ts";
 import { policyLimits } from "./policy.ts";
-import { rank } from "./ranking.ts";
+import { type Ranking, rank } from "./ranking.ts";
 import { createHolds, createRulebook, dayMs, type Reading } from "./rulebook.ts";
 import type {
   Hold,
@@ -36,14 +36,25 @@ export function createPlanner(policy: LifecyclePolicy, now: number, options: Lif
   const rulebook = createRulebook(policy, options);
   const columns = createColumns();
   const holdOf = createHolds(options.holds ?? [], now);
+  function planOf(subject: PlanColumns["subject"], ranking: Ranking, outcome: Outcome): LifecyclePlan {
+    const parts: PlanColumns = { columns, rulebook, subject, ranking, outcome };
+    return createPlan(parts, (image, at, holds = options.holds ?? []) => stands(parts, image, at, holds));
+  }
   return {
     add: (image) => columns.add(image, rulebook.read(image, now), holdOf(image)),
     finish() {
       const subject = subjectsOf(columns);
       const ranking = rank(columns, rulebook, subject, now);
+      return planOf(subject, ranking, settle(columns, rulebook, ranking, subject, now));
+    },
+    async finishInTurns(othersTurn) {
+      const subject = subjectsOf(columns);
+      await othersTurn();
+      const ranking = rank(columns, rulebook, subject, now);
+      await othersTurn();
       const outcome = settle(columns, rulebook, ranking, subject, now);
-      const parts: PlanColumns = { columns, rulebook, subject, ranking, outcome };
-      return createPlan(parts, (image, at, holds = options.holds ?? []) => stands(parts, image, at, holds));
+      await othersTurn();
+      return planOf(subject, ranking, outcome);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { LifecycleOptions, LifecyclePlan, LifecyclePolicy } from "../lifecy
 import type { Nouns } from "./ports.ts";
 
 /** Some milliseconds of work for the database and for the planner. */
-const imagesTogether = 500;
+const imagesTogether = 1000;
 
 /** Feeds all images of a repository to a planner. Nobody waits long meanwhile, and only the plan stays in memory. */
 export async function planRepository(
@@ -18,8 +18,8 @@ export async function planRepository(
     const images = await lifecycleImages.page(repositoryId, { after, limit: imagesTogether });
     for (const image of images) planner.add(image);
     after = images.at(-1)?.id;
-    if (images.length < imagesTogether) return planner.finish();
     await othersTurn();
+    if (images.length < imagesTogether) return planner.finishInTurns(othersTurn);
   }
 }
 

@@ -36,6 +36,12 @@ type Row = Pick<
   | "tag_count"
 >;
 
+const listImages = statement((db, value: { repositoryId: number; after: number; limit: number }) =>
+  merged("ANY", (rank) => imagesWith(db, value.repositoryId, "ANY", rank, value.after).select(columns)).limit(
+    value.limit,
+  ),
+);
+
 const lockImage = statement((db, value: { repositoryId: number; digest: Digest }, flavour) =>
   flavour.forUpdate(
     db
@@ -91,8 +97,7 @@ export function lifecycleImages(db: Kysely<Schema>, flavour: Flavour): Lifecycle
 
   return {
     async page(repositoryId, { after = 0, limit }) {
-      const images = merged("ANY", (rank) => imagesWith(db, repositoryId, "ANY", rank, after).select(columns));
-      return complete(await images.limit(limit).execute());
+      return complete(await listImages(db, flavour, { repositoryId, after, limit }));
     },
 
     async lock(repositoryId, digest) {

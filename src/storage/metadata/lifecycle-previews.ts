@@ -4,6 +4,7 @@ import type { LifecyclePreviews, StoredPreview } from "../../domain/registry/lif
 import type { Flavour } from "./flavour.ts";
 import type { LifecyclePreviewTable } from "./lifecycle-tables.ts";
 import type { Schema } from "./schema.ts";
+import { statement } from "./statement.ts";
 
 const columns = [
   "id",
@@ -28,6 +29,12 @@ function toPreview(row: Selectable<LifecyclePreviewTable>): StoredPreview {
     transitioning: row.transitioning,
   };
 }
+
+const addPage = statement((db, value: { previewId: number; number: number; entries: string }) =>
+  db
+    .insertInto("lifecycle_preview_page")
+    .values({ preview_id: value.previewId, number: value.number, entries: value.entries }),
+);
 
 export function lifecyclePreviews(db: Kysely<Schema>, flavour: Flavour): LifecyclePreviews {
   const ofRepository = (repositoryId: number) =>
@@ -73,10 +80,7 @@ export function lifecyclePreviews(db: Kysely<Schema>, flavour: Flavour): Lifecyc
     },
 
     async addPage(previewId, number, entries) {
-      await db
-        .insertInto("lifecycle_preview_page")
-        .values({ preview_id: previewId, number, entries: JSON.stringify(entries) })
-        .execute();
+      await addPage(db, flavour, { previewId, number, entries: JSON.stringify(entries) });
     },
 
     async pages(previewId, { from, limit }) {
