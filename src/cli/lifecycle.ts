@@ -2,7 +2,6 @@ import { CommandFailed, describeFailure } from "./failure.ts";
 import { imageNamed } from "./image-names.ts";
 import { type Ask, openOwnApi } from "./own-api.ts";
 import { documentIn } from "./retain.ts";
-import { printTable } from "./table.ts";
 import { count, printable, size } from "./text.ts";
 import { isoTime } from "./times.ts";
 
@@ -100,12 +99,11 @@ async function compare(repositoryName: string, file: string | undefined, options
   for (const change of items) {
     const { before, after } = change;
     console.log(printable(nameOf(change)));
-    printTable(
-      ["", "", ""],
-      [["- today", before] as const, ["+ then", after] as const].flatMap(([title, decided]) =>
-        decided ? [[title, verbs[decided.action], decided.reason]] : [],
-      ),
-    );
+    for (const [title, decided] of [["- today", before] as const, ["+ then", after] as const]) {
+      if (!decided) continue;
+      const { action, reason } = decided;
+      console.log(printable(`${title.padEnd(7)}  ${verbs[action].padEnd(7)}  ${reason}`));
+    }
   }
   console.log(totalOf("today", first.before));
   console.log(totalOf("then", first.after));
@@ -121,7 +119,10 @@ interface Listing<Answer, Item> {
 }
 
 /** Every page is of the time of the first one. */
-async function pagesOf<Answer extends Page, Item>(ask: Ask, { operation, input, most, itemsOf }: Listing<Answer, Item>) {
+async function pagesOf<Answer extends Page, Item>(
+  ask: Ask,
+  { operation, input, most, itemsOf }: Listing<Answer, Item>,
+) {
   const items: Item[] = [];
   let first: Answer | undefined;
   for (let nextToken: string | undefined; ; ) {

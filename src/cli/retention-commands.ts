@@ -86,7 +86,9 @@ export function addRetentionCommands(program: Command): void {
   lifecycle
     .command("explain")
     .argument("<name>", "REPOSITORY for all its images, or REPOSITORY:TAG or REPOSITORY@DIGEST")
-    .description("Say of images whether the lifecycle policy deletes, archives or keeps them, and why. Nothing is done.")
+    .description(
+      "Say of images whether the lifecycle policy deletes, archives or keeps them, and why. Nothing is done.",
+    )
     .summary("say why images stay or go")
     .option(...configOption)
     .option("--policy <file>", "by this policy instead of the one of today; - for standard input")
