@@ -70,6 +70,29 @@ test("an image that is held by its digest cannot be deleted, in any way, and its
   expect((await deleteOverHttp(repository, digest)).status).toBe(202);
 });
 
+test("an image is not archived with a signature that is held", async () => {
+  const repository = "holds/signature";
+  const { digest } = await berth.pushImage(repository, "v1", "one");
+  const subject = { mediaType: mediaTypes.manifest, digest, size: 1 };
+  const signature = await berth.pushImage(repository, "signature", "two", { subject });
+  await hold(repository, { imageTag: "signature" });
+  const archive = () =>
+    berth.ecr().send(
+      new UpdateImageStorageClassCommand({
+        repositoryName: repository,
+        imageId: { imageDigest: digest },
+        targetStorageClass: "ARCHIVE",
+      }),
+    );
+  await expect(archive()).rejects.toMatchObject({
+    name: "InvalidParameterException",
+    message: "Requested image cannot be deleted or archived because 'signature' is held: case 7",
+  });
+  expect(await isPulled(repository, signature.digest)).toBe(true);
+  await release(repository, { imageTag: "signature" });
+  expect(await archive()).toMatchObject({ imageStatus: "ARCHIVED" });
+});
+
 test("a tag that is held stays where it is, and keeps its image", async () => {
   const repository = "holds/tag";
   const { digest } = await berth.pushImage(repository, "prod", "one");

@@ -21,6 +21,7 @@ import type { AllNouns } from "./nouns.ts";
 import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./postgres.ts";
 import { postgresDialect } from "./postgres-driver.ts";
 import { retentionContract } from "./retention-contract.ts";
+import { retentionRaces } from "./retention-races.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -62,6 +63,7 @@ function postgresTests(server: TestPostgres): void {
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);
   retentionContract("PostgreSQL", open);
+  retentionRaces("PostgreSQL", open);
   migrationContract("PostgreSQL", async () => {
     const pool = openPool({ connectionString: await server.createDatabase(), max: 1 });
     const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });
