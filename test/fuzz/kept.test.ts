@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import type { Registry, RepositoryName } from "../../src/domain/names.ts";
 import { collectGarbage } from "../../src/domain/registry/collection.ts";
 import { createKeptByRetention } from "../../src/domain/registry/kept-by-retention.ts";
-import { digestOf, type InProcess, inProcess, mediaTypes } from "../support/berth.ts";
+import { account, digestOf, type InProcess, inProcess, mediaTypes, region } from "../support/berth.ts";
 import { createLifecycleRunner } from "../support/lifecycle.ts";
 import { askOwn } from "../support/own-api.ts";
 import { createRandom } from "../support/random.ts";
@@ -11,6 +12,7 @@ import { createRandom } from "../support/random.ts";
  * lifecycle policies and collections comes between. Grace is nothing, so that whatever may go goes at once.
  */
 
+const registry: Registry = { account, region };
 const hourMs = 3_600_000;
 const windowMs = 24 * hourMs;
 const repositories = ["kept/a", "kept/b"];
@@ -33,12 +35,15 @@ interface DeletedOne {
 
 async function run(seed: number, { collect }: { collect(berth: InProcess): Promise<unknown> }): Promise<string[]> {
   const berth = await inProcess({ createOnPush: true, undeleteMs: windowMs });
+  // Else evaluations would fall elsewhere in the sequence with each run.
+  berth.now = new Date(Date.UTC(2026, 0, 1));
   const kept = createKeptByRetention(() => berth.now);
   const lifecycle = createLifecycleRunner(berth, kept, windowMs);
   const random = createRandom(`kept/${seed}`);
   const held = new Map<string, HeldImage>();
   const deleted = new Map<string, DeletedOne>();
   const wrong: string[] = [];
+  let expired = 0;
   const nowMs = () => berth.now.getTime();
   const keyOf = (repository: string, target: string) => `${repository} ${target}`;
 
@@ -61,10 +66,7 @@ async function run(seed: number, { collect }: { collect(berth: InProcess): Promi
   }
 
   async function digestsIn(repository: string): Promise<string[]> {
-    const found = await berth.stores.metadata.read.repositories.find(
-      { account: "000000000000", region: "us-east-1" } as never,
-      repository as never,
-    );
+    const found = await berth.stores.metadata.read.repositories.find(registry, repository as RepositoryName);
     if (!found) return [];
     const images = await berth.stores.metadata.read.images.list(found.id, "ANY", { limit: 100 });
     return images.map(({ digest }) => digest as string);
@@ -165,7 +167,7 @@ async function run(seed: number, { collect }: { collect(berth: InProcess): Promi
     async evaluate() {
       const before = new Map<string, readonly string[]>();
       for (const repository of repositories) before.set(repository, await digestsIn(repository));
-      await lifecycle.runDue();
+      for (const { acted } of await lifecycle.runDue()) expired += acted;
       for (const [repository, digests] of before) await noteDeleted(repository, digests);
     },
     collect: () => collect(berth),
@@ -194,6 +196,7 @@ async function run(seed: number, { collect }: { collect(berth: InProcess): Promi
     if (wrong.length > 0) wrong.push(`after step ${step}, ${name}`);
   }
   expect(berth.logged).toEqual([]);
+  if (wrong.length === 0) expect(expired).toBeGreaterThan(5);
   await berth.close();
   return wrong;
 }
@@ -224,8 +227,15 @@ test("the oracle sees a collection that knows nothing of deleted images", async 
 
 test("the oracle sees holds that end too early", async () => {
   const wrong = await run(1, {
-    async collect(berth) {
-      await berth.stores.metadata.transact((nouns) => nouns.holds.forget(new Date(8e15), 1000));
+    async collect({ now, stores }) {
+      await stores.metadata.transact(async ({ repositories: all, holds }) => {
+        for (const name of repositories) {
+          const found = await all.find(registry, name as RepositoryName);
+          for (const { target } of found ? await holds.list(found.id, { limit: 100 }, now) : []) {
+            await holds.remove(found?.id ?? 0, target);
+          }
+        }
+      });
     },
   });
   expect(wrong).not.toEqual([]);
