@@ -21,6 +21,7 @@ import { measurePolicy } from "./parts/policy.ts";
 import { createSeededStore } from "./parts/seeded-store.ts";
 import { measureBlobs, measureImages, measureManifests } from "./parts/small-requests.ts";
 import { measureStart } from "./parts/start.ts";
+import { measureUsageWalk } from "./parts/usage.ts";
 import { type FoundPeer, findPeers, type Peer, withPeers } from "./peers/index.ts";
 import { install } from "./peers/programs.ts";
 import { runQuotas } from "./quotas/main.ts";
@@ -106,6 +107,7 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
   if (wants("policies")) await measurePolicies(bench);
   if (wants("policy")) await measurePolicy(bench);
   if (wants("lifecycle")) await measureLifecycle(bench);
+  if (wants("usage")) await measureUsageWalk(bench);
 }
 
 function inner(name: string): string {

@@ -12,6 +12,7 @@ export const parts = [
   "policy",
   "policies",
   "lifecycle",
+  "usage",
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -67,6 +68,7 @@ The parts:
               of every kind
   policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
   lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images
+  usage       the walk that measures what storage is used for, over 1k, 100k and 1M images
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
   distribution      BENCH_DISTRIBUTION    docker-registry (Debian's package of that name)

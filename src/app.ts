@@ -138,6 +138,7 @@ async function openRegistry(
     regions: config.regions,
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
+    certificateIdentities: config.tls?.clientIdentities,
     foreignLayers: config.foreignLayers,
     undeleteMs: config.undelete.window,
     limits: config.limits,

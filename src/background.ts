@@ -2,7 +2,7 @@ import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
-import { schedule } from "./domain/jobs/schedules.ts";
+import { schedule, unschedule } from "./domain/jobs/schedules.ts";
 import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
 import { createKeptByRetention } from "./domain/registry/kept-by-retention.ts";
@@ -11,6 +11,7 @@ import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
 import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
 import { recordLifecycle } from "./jobs/lifecycle-events.ts";
+import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
@@ -35,6 +36,8 @@ export interface BackgroundParts {
     readonly lifecycle: { readonly interval: number };
     /** For how long what is deleted can be brought back. */
     readonly undelete: { readonly window: number };
+    /** How often usage is measured, 0 for never, and how long it is kept. */
+    readonly usage: { readonly every: number; readonly retention: number };
   };
   readonly metrics: Pick<Metrics, "collected" | "jobEnded" | "jobsCounted">;
   readonly log: Log;
@@ -44,6 +47,7 @@ export interface BackgroundParts {
 
 const minutes = 60_000;
 const hours = 60 * minutes;
+const firstMeasureAfterMs = 2 * minutes;
 
 function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
   const { metadata, clock } = stores;
@@ -62,6 +66,9 @@ function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: 
       metrics.collected(swept);
       if (swept.blobs > 0) log.info({ ...swept }, "copies that nothing names were removed");
     }),
+    measureUsageHandler({ ...stores, retentionMs: settings.usage.retention }, (run) =>
+      log.info({ run }, "it was measured what storage is used for"),
+    ),
     moveBlobsHandler(stores, {
       moved(moved) {
         const { archived, restored, activated } = moved;
@@ -73,9 +80,10 @@ function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: 
 }
 
 /** What there is once in a deployment. What belongs to a repository is scheduled where the repository is changed. */
-function schedulesOf({ tiers }: BackgroundParts["stores"]): readonly OneSchedule[] {
+function schedulesOf({ stores: { tiers }, settings: { usage } }: BackgroundParts): readonly OneSchedule[] {
   const moves = tiers ? [{ kind: moveBlobsKind, everyMs: minutes }] : [];
-  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves];
+  const measures = usage.every > 0 ? [{ kind: measureUsageKind, everyMs: usage.every }] : [];
+  return [{ kind: sweepStraysKind, everyMs: 24 * hours }, ...moves, ...measures];
 }
 
 interface OneSchedule {
@@ -88,7 +96,14 @@ export async function startBackground(parts: BackgroundParts): Promise<Runner> {
   const { stores, home, settings, metrics, log, worker } = parts;
   const { metadata, clock } = stores;
   await metadata.transact(async (nouns) => {
-    for (const { kind, everyMs } of schedulesOf(stores)) await schedule(nouns, kind, {}, { everyMs, now: clock() });
+    const now = clock();
+    for (const { kind, everyMs } of schedulesOf(parts)) {
+      // Who has just begun with Berth need not wait a day for the first figures.
+      const isFirst = kind === measureUsageKind && (await nouns.usage.newest()) === undefined;
+      const firstAt = isFirst ? new Date(now.getTime() + firstMeasureAfterMs) : undefined;
+      await schedule(nouns, kind, {}, { everyMs, now, firstAt });
+    }
+    if (settings.usage.every === 0) await unschedule(nouns, measureUsageKind);
   });
   await alignEvaluations(metadata, { everyMs: settings.lifecycle.interval, now: clock() });
   const audit = createTrail({ metadata, home, clock, log });

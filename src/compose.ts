@@ -6,6 +6,8 @@ import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
+import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
+import { createClientCertificates } from "./domain/identity/client-certificates.ts";
 import type { RootKey } from "./domain/identity/credentials.ts";
 import { createIdentity } from "./domain/identity/identity.ts";
 import { withResourceControl } from "./domain/identity/organization-standing.ts";
@@ -36,6 +38,7 @@ import { createRetention } from "./domain/registry/retention.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
+import { createUsage } from "./domain/registry/usage.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
@@ -56,6 +59,8 @@ export interface Parts {
   readonly createOnPush: boolean;
   /** Whether policies can let in whoever has not signed in. Left out: no. */
   readonly publicAccess?: boolean;
+  /** Whom certificates of clients stand for. Left out: nobody. */
+  readonly certificateIdentities?: readonly CertificateIdentity[];
   /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
   readonly foreignLayers?: ForeignLayers;
   /** For how long what is deleted can be brought back. Left out: it is gone at once, as in ECR. */
@@ -96,21 +101,25 @@ export function compose(parts: Parts) {
   const publicAccess = parts.publicAccess
     ? { tokens: createBearerTokens({ sealer, credentials, clock }), account: root.account }
     : undefined;
+  const certificates = parts.certificateIdentities?.length
+    ? createClientCertificates({ ...domain, identities: parts.certificateIdentities, read: parts.metadata.read, clock })
+    : undefined;
   const registry: Surface = createDataPlane({
     ...domain,
     ...common,
+    certificates,
     publicAccess,
     pageKeys: sealer,
     createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
-  const api: Surface = createControlPlane({ ...domain, ...common, maxBodiesBytes });
+  const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
   return { registry, api, busy, pullTimes, keyUses, accounts, audit };
 }
 
-export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "send">;
+export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -176,6 +185,7 @@ export function composeDomain(parts: DomainParts) {
     retention: createRetention({ metadata }),
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
+    usage: createUsage({ metadata, clock }),
   };
 
   return {

@@ -2,6 +2,7 @@ import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
+import { certificateIdentity, clientCertificates, tlsProblems } from "./config-tls.ts";
 import { parseAccountId, parseRegion } from "./domain/names.ts";
 
 export interface ListenAddress {
@@ -87,8 +88,22 @@ export function schemaFor(cwd: string) {
               .describe(
                 "certificates of authorities in PEM; clients must then show a certificate that one of them made",
               ),
+            clientCertificates: text("required or optional", clientCertificates)
+              .optional()
+              .describe(
+                "whether every client must show a certificate: required or optional; then they can be identities",
+              ),
+            clientIdentities: list(
+              "KIND:NAME=ARN with the ARN of a user or role, such as uri:spiffe://example.org/ci/*=arn:aws:iam::000000000000:role/ci; kinds are uri, dns, email and cn",
+              certificateIdentity,
+            )
+              .optional()
+              .describe("whom client certificates stand for: KIND:NAME=ARN,..."),
+            clientRevoked: text("a file", path(cwd))
+              .optional()
+              .describe("serial numbers of client certificates that count no more, one a line"),
           },
-          "a map of certificate, key, minVersion and clientAuthority",
+          "a map of certificate, key, minVersion, clientAuthority, clientCertificates, clientIdentities and clientRevoked",
         )
         .prefault({}),
       log: z
@@ -271,19 +286,32 @@ export function schemaFor(cwd: string) {
           "a map of retention, pulls and queueLimit",
         )
         .prefault({}),
+      usage: z
+        .strictObject(
+          {
+            every: text("a time from 1m on, such as 24h, up to 365d, or 0", durationOrNever(60_000))
+              .prefault("24h")
+              .describe("how often it is measured what storage is used for; 0 for never"),
+            retention: text("a time, such as 400d, up to 3650d, or 0", duration(0, 3650 * unitsMs.d))
+              .prefault("400d")
+              .describe("how long the measurements of days are kept; 0 for ever"),
+            repositoriesInMetrics: text("a whole number from 0 to 1000", wholeNumber(0, 1_000))
+              .prefault("0")
+              .describe("how many of the largest repositories are in the metrics, by name"),
+          },
+          "a map of every, retention and repositoriesInMetrics",
+        )
+        .prefault({}),
     })
     .refine(({ rootAccessKeyId: id, rootSecretAccessKey: secret }) => (id === undefined) === (secret === undefined), {
       params: { keys: ["rootAccessKeyId", "rootSecretAccessKey"] },
       error: "they belong together; give both or neither",
       when: () => true,
     })
-    .refine(({ tls }) => (tls.certificate === undefined) === (tls.key === undefined), {
-      params: { keys: ["tls.certificate", "tls.key"] },
-      error: "they belong together; give both or neither",
-    })
-    .refine(({ tls }) => tls.clientAuthority === undefined || tls.certificate !== undefined, {
-      params: { keys: ["tls.clientAuthority"] },
-      error: "it needs tls.certificate and tls.key",
+    .superRefine(({ tls }, context) => {
+      for (const [keys, message] of tlsProblems(tls)) {
+        context.addIssue({ code: "custom", params: { keys: keys.map((key) => `tls.${key}`) }, message });
+      }
     })
     .superRefine(({ kms }, context) => {
       for (const [keys, message] of keeperProblems(kms)) {
@@ -320,6 +348,12 @@ export function duration(leastMs: number, mostMs = 365 * unitsMs.d) {
     const ms = Number(count) * (unitsMs[unit as keyof typeof unitsMs] ?? Number.NaN);
     return ms >= leastMs && ms <= mostMs ? ms : undefined;
   };
+}
+
+/** As `duration`, and 0 for what is not done at all. */
+function durationOrNever(leastMs: number) {
+  const some = duration(leastMs);
+  return (given: string): number | undefined => (given === "0" ? 0 : some(given));
 }
 
 export interface ConfiguredRates {

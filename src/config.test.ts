@@ -53,6 +53,7 @@ test("nothing given: the defaults", () => {
     undelete: { window: 0 },
     lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
+    usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
     blobs: { kind: "file", root: join(cwd, "data", "blobs") },
@@ -106,6 +107,10 @@ audit:
   retention: 0
   pulls: false
   queueLimit: 100
+usage:
+  every: 0
+  retention: 30d
+  repositoriesInMetrics: 20
 `,
   );
   expect(config).toEqual({
@@ -145,6 +150,7 @@ audit:
     undelete: { window: 604_800_000 },
     lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
+    usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",
     blobs: { kind: "file", root: "/mnt/blobs" },
@@ -389,9 +395,54 @@ test.each<[settings: Record<string, string>, message: string]>([
     { BERTH_TLS_CLIENT_AUTHORITY: "ca.crt" },
     "tls.clientAuthority (BERTH_TLS_CLIENT_AUTHORITY): it needs tls.certificate and tls.key",
   ],
+  [
+    { BERTH_TLS_CLIENT_CERTIFICATES: "optional" },
+    "tls.clientCertificates (BERTH_TLS_CLIENT_CERTIFICATES): it needs tls.clientAuthority",
+  ],
+  [
+    { BERTH_TLS_CLIENT_REVOKED: "revoked" },
+    "tls.clientRevoked (BERTH_TLS_CLIENT_REVOKED): it needs tls.clientCertificates, which is required or optional",
+  ],
+  [
+    { BERTH_TLS_CLIENT_IDENTITIES: "cn:a=arn:aws:iam::000000000000:user/a" },
+    "tls.clientIdentities (BERTH_TLS_CLIENT_IDENTITIES): it needs tls.clientCertificates, which is required or optional",
+  ],
+  [
+    { BERTH_TLS_CLIENT_CERTIFICATES: "yes" },
+    'tls.clientCertificates (BERTH_TLS_CLIENT_CERTIFICATES): given "yes"; allowed: required or optional',
+  ],
   [{ BERTH_TLS_MIN_VERSION: "1.1" }, 'tls.minVersion (BERTH_TLS_MIN_VERSION): given "1.1"; allowed: one of 1.2, 1.3'],
 ])("of the TLS settings, %j is refused", (settings, message) => {
   expect(problemsOf(settings)).toBe(message);
+});
+
+test("certificates of clients stand for users and roles", () => {
+  const given = load({
+    BERTH_TLS_CERTIFICATE: "a",
+    BERTH_TLS_KEY: "b",
+    BERTH_TLS_CLIENT_AUTHORITY: "ca.crt",
+    BERTH_TLS_CLIENT_CERTIFICATES: "required",
+    BERTH_TLS_CLIENT_IDENTITIES:
+      "uri:spiffe://example.org/*/sa/*=arn:aws:iam::000000000000:role/team/ci, dns:*.Example.org=arn:aws:iam::111111111111:user/a=b",
+  });
+  expect<unknown>(given.tls?.clientIdentities).toEqual([
+    { kind: "uri", pattern: "spiffe://example.org/*/sa/*", principal: "arn:aws:iam::000000000000:role/team/ci" },
+    { kind: "dns", pattern: "*.example.org", principal: "arn:aws:iam::111111111111:user/a=b" },
+  ]);
+});
+
+test.each([
+  "puller=arn:aws:iam::000000000000:user/a",
+  "name:puller=arn:aws:iam::000000000000:user/a",
+  "cn:=arn:aws:iam::000000000000:user/a",
+  "cn:a*b*=arn:aws:iam::000000000000:user/a",
+  "uri:spiffe://a/**=arn:aws:iam::000000000000:user/a",
+  "cn:a=arn:aws:iam::000000000000:root",
+  "cn:a=arn:aws:iam::000000000000:group/a",
+  "cn:a=arn:aws:iam::1:user/a",
+  "cn:a=arn:aws:sts::000000000000:assumed-role/a/b",
+])("%j says not whom a certificate stands for", (BERTH_TLS_CLIENT_IDENTITIES) => {
+  expect(problemsOf({ BERTH_TLS_CLIENT_IDENTITIES })).toMatch(/^tls\.clientIdentities\.0 .*allowed: KIND:NAME=ARN/);
 });
 
 test("every setting is explained", () => {

@@ -166,7 +166,7 @@ function whenNeeded(open: () => Promise<KeyWrapper>): KeyWrapper {
 async function checkServerKey(keyring: Keyring): Promise<void> {
   if (!(await keyring.find(serverKeyId))) return;
   try {
-    await keyring.encrypt(serverRegistry, serverKeyId, new Uint8Array(), new Map());
+    await keyring.encryptOwn(serverRegistry, serverKeyId, new Uint8Array(), new Map());
   } catch (cause) {
     // Whoever keeps the master key elsewhere may only be away for now.
     if (!(cause instanceof MasterKeyMissing)) return;

@@ -5,6 +5,7 @@ import type { KeyMetadata, KeyWrapper } from "./domain/keys/ports.ts";
 import { tendKeys } from "./domain/keys/upkeep.ts";
 import { type Collected, collectGarbage, type Stores } from "./domain/registry/collection.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
+import { usageOverview } from "./domain/registry/usage.ts";
 import { every } from "./jobs/schedule.ts";
 import type { Log } from "./server/log.ts";
 import type { Metrics } from "./server/metrics.ts";
@@ -36,9 +37,9 @@ export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
 
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
 export function routinesDoneOnce(
-  { uploadExpiryHours, gc, audit }: Config,
+  { uploadExpiryHours, gc, audit, usage }: Config,
   stores: Stores & { readonly metadata: AuditMetadata & KeyMetadata; readonly keyWrapper: KeyWrapper },
-  metrics: Pick<Metrics, "collected" | "waiting">,
+  metrics: Pick<Metrics, "collected" | "waiting" | "used">,
   log: Log,
 ): RoutineWork[] {
   async function expire() {
@@ -77,6 +78,12 @@ export function routinesDoneOnce(
     if (destroyed + rotated > 0)
       log.info({ destroyed, rotated }, "encryption keys were destroyed or rotated: their time has come");
   }
+  let shownRun: number | undefined;
+  async function showUsage() {
+    const overview = await usageOverview(stores.metadata, usage.repositoriesInMetrics, shownRun);
+    if (overview) metrics.used(overview);
+    shownRun = overview?.run.id ?? shownRun;
+  }
   return [
     // Soon after the start too, for what a crash left behind.
     { name: "abandoned uploads", everyMs: 15 * minutes, firstAfterMs: 10 * seconds, run: expire },
@@ -87,6 +94,7 @@ export function routinesDoneOnce(
       run: collect,
     },
     { name: "encryption keys", everyMs: 5 * minutes, firstAfterMs: 20 * seconds, run: tend },
+    { name: "usage metrics", everyMs: 5 * minutes, firstAfterMs: seconds, run: showUsage },
     { name: "audit retention", everyMs: hours, firstAfterMs: minutes, run: expireAudit },
   ];
 }

@@ -11,6 +11,9 @@ import {
 import { CreateAccessKeyCommand, CreateUserCommand } from "@aws-sdk/client-iam";
 import * as kms from "@aws-sdk/client-kms";
 import { serverKeyId } from "../src/domain/keys/server-key.ts";
+import type { Digest, RepositoryName } from "../src/domain/names.ts";
+import { scopeOf, serverScope } from "../src/domain/registry/encryption.ts";
+import { openFilesystemBlobs } from "../src/storage/blobs/filesystem.ts";
 import { call } from "./matrix/calls.ts";
 import { kmsRows } from "./matrix/kms-rows.ts";
 import { account, digestOf, type InProcess, inProcess, keyPair, mediaTypes, region } from "./support/berth.ts";
@@ -132,6 +135,25 @@ describe("S21: encryption fails closed", () => {
     await client().send(new kms.EnableKeyCommand({ KeyId }));
     expect((await berth.oci("PUT", `${location}?digest=${digest}`, { body: "second" })).status).toBe(201);
     expect(await (await berth.oci("GET", `/v2/${name}/blobs/${digest}`)).text()).toBe("firstsecond");
+  });
+
+  test("a plain copy is not given out where a key is to seal, whatever the database names", async () => {
+    const name = await repository("KMS", await newKey());
+    const content = `layer of ${name}`;
+    const digest = (await berth.pushBlob(name, content)).digest as Digest;
+    const { metadata, root } = berth.stores;
+    const plain = await openFilesystemBlobs({ root });
+    const bytes = async function* () {
+      yield Buffer.from(content);
+    };
+    const { blob } = await plain.store(await plain.begin(serverScope), digest, bytes(), serverScope);
+    const found = await metadata.read.repositories.find({ account, region }, name as RepositoryName);
+    const scope = scopeOf(found?.encryption ?? { type: "AES256" });
+    const record = await metadata.read.blobs.find({ digest, scope });
+    if (!record || !blob) throw new Error("there is nothing to exchange");
+    await metadata.transact(({ blobs }) => blobs.replace(record, { ...blob, scope }, new Date()));
+    const answer = await berth.oci("GET", `/v2/${name}/blobs/${digest}`);
+    expect([answer.status, (await answer.text()).includes(content)]).toEqual([500, false]);
   });
 
   test("what a key sealed is gone with it, for good", async () => {
@@ -256,6 +278,24 @@ describe("copies", () => {
       expect(unnamed.headers.get("location")).toMatch(status === 201 ? /\/blobs\/sha256:/ : /\/blobs\/uploads\//);
       expect((await berth.oci("HEAD", `/v2/${target}/blobs/${digest}`)).status).toBe(status === 201 ? 200 : 404);
     }
+  });
+
+  test("are not mounted from a repository whose grants were taken back: what its key keeps in stays in", async () => {
+    const KeyId = await newKey();
+    const [from, target] = [await repository("KMS", KeyId), await repository("KMS", KeyId)];
+    const { digest } = await berth.pushBlob(from, `kept in ${from}`);
+    const { Grants = [] } = await client().send(new kms.ListGrantsCommand({ KeyId }));
+    const arn = `arn:aws:ecr:${region}:${account}:repository/${from}`;
+    for (const { GrantId, Constraints } of Grants) {
+      if (Constraints?.EncryptionContextSubset?.["aws:ecr:arn"] !== arn) continue;
+      await client().send(new kms.RevokeGrantCommand({ KeyId, GrantId }));
+    }
+    expect((await berth.oci("GET", `/v2/${from}/blobs/${digest}`)).status).toBe(refused);
+    for (const source of [`&from=${from}`, ""]) {
+      const mounted = await berth.oci("POST", `/v2/${target}/blobs/uploads/?mount=${digest}${source}`);
+      expect([source, mounted.status]).toEqual([source, 202]);
+    }
+    expect((await berth.oci("GET", `/v2/${target}/blobs/${digest}`)).status).toBe(404);
   });
 });
 

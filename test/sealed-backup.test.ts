@@ -309,6 +309,30 @@ test("a backup of before is restored, and sealed where blobs are sealed", async 
   expect(await problemsIn(back)).toEqual([]);
 });
 
+test("what a key seals is not restored in plain text, from another repository's copy, where the key cannot seal it", async () => {
+  const data = newFolder();
+  const plain = await open(data, testKeys({ seals: false }));
+  await push(plain, await common(plain), "a");
+  const world: World = { ...plain, blobs: (await open(data)).blobs };
+  const kept = await push(world, await secret(world), "a");
+  await backup(world);
+  for (const file of copiesOf(kept)) if (file.endsWith(".sealed")) rmSync(file);
+  const locked = testKeys();
+  locked.failure = refuse("KeyUnusable", { kmsError: "DisabledException", reason: "the key is disabled" });
+  locked.seals = (scope) => scope === kept.scope;
+  for (const sealing of [{}, { keys: locked }]) {
+    const restored = newFolder();
+    const blobs = await openFilesystemBlobs({ root: join(restored, "blobs"), ...sealing });
+    expect(await restoreInto(restored, { change: () => blobs })).toMatchObject({
+      copied: 1,
+      missing: [{ digest: kept.digest, because: expect.stringContaining("cannot be sealed") }],
+    });
+    const { metadata } = await open(restored);
+    expect(await metadata.read.blobs.find(kept)).toMatchObject({ quarantinedAt: expect.any(Date) });
+    expect(filesIn(join(restored, "blobs")).length).toBe(1);
+  }
+});
+
 test("a restore that was interrupted looks into what it had not looked into", async () => {
   const world = await open();
   const one = await common(world);

@@ -252,6 +252,8 @@ const bringNothing = [
     "SetRepositoryPolicy",
   ],
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
+  ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
+  "StartLifecyclePolicyPreview",
 ];
 
 async function initiate(repositoryName: string) {

@@ -83,13 +83,18 @@ export const rooms: readonly Room[] = [
     because: "what is configured must be readable without starting anything",
   },
   {
+    room: "src/config-tls.ts",
+    ours: ["src/domain/names.ts"],
+    because: "what is configured must be readable without starting anything",
+  },
+  {
     room: "src/background.ts",
     ours: ["src/domain/**", "src/jobs/**", "src/server/log.ts", "src/server/metrics.ts"],
     because: "it says which jobs there are, over stores that others have opened",
   },
   {
     room: "src/config-schema.ts",
-    ours: ["src/config-keepers.ts", "src/domain/names.ts"],
+    ours: ["src/config-keepers.ts", "src/config-tls.ts", "src/domain/names.ts"],
     packages: ["zod"],
     outside: "all",
     because: "what is configured must be readable without starting anything",
@@ -155,7 +160,7 @@ export const rooms: readonly Room[] = [
     because: "nobody else needs to know what writes the log",
   },
   {
-    room: "src/server/metrics.ts",
+    room: "src/server/{metrics,usage-metrics}.ts",
     ours: ["src/server/**"],
     packages: ["prom-client"],
     outside: "all",

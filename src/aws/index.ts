@@ -1,6 +1,7 @@
 import type { Access } from "../domain/access.ts";
 import type { AuditLookup } from "../domain/audit/lookup.ts";
 import type { ExplanationService } from "../domain/explanations.ts";
+import type { ClientCertificates } from "../domain/identity/client-certificates.ts";
 import type { Credentials } from "../domain/identity/credentials.ts";
 import type { OrganizationService } from "../domain/identity/organizations.ts";
 import type { RegistryTokens } from "../domain/identity/registry-tokens.ts";
@@ -24,6 +25,7 @@ import type { RetentionService } from "../domain/registry/retention.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
 import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import type { UndeleteService } from "../domain/registry/undelete.ts";
+import type { UsageService } from "../domain/registry/usage.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
@@ -63,10 +65,13 @@ export interface ControlPlaneParts {
   readonly kms: Omit<KmsParts, "paging" | "sealer">;
   readonly access: Access;
   readonly explanations: ExplanationService;
+  readonly usage: UsageService;
   readonly credentials: Credentials;
   readonly registryTokens: RegistryTokens;
   readonly sessions: Sessions;
   readonly webIdentities: WebIdentities;
+  /** Left out: certificates of clients stand for nobody. */
+  readonly certificates?: ClientCertificates;
   readonly sealer: Sealer;
   readonly lookup: AuditLookup;
   readonly audit: Recorder["audit"];

@@ -47,10 +47,10 @@ function happeningOf(call: Call, story: Story, ending: Ending, arrival: Arrival,
   const { service, operation } = call;
   const { granted, registry = recorder.home } = story;
   const readOnly = isReadOnly(operation.name);
-  const { requestId, sourceIp, userAgent, secureTransport } = arrival;
+  const { requestId, sourceIp, userAgent, secureTransport, certificate } = arrival;
   return {
     at: recorder.clock().getTime(),
-    arrival: { requestId, sourceIp, userAgent, secureTransport },
+    arrival: { requestId, sourceIp, userAgent, secureTransport, certificate },
     who: whoOf(story, ending),
     account: registry.account || recorder.home.account,
     region: registry.region,
@@ -70,6 +70,7 @@ function whoOf({ signed, principal }: Story, ending: Ending): Who {
     const method = signed.form === "query" ? "QueryString" : "AuthHeader";
     return { principal: signed.key.principal, accessKeyId: signed.key.accessKeyId, method };
   }
+  if (principal?.kind === "service") return { principal, method: "ClientCertificate" };
   if (principal) return { principal };
   const thrown = "thrown" in ending ? ending.thrown : undefined;
   return { claimed: thrown instanceof CallRefused ? thrown.claimed : undefined };

@@ -75,9 +75,14 @@ export function makeServerPair(authority: Pair, names: readonly string[], validi
   return makePair(authority, { name: names[0] ?? "server", usage: oid.serverAuth, names, validity });
 }
 
-/** A certificate for a client. */
-export function makeClientPair(authority: Pair, name: string, validity: Validity): Promise<Pair> {
-  return makePair(authority, { name, usage: oid.clientAuth, names: [], validity });
+/** A certificate for a client, which is called this, and by any of `uri:…`, `dns:…` and `email:…` beside it. */
+export function makeClientPair(
+  authority: Pair,
+  name: string,
+  validity: Validity,
+  names: readonly string[] = [],
+): Promise<Pair> {
+  return makePair(authority, { name, usage: oid.clientAuth, names, validity });
 }
 
 async function makePair(
@@ -177,7 +182,13 @@ function bits(value: number): BitString {
   return new BitString({ unusedBits, valueHex: new Uint8Array([value]).buffer });
 }
 
+/** The numbers of kinds of names (RFC 5280, 4.2.1.6). */
+const nameKinds: Record<string, 1 | 2 | 6> = { email: 1, dns: 2, uri: 6 };
+
 function generalName(name: string): GeneralName {
+  const [, kind = "", value = ""] = /^(email|dns|uri):([\s\S]*)$/.exec(name) ?? [];
+  const type = nameKinds[kind];
+  if (type !== undefined) return new GeneralName({ type, value });
   return isIP(name) === 0
     ? new GeneralName({ type: 2, value: name })
     : new GeneralName({ type: 7, value: new OctetString({ valueHex: addressBytes(name) }) });

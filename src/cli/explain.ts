@@ -1,6 +1,6 @@
+import { berthApi } from "./berth-api.ts";
 import { type Explained, explanationText } from "./explanation-text.ts";
 import { CommandFailed } from "./failure.ts";
-import { openOwnApi } from "./own-api.ts";
 
 export interface ExplainOptions {
   readonly config?: string;
@@ -25,7 +25,7 @@ export async function explain(requestId: string | undefined, options: ExplainOpt
       ? { principalArn: principal, action, resourceArn: resource, context: contextOf(context) }
       : { requestId };
 
-  const ask = await openOwnApi(file);
+  const ask = await berthApi(file);
   const answer = await ask<Explained>("ExplainDecision", input);
   console.log(json ? JSON.stringify(answer, null, 2) : explanationText(answer));
 }

@@ -1,6 +1,6 @@
+import { allOf, berthApi } from "./berth-api.ts";
 import { CommandFailed } from "./failure.ts";
 import { imageNamed, nameOf } from "./image-names.ts";
-import { allOf, openOwnApi } from "./own-api.ts";
 import { printTable } from "./table.ts";
 import { printable } from "./text.ts";
 import { isoTime } from "./times.ts";
@@ -26,7 +26,7 @@ export async function addHold(
   { reason, until, config, json }: Options & { readonly reason: string; readonly until?: string },
 ): Promise<void> {
   const input = { ...imageNamed(name), reason, until: until === undefined ? undefined : timeOf(until) };
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   const { hold } = await ask<{ hold: Hold }>("PutHold", input);
   if (json) console.log(JSON.stringify(shownInJson(hold)));
   else console.log(printable(`${nameOf(input.repositoryName, hold.imageId)} is held ${endOf(hold)}`));
@@ -34,14 +34,14 @@ export async function addHold(
 
 export async function removeHold(name: string, { config, json }: Options): Promise<void> {
   const input = imageNamed(name);
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   await ask("RemoveHold", input);
   if (json) console.log(JSON.stringify({ removed: true }));
   else console.log(printable(`${name} is not held any more`));
 }
 
 export async function listHolds(repositoryName: string, { config, json }: Options): Promise<void> {
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   const holds: Hold[] = [];
   for await (const hold of allOf<Hold>(ask, "ListHolds", { repositoryName }, (page) => page.holds)) holds.push(hold);
   if (json) return console.log(JSON.stringify(holds.map(shownInJson)));

@@ -90,15 +90,19 @@ test.each(["1", ...(process.platform === "linux" ? ["2"] : [])])(
     const port = await freePort();
     const before = Date.now();
     const server = await serve(data, { BERTH_WORKERS: workers, BERTH_METRICS_LISTEN: `127.0.0.1:${port}` });
-    const counted = 'berth_job_seconds_count{kind="registry.sweep-strays",outcome="done"} 1';
+    const kinds = ["registry.measure-usage", "registry.sweep-strays"];
+    const counted = kinds.map((kind) => `berth_job_seconds_count{kind="${kind}",outcome="done"} 1`);
     for (;;) {
       const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-      if (text.includes(counted)) break;
+      if (counted.every((line) => text.includes(line))) break;
       await Bun.sleep(50);
     }
-    const [schedule] = JSON.parse((await run(["jobs", "schedules", "--json"], data)).out);
-    expect(Date.parse(schedule.lastAt)).toBeGreaterThanOrEqual(before);
-    expect(Date.parse(schedule.nextAt)).toBeGreaterThan(Date.now());
+    const schedules = JSON.parse((await run(["jobs", "schedules", "--json"], data)).out);
+    expect(schedules.map(({ kind }: { kind: string }) => kind)).toEqual(kinds);
+    for (const { lastAt, nextAt } of schedules) {
+      expect(Date.parse(lastAt)).toBeGreaterThanOrEqual(before);
+      expect(Date.parse(nextAt)).toBeGreaterThan(Date.now());
+    }
     expect((await run(["jobs", "list"], data)).out).toBe("there are no jobs\n");
     expect((await server.end()).code).toBe(0);
   },
@@ -116,7 +120,11 @@ test("a server keeps its schedules over a restart, and shows its queue", async (
   const first = await serve(data);
   const schedules = async () => JSON.parse((await run(["jobs", "schedules", "--json"], data)).out);
   const before = await schedules();
-  expect(before).toMatchObject([{ kind: "registry.sweep-strays", key: "", everyMs: 86_400_000, payload: {} }]);
+  const daily = { key: "", everyMs: 86_400_000, payload: {} };
+  expect(before).toMatchObject([
+    { kind: "registry.measure-usage", ...daily },
+    { kind: "registry.sweep-strays", ...daily },
+  ]);
   expect((await first.end()).code).toBe(0);
   const second = await serve(data);
   expect(await schedules()).toEqual(before);

@@ -1,6 +1,6 @@
+import { type Ask, berthApi } from "./berth-api.ts";
 import { CommandFailed, describeFailure } from "./failure.ts";
 import { imageNamed } from "./image-names.ts";
-import { type Ask, openOwnApi } from "./own-api.ts";
 import { documentIn } from "./retain.ts";
 import { count, printable, size } from "./text.ts";
 import { isoTime } from "./times.ts";
@@ -54,7 +54,7 @@ export async function explainLifecycle(name: string, options: Options & { readon
   const asked = await documentsOf(policy, retention);
   const { repositoryName, imageId } = /[:@]/.test(name) ? imageNamed(name) : { repositoryName: name };
   const input = { repositoryName, ...asked, imageIds: imageId && [imageId] };
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   const { first, items } = await pagesOf<Page & { summary: Summary; images: Explained[] }, Explained>(ask, {
     operation: "ExplainLifecycle",
     input,
@@ -87,7 +87,7 @@ async function compare(repositoryName: string, file: string | undefined, options
   if ((file ?? retention) === undefined) throw new CommandFailed("give a policy, or --retention, or both");
   const most = limitOf(options.limit);
   const input = { repositoryName, ...(await documentsOf(file, retention)) };
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   const { first, items } = await pagesOf<Page & { before: Summary; after: Summary; changes: Change[] }, Change>(ask, {
     operation: "DiffLifecyclePolicy",
     input,

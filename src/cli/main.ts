@@ -148,6 +148,25 @@ tls
   .option(...daysOption)
   .action(lazily(() => import("./tls.ts"), "tlsRenew"));
 
+tls
+  .command("client")
+  .description(
+    "Make a certificate for a client from the same authority, and print what the server and each client need for it to stand for an IAM user or role.",
+  )
+  .summary("make a certificate for a client")
+  .argument("<name>", "its common name")
+  .option(...configOption)
+  .option(
+    "--also <name>",
+    "one more name, uri:…, dns:… or email:…; any number of times",
+    (name: string, names: readonly string[]) => [...names, name],
+    [],
+  )
+  .option(...outOption)
+  .option("--days <number>", "how long the certificate is valid, at most 825", "397")
+  .option("--force", "replace a certificate of this name")
+  .action(lazily(() => import("./tls.ts"), "tlsClient"));
+
 const kms = program
   .command("kms")
   .summary("manage the keys that have no API")
@@ -371,6 +390,19 @@ program
   )
   .option("--json", "print the answer as JSON")
   .action(lazily(() => import("./explain.ts"), "explain"));
+
+program
+  .command("usage")
+  .argument("[repository]", "one repository, counted now; without it all of the registry, by size, as last measured")
+  .description(
+    "Say what storage is used for: images, bytes of layers, how many of them are shared, archived or wait for garbage collection. Asks the server with the AWS key pair of this shell, whose user needs berth:GetRepositoryUsage, berth:ListUsage or berth:GetUsageHistory.",
+  )
+  .summary("say what storage is used for")
+  .option(...configOption)
+  .option("--history", "day by day, newest first")
+  .option("--limit <number>", "how many repositories, or days, at the most", "100")
+  .option("--json", "print the answer as JSON, in bytes")
+  .action(lazily(() => import("./usage.ts"), "usage"));
 
 program
   .command("docker-credential")

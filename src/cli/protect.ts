@@ -1,4 +1,4 @@
-import { openOwnApi } from "./own-api.ts";
+import { berthApi } from "./berth-api.ts";
 import { printable } from "./text.ts";
 
 /** `berth protect` and `berth unprotect`: whether a repository can be deleted. */
@@ -17,7 +17,7 @@ export function unprotect(repositoryName: string, options: Options): Promise<voi
 }
 
 async function setProtection(repositoryName: string, deletionProtection: boolean, { config, json }: Options) {
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   await ask("SetDeletionProtection", { repositoryName, deletionProtection });
   if (json) console.log(JSON.stringify({ repositoryName, deletionProtection }));
   else console.log(printable(`${repositoryName} ${deletionProtection ? "cannot" : "can"} be deleted`));

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
+import { berthApi } from "./berth-api.ts";
 import { CommandFailed } from "./failure.ts";
-import { openOwnApi } from "./own-api.ts";
 import { printable, readInput } from "./text.ts";
 
 /** `berth lifecycle retain …`: what a repository says of lifecycles beyond ECR. */
@@ -17,7 +17,7 @@ interface Retention {
 }
 
 export async function showRetention(repositoryName: string, { config, json }: Options): Promise<void> {
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   show(await ask<Retention>("GetRetention", { repositoryName }), json);
 }
 
@@ -32,12 +32,12 @@ export async function setRetention(
     retentionText: file === undefined ? undefined : await documentIn(file),
     reportOnly: reportOnly === undefined ? undefined : isOn(reportOnly),
   };
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   show(await ask<Retention>("PutRetention", input), json);
 }
 
 export async function clearRetention(repositoryName: string, { config, json }: Options): Promise<void> {
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   const before = await ask<Retention>("DeleteRetention", { repositoryName });
   if (json) console.log(JSON.stringify(before));
   else console.log(printable(`${repositoryName} says nothing of retention any more`));

@@ -173,6 +173,9 @@ test.each([
   [["init", "--days", "826"], '--days: given "826"; allowed: a whole number from 1 to 825'],
   [["init", "--host", "a b"], '--host: given "a b"; allowed: a host name, *. and a host name, or an address'],
   [["init", "--host", "a.*.b"], '--host: given "a.*.b"; allowed'],
+  [["client", "../a"], 'NAME: given "../a"; allowed'],
+  [["client", "a", "--also", "cn:b"], '--also: given "cn:b"; allowed'],
+  [["client", "a"], "ca.crt is not there. `berth tls init` makes it"],
 ])("tls %j is refused", async (args, message) => {
   const { err, code } = await runProgram("berth", ["tls", ...args], { cwd: folder() });
   expect([code, err]).toEqual([1, expect.stringContaining(message)]);
@@ -241,6 +244,60 @@ test("two workers take a renewed certificate, and one that is started later has 
   for (const pid of pids) process.kill(pid, "SIGKILL");
   await until(() => berth.said(/^a worker listens$/).length === 4, "both are back");
   await until(async () => (await everyone()).every((found) => found === second), "they have the second");
+});
+
+test("client makes a certificate that stands for a user with each of two workers, until it is revoked", async () => {
+  const cwd = folder();
+  await runProgram("berth", ["tls", "init"], { cwd });
+  const { authority } = files(cwd);
+  const made = await runProgram("berth", ["tls", "client", "node-1", "--also", "uri:spiffe://example.org/n/1"], {
+    cwd,
+  });
+  expect([made.err, made.code]).toEqual(["", 0]);
+  const at = (name: string) => join(cwd, "data", "tls", name);
+  expect(statSync(at("client-node-1.key")).mode & 0o777).toBe(0o600);
+  for (const part of [
+    `export BERTH_TLS_CLIENT_AUTHORITY=${authority}`,
+    "BERTH_TLS_CLIENT_IDENTITIES=uri:spiffe://example.org/n/1=arn:aws:iam::000000000000:user/NAME",
+    "/etc/docker/certs.d/localhost:5080/client.cert",
+    "/etc/containers/certs.d/localhost:5080/client.key",
+    "client = [[",
+    `curl --cacert ${authority} --cert ${at("client-node-1.crt")}`,
+  ]) {
+    expect(made.out.replaceAll("'", "")).toContain(part);
+  }
+  const again = await runProgram("berth", ["tls", "client", "node-1"], { cwd });
+  expect([again.code, again.err]).toEqual([1, expect.stringContaining("client-node-1.crt is there already")]);
+
+  writeFileSync(at("revoked"), "# none yet\n");
+  const berth = await serve(cwd, {
+    BERTH_WORKERS: "2",
+    BERTH_TLS_CLIENT_AUTHORITY: authority,
+    BERTH_TLS_CLIENT_CERTIFICATES: "required",
+    BERTH_TLS_CLIENT_IDENTITIES: "uri:spiffe://example.org/n/*=arn:aws:iam::000000000000:user/node",
+    BERTH_TLS_CLIENT_REVOKED: at("revoked"),
+  });
+  const [ca, cert, key] = [authority, at("client-node-1.crt"), at("client-node-1.key")].map((file) =>
+    readFileSync(file),
+  );
+  const ask = async (own: object = { cert, key }) => {
+    const headers = { connection: "close" };
+    const answer = await fetch(`${berth.url}/v2/`, { headers, tls: { ca, ...own } });
+    return `${answer.status} ${await answer.text()}`;
+  };
+  // There is no such user: so much is known of whom it stands for.
+  const everyone = async (own?: object) => [...new Set(await Promise.all(Array.from({ length: 8 }, () => ask(own))))];
+  expect(await everyone()).toEqual([expect.stringMatching(/^403.*stands for arn:aws:iam::000000000000:user\/node/)]);
+  expect(await everyone({})).toEqual([expect.stringMatching(/^403.*only clients that show a certificate/)]);
+
+  const [, serial = ""] = /serial number ([0-9a-f]+)/.exec(made.out) ?? [];
+  writeFileSync(at("revoked"), `${serial}\n`);
+  await until(async () => (await everyone()).every((answer) => answer.includes("it was revoked")), "it is revoked");
+  writeFileSync(at("revoked"), "not a number\n");
+  await until(() => berth.said(/TLS files cannot be used/).length > 0, "the broken list is logged");
+  expect(await ask()).toContain("it was revoked");
+  berth.child.kill("SIGTERM");
+  expect(await berth.child.exited).toBe(0);
 });
 
 test.each([

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { type Config, loadConfig, publicUrlOf } from "../config.ts";
 import type { Pair, Validity } from "./certificates.ts";
+import { clientGuide } from "./client-guide.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy, shellQuote } from "./text.ts";
 import { trustGuide } from "./trust-guide.ts";
@@ -66,6 +67,47 @@ export async function tlsRenew({ config: file, host, out, days }: Options) {
   console.log("A server that uses it takes it within a few seconds; clients notice nothing.");
 }
 
+/** A certificate for a client, which the server can take for an IAM user or role. */
+export async function tlsClient(
+  name: string,
+  {
+    config: file,
+    out,
+    days,
+    also,
+    force = false,
+  }: Omit<Options, "host"> & { also: readonly string[]; force?: boolean },
+) {
+  // It becomes a file's name.
+  if (!/^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/.test(name)) {
+    throw new CommandFailed(
+      `NAME: given "${name}"; allowed: at most 64 letters, digits and . _ @ -, a letter or digit first`,
+    );
+  }
+  const wrong = also.find((item) => !/^(?:uri:[a-z][a-z0-9+.-]*:|dns:|email:)[\x21-\x7e]+$/.test(item));
+  if (wrong !== undefined) {
+    throw new CommandFailed(`--also: given "${wrong}"; allowed: uri:, dns: or email: with a name behind it`);
+  }
+  const config = loadConfig({ file });
+  const files = filesIn(out, config);
+  const folder = join(files.authority, "..");
+  const pairFiles = { certificate: join(folder, `client-${name}.crt`), key: join(folder, `client-${name}.key`) };
+  const inTheWay = Object.values(pairFiles).find((path) => existsSync(path));
+  if (inTheWay && !force) throw new CommandFailed(`${inTheWay} is there already; --force makes another in its place`);
+  const authority: Pair = { certificate: await existing(files.authority), key: await existing(files.authorityKey) };
+  checkAuthority(authority, files);
+  const { makeClientPair } = await import("./certificates.ts");
+  const pair = await makeClientPair(authority, name, { from: new Date(), days: daysOf(days) }, also);
+  await writePair(pairFiles, pair);
+  const { serialNumber } = new X509Certificate(pair.certificate);
+  console.log(
+    `Made a certificate for the client ${[name, ...also].join(", ")}, with serial number ${serialNumber.toLowerCase()}.\n`,
+  );
+  console.log(
+    clientGuide({ ...pairFiles, authority: files.authority, host: hostShown(config), name: also[0] ?? `cn:${name}` }),
+  );
+}
+
 function checkAuthority({ certificate, key }: Pair, files: Files): void {
   let read: { authority: X509Certificate; belongs: boolean };
   try {
@@ -98,7 +140,7 @@ function filesIn(out: string | undefined, config: Config): Files {
 }
 
 /** The key first: a server that looks in between finds a pair that does not match, and looks again. */
-async function writePair(files: Files, { certificate, key }: Pair): Promise<void> {
+async function writePair(files: Pick<Files, "certificate" | "key">, { certificate, key }: Pair): Promise<void> {
   await write(files.key, key, 0o600);
   await write(files.certificate, certificate, 0o644);
 }

@@ -1,6 +1,6 @@
+import { type Ask, allOf, berthApi } from "./berth-api.ts";
 import { CommandFailed } from "./failure.ts";
 import { imageNamed } from "./image-names.ts";
-import { type Ask, allOf, openOwnApi } from "./own-api.ts";
 import { printTable } from "./table.ts";
 import { count, printable, size } from "./text.ts";
 import { isoTime } from "./times.ts";
@@ -39,7 +39,7 @@ interface Returned {
 
 export async function undelete(name: string | undefined, { config, list, tags, json }: Options): Promise<void> {
   if (name === undefined && !list) throw new CommandFailed("say what to bring back: REPOSITORY@DIGEST or REPOSITORY");
-  const ask = await openOwnApi(config);
+  const ask = await berthApi(config);
   if (list) return name === undefined ? listRepositories(ask, json) : listImages(ask, name, json);
   return name?.includes("@") ? undeleteImage(ask, name, tags, json) : undeleteRepository(ask, name as string, json);
 }

@@ -46,10 +46,28 @@ export interface Arrival {
   readonly sourceIp: string;
   readonly secureTransport: boolean;
   readonly userAgent?: string;
+  /** What its client has proved to hold the key of. Absent where certificates say nothing of who somebody is. */
+  readonly certificate?: ClientCertificate;
   /** Adds facts to the request's log line. Never a secret. */
   note(facts: Record<string, string | number | boolean>): void;
   /** The bytes of the request's body, for as long as they come at the least pace. Absent where no socket is behind it. */
   readonly paced?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
+}
+
+/** Who a client's certificate speaks of, once it was found good. */
+export interface ClientCertificate {
+  /** In lower-case hex digits. */
+  readonly serial: string;
+  /** For people: `CN=ci, O=Example`. */
+  readonly subject: string;
+  readonly issuer: string;
+  /** Only where there is exactly one. */
+  readonly commonName?: string;
+  readonly issuerCommonName?: string;
+  /** Of the subject's alternative names. */
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly emails: readonly string[];
 }
 
 /** A principal together with the facts of its request that policies may ask about. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { createPolicyCompiler } from "../policy/compiler.ts";
 import { openSqlite } from "../storage/metadata/sqlite.ts";
 import { createBlobKeys } from "./blob-keys.ts";
@@ -54,6 +55,12 @@ async function world(atRest: "sealed" | "volume" = "sealed") {
     ).toBe(true);
   return { metadata, masterKeys, wrapper, process, makeKey, setState, rotate, ...process() };
 }
+
+const contextOf = (type: string) =>
+  new Map([
+    ["berth:blob", staging as string],
+    ["berth:layer", `${type} 0`],
+  ]);
 
 const sealings = [
   ["AES256", 1],
@@ -148,16 +155,47 @@ test("what another process made a moment ago is known at once", async () => {
   expect(await other.keys.open(rotated.wrapped, staging)).toHaveLength(1);
 });
 
-test("what the server's own key has encrypted is no ciphertext to KMS", async () => {
-  const { keys, keyring } = await world();
-  const { wrapped } = await keys.make(serverScope, staging);
-  const text = wrapped.subarray(4, wrapped.length - 8);
-  const context = new Map([
-    ["berth:blob", staging as string],
-    ["berth:layer", "AES256 0"],
-  ]);
-  expect((await keyring.decryptOwn(text, context)).plaintext.length).toBe(32);
-  await expect(keyring.decrypt(text, context)).rejects.toMatchObject({ code: "InvalidCiphertext" });
+test("who asks for what the keeper does not unwrap now takes nothing from those whose keys are known", async () => {
+  const { metadata, wrapper, makeKey } = await world();
+  let isAway = false;
+  const away = {
+    ...wrapper,
+    unwrap: (...of: Parameters<typeof wrapper.unwrap>) => (isAway ? fail() : wrapper.unwrap(...of)),
+  };
+  const fail = () => Promise.reject(new Error("the keeper does not answer"));
+  const { compile } = createPolicyCompiler(10_000);
+  const keyring = createKeyring({ metadata, wrapper: away, compile });
+  const ids: KeyId[] = [];
+  while (ids.length < 1001) ids.push((await makeKey()).id);
+  const use = (id: KeyId) => keyring.encrypt(registry, id, new Uint8Array(1), new Map());
+  const [last, ...known] = ids.toReversed();
+  for (const id of known) await use(id);
+  isAway = true;
+  for (let count = 0; count < 3; count++) await expect(use(last as KeyId)).rejects.toThrow("does not answer");
+  for (const id of known) await use(id);
+});
+
+test("the keys of copies are no ciphertexts to KMS, whoever's key has encrypted them", async () => {
+  const { keys, keyring, makeKey } = await world();
+  const { arn } = await makeKey();
+  for (const scope of [serverScope, scopeOf({ type: "KMS", key: arn, grants: [] })]) {
+    const { wrapped } = await keys.make(scope, staging);
+    const text = wrapped.subarray(4, wrapped.length - 8);
+    const context = contextOf(scope === serverScope ? "AES256" : "KMS");
+    expect((await keyring.decryptOwn(text, context)).plaintext.length).toBe(32);
+    await expect(keyring.decrypt(text, context)).rejects.toMatchObject({ code: "InvalidCiphertext" });
+  }
+});
+
+test("what somebody has encrypted by KMS is no key of a copy, so nobody's own bytes open in the place of it", async () => {
+  const { keys, keyring, makeKey } = await world();
+  const { id, arn } = await makeKey();
+  const { wrapped } = await keys.make(scopeOf({ type: "KMS", key: arn, grants: [] }), staging);
+  const chosen = await keyring.encrypt(registry, id, new Uint8Array(32).fill(7), contextOf("KMS"));
+  const text = Buffer.from(chosen.ciphertext);
+  const body = Buffer.concat([wrapped.subarray(0, 2), Uint8Array.of(text.length >> 8, text.length & 0xff), text]);
+  const checksum = createHash("sha256").update(body).update(staging).digest().subarray(0, 8);
+  await expect(keys.open(Buffer.concat([body, checksum]), staging)).rejects.toThrow(BlobDamaged);
 });
 
 test("a volume seals what no user's key does", async () => {

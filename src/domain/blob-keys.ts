@@ -24,7 +24,7 @@ export function createKeysAtRest(parts: Omit<BlobKeysParts, "keyring">) {
   return { keyring, blobKeys: createBlobKeys({ ...parts, keyring }) };
 }
 
-/** Which key each layer's own key is wrapped by, the outermost first. */
+/** Which key each layer's own key is wrapped by, the innermost first. */
 const layersOf = { AES256: ["server"], KMS: ["kms"], KMS_DSSE: ["kms", "server"] } as const;
 type Type = keyof typeof layersOf;
 type Holder = (typeof layersOf)[Type][number];
@@ -49,7 +49,7 @@ export function createBlobKeys(parts: BlobKeysParts): BlobKeys {
   const { keyring, atRest } = parts;
 
   async function encryptOwn(plaintext: Uint8Array, context: EncryptionContext): Promise<Uint8Array> {
-    const encrypt = async () => (await keyring.encrypt(serverRegistry, serverKeyId, plaintext, context)).ciphertext;
+    const encrypt = async () => (await keyring.encryptOwn(serverRegistry, serverKeyId, plaintext, context)).ciphertext;
     if (!(await keyring.find(serverKeyId))) {
       await ensureServerKey(parts);
       keyring.changed(serverKeyId);
@@ -61,13 +61,13 @@ export function createBlobKeys(parts: BlobKeysParts): BlobKeys {
     const arn = scope.slice(scope.indexOf(":") + 1);
     const { registry, id } = parseKeyArn(arn) ?? {};
     if (!registry || !id) throw new Error(`${scope} names no key`);
-    return (await keyring.encrypt(registry, id, plaintext, context)).ciphertext;
+    return (await keyring.encryptOwn(registry, id, plaintext, context)).ciphertext;
   }
 
   /** What kept a text from being opened, as far as it is the key. */
   async function whyNot(holder: Holder, text: Uint8Array, error: unknown): Promise<unknown> {
     if (!(error instanceof Refusal) || !error.is("InvalidCiphertext")) return keyUnusable(error);
-    const id = holder === "server" ? serverKeyId : parseCiphertext(text)?.keyId;
+    const id = holder === "server" ? serverKeyId : parseCiphertext(text, "own")?.keyId;
     if (id === undefined || (await keyring.find(id))) return new BlobDamaged("the key of the blob does not open");
     const reason =
       holder === "server" ? "The server's own key is not in this database" : `Key '${arnIn(text)}' does not exist`;
@@ -99,9 +99,8 @@ export function createBlobKeys(parts: BlobKeysParts): BlobKeys {
       const keys: Uint8Array[] = [];
       for (const [layer, holder] of layersOf[type].entries()) {
         const text = texts[layer] ?? new Uint8Array();
-        const open = holder === "server" ? keyring.decryptOwn : keyring.decrypt;
         try {
-          keys.push((await open(text, contextOf(type, layer, staging))).plaintext);
+          keys.push((await keyring.decryptOwn(text, contextOf(type, layer, staging))).plaintext);
         } catch (error) {
           throw await whyNot(holder, text, error);
         }
@@ -126,7 +125,7 @@ function contextOf(type: Type, layer: number, staging: StagingId): EncryptionCon
 }
 
 function arnIn(text: Uint8Array): string {
-  const { registry, keyId } = parseCiphertext(text) ?? {};
+  const { registry, keyId } = parseCiphertext(text, "own") ?? {};
   return registry ? `arn:aws:kms:${registry.region}:${registry.account}:key/${keyId}` : "";
 }
 

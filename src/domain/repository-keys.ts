@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Access, Caller, Facts, Granted, Need, Principal } from "./access.ts";
 import { Refusal, refuse } from "./errors.ts";
+import { checkWithin } from "./keys/grants.ts";
 import type { Keyring } from "./keys/keyring.ts";
 import type { KeyService } from "./keys/keys.ts";
 import type { Grant, GrantOperation, KeyMetadata, KeyNouns } from "./keys/ports.ts";
-import { accountOfReference, aliasNotFound, notFound } from "./keys/references.ts";
+import { accountOfReference, aliasNotFound, keyNotFound, notFound } from "./keys/references.ts";
 import { mustBeEnabled } from "./keys/states.ts";
 import { keyUnusable } from "./keys/unusable.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type KeyAlias,
   type KeyId,
   keyAliasArn,
+  keyArn,
   parseKeyArn,
   type Registry,
   type RepositoryName,
@@ -57,16 +59,14 @@ export function createRepositoryKeys(parts: RepositoryKeysParts): RepositoryKeys
     }
   }
 
-  /** The key that the caller means. */
+  /** The key that the caller means, of another account where its ARN says so; its alias's ARN where that means none. */
   async function resolve(registry: Registry, reference: string = ownAlias): Promise<Arn> {
     const own = keyAliasArn(registry, ownAlias);
-    if (reference === ownAlias || reference === own) await keys.ofService(registry, ownAlias);
+    if (reference === ownAlias || reference === own) {
+      return keyArn(registry, (await keys.ofService(registry, ownAlias)).id);
+    }
     const account = accountOfReference(reference) ?? registry.account;
-    const arn = await keyring.resolve({ account, region: registry.region }, reference);
-    const { registry: owner, id, alias } = parseKeyArn(arn) ?? {};
-    if (owner && alias) throw aliasNotFound(owner, alias);
-    if (!owner || !id) throw refuse("InvalidKeyArn", { reason: `Invalid arn ${arn}` });
-    return arn;
+    return await keyring.resolve({ ...registry, account }, reference);
   }
 
   return {
@@ -77,14 +77,15 @@ export function createRepositoryKeys(parts: RepositoryKeysParts): RepositoryKeys
       const { caller, registry } = granted;
       try {
         const key = await resolve(registry, reference);
-        const { registry: owner, id } = parseKey(key);
-        const needs = [
-          viaService("kms:DescribeKey", key, granted, {}),
-          viaService("kms:CreateGrant", key, granted, grantFacts(registry)),
-        ];
-        await access.grant(caller, owner, needs);
+        const { registry: owner, id, alias } = parseKeyArn(key) ?? {};
+        if (!owner) throw refuse("InvalidKeyArn", { reason: `Invalid arn ${key}` });
+        const toGrant = viaService("kms:CreateGrant", key, granted, grantFacts(registry));
+        const needs = [viaService("kms:DescribeKey", key, granted, {}), toGrant];
+        const allowed = await access.grant(caller, owner, needs);
+        if (!id) throw alias ? aliasNotFound(owner, alias) : keyNotFound(key);
         mustBeEnabled(await keyring.get(owner, id));
         const grants = newGrants(id, registry, name, caller.principal.account);
+        for (const grant of grants) await checkWithin(metadata, allowed, id, grant, needs.indexOf(toGrant));
         return {
           encryption: { type, key, grants: grants.map((grant) => grant.id) },
           async keep(nouns) {

@@ -1,5 +1,6 @@
 import type { Arrival, Caller, Principal } from "../domain/access.ts";
 import { type AuthenticationMethod, claimedKey } from "../domain/audit/happening.ts";
+import type { ClientCertificates } from "../domain/identity/client-certificates.ts";
 import { type Credentials, sameSecret } from "../domain/identity/credentials.ts";
 import type { OpenedToken, RegistryTokens } from "../domain/identity/registry-tokens.ts";
 import type { Region, Registry } from "../domain/names.ts";
@@ -26,6 +27,8 @@ export interface Authenticator {
   defaultRegion: Region;
   /** Regions that are served; all when absent. */
   regions?: readonly Region[];
+  /** Left out: certificates of clients stand for nobody. */
+  certificates?: ClientCertificates;
   /** Left out: nobody comes in without signing in. */
   publicAccess?: PublicAccess;
 }
@@ -35,7 +38,7 @@ const maxHeaderLength = 32 * 1024;
 
 /**
  * Who is asking, by `Authorization: Basic`: `AWS` and a password from GetAuthorizationToken, or an access key id and its
- * secret; where there is public access, also by a token of ours. And which registry is meant: the one that the host names,
+ * secret; where there is public access, also by a token of ours; and without that header by the certificate of the connection. And which registry is meant: the one that the host names,
  * else the caller's own in the default region.
  * @throws NotAuthenticated, and OciError DENIED for a good token at the wrong time or place
  */
@@ -46,7 +49,8 @@ export async function authenticate(
   how: Authenticator,
 ): Promise<Authenticated> {
   const bearer = await byBearer(request, how);
-  const { principal, accessKeyId, method } = bearer ?? (await signIn(request, url, how));
+  const signedIn = bearer ?? (await byCertificate(request, url, arrival, how)) ?? (await signIn(request, url, how));
+  const { principal, accessKeyId, method } = signedIn;
   arrival.note({ principal: principal.arn });
   const registry = registryOf(url, principal, how);
   return {
@@ -81,6 +85,29 @@ interface SignedIn {
   readonly accessKeyId?: string;
   readonly longTermKeyId?: string;
   readonly method?: AuthenticationMethod;
+}
+
+/** Whoever signs in as somebody means that, whatever the connection came with. @throws AccessDenied, OciError DENIED */
+async function byCertificate(
+  { headers }: Request,
+  url: URL,
+  arrival: Arrival,
+  { certificates, defaultRegion }: Authenticator,
+): Promise<SignedIn | undefined> {
+  const { certificate } = arrival;
+  if (!certificates || !certificate || headers.has("authorization")) return undefined;
+  const region = registryOfHost(url.host)?.region ?? defaultRegion;
+  const found = await certificates.identify(certificate, arrival, region);
+  switch (found.state) {
+    case "known":
+      return { principal: found.principal, method: "ClientCertificate" };
+    case "unknown":
+      return undefined;
+    case "gone": {
+      const message = `Your client certificate (${certificate.subject}) stands for ${found.arn}, and there is no such user or role.`;
+      throw new OciError(403, "DENIED", message);
+    }
+  }
 }
 
 async function byBearer(request: Request, { publicAccess }: Authenticator) {

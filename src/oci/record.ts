@@ -51,10 +51,10 @@ export async function recordCreation(
   { audit, clock }: Recorder,
 ): Promise<void> {
   const { caller, registry, needs, decisions } = granted;
-  const { requestId, sourceIp, userAgent, secureTransport } = caller;
+  const { requestId, sourceIp, userAgent, secureTransport, certificate } = caller;
   await audit.write({
     at: clock().getTime(),
-    arrival: { requestId, sourceIp, userAgent, secureTransport },
+    arrival: { requestId, sourceIp, userAgent, secureTransport, certificate },
     who: { principal: caller.principal },
     ...registry,
     service: "ecr",
@@ -89,7 +89,7 @@ function happeningOf(
   asked: OciRequest,
   { authenticated, granted }: Story,
   ending: Ending,
-  { requestId, sourceIp, userAgent, secureTransport }: Arrival,
+  { requestId, sourceIp, userAgent, secureTransport, certificate }: Arrival,
   { home, clock }: Recorder,
 ): Happening {
   const response = "response" in ending ? ending.response : undefined;
@@ -97,7 +97,7 @@ function happeningOf(
   const { operation, readOnly } = operationOf(asked, response);
   return {
     at: clock().getTime(),
-    arrival: { requestId, sourceIp, userAgent, secureTransport },
+    arrival: { requestId, sourceIp, userAgent, secureTransport, certificate },
     who: whoOf(authenticated, ending),
     account: registry.account || home.account,
     region: registry.region,

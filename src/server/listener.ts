@@ -3,6 +3,7 @@ import { createPaceKeeper } from "./pace.ts";
 import { createProxies, type Proxies } from "./proxies.ts";
 import { type Arrival, answerPlainly, pathOf, type Route, routeOf, type Surfaces } from "./routes.ts";
 import { fitToRequest } from "./send.ts";
+import { innerHost, openTerminator, type Peer, type Terminator } from "./terminator.ts";
 import { listenerTls, type Tls } from "./tls.ts";
 
 export interface ServerOptions {
@@ -96,8 +97,9 @@ export function startServer(options: ServerOptions): RunningServer {
     const started = performance.now();
     const noted: Record<string, string | number | boolean> = {};
     let isTooSlow = false;
+    const peer = peerOf(request, server);
     const arrival: Arrival = {
-      ...arrivalOf(request, server, proxies, tls !== undefined, noted),
+      ...arrivalOf(request, peer, proxies, tls !== undefined, noted),
       paced(bytes) {
         server.timeout(request, 0);
         return pace.keep(bytes, () => {
@@ -116,7 +118,8 @@ export function startServer(options: ServerOptions): RunningServer {
     let failure: unknown;
     try {
       const isBusy = inFlight() > concurrentRequests;
-      response = await answer(request, route, arrival, isBusy);
+      response =
+        peer.refusal === undefined ? await answer(request, route, arrival, isBusy) : refused(peer.refusal, request);
       if (isTooSlow) response = tooSlow(response);
     } catch (error) {
       failure = error;
@@ -146,6 +149,13 @@ export function startServer(options: ServerOptions): RunningServer {
     return response;
   }
 
+  function peerOf(request: Request, server: Bun.Server<unknown>): Peer {
+    const end = server.requestIP(request);
+    if (!terminator) return { address: end?.address ?? "unknown" };
+    // Somebody on this machine who has found the inner port, or a client that has gone.
+    return terminator.peerOf(end) ?? { address: end?.address ?? "unknown", refusal: "This port is not for you" };
+  }
+
   async function answer(request: Request, route: Route, arrival: Arrival, isBusy: boolean): Promise<Response> {
     if (route !== "registry" && route !== "api") return answerPlainly(route, health);
     if (!surfaces) return starting();
@@ -171,8 +181,12 @@ export function startServer(options: ServerOptions): RunningServer {
     },
   };
   const reusePort = options.reusePort ?? false;
-  let server = listenOn({ ...listen, reusePort }, handlers, tls);
-  const port = server.port ?? listen.port;
+  const isBehind = tls?.clients !== undefined;
+  let server = isBehind
+    ? listenOn({ host: innerHost, port: 0, reusePort: false }, handlers, undefined)
+    : listenOn({ ...listen, reusePort }, handlers, tls);
+  const terminator = isBehind && tls ? terminateOn({ ...listen, reusePort }, server, tls) : undefined;
+  const port = terminator?.port ?? server.port ?? listen.port;
   let isStopping = false;
   /** Those that take no more connections, and when the last of their requests ends. */
   const leaving = new Map<Bun.Server<unknown>, Promise<void>>();
@@ -198,6 +212,11 @@ export function startServer(options: ServerOptions): RunningServer {
     // the port over. The old one closes connections that have no request yet; those that have one end after it.
     renew(next) {
       if (isStopping) return;
+      if (terminator) {
+        terminator.renew(next);
+        tls = next;
+        return;
+      }
       const old = server;
       const address = { host: listen.host, port, reusePort };
       if (reusePort) server = listenOn(address, handlers, next);
@@ -218,7 +237,10 @@ export function startServer(options: ServerOptions): RunningServer {
     },
     async stop(graceMs) {
       isStopping = true;
-      const drained = Promise.all(all().map(leave)).then(() => true);
+      terminator?.leave();
+      const drained = Promise.all(all().map(leave))
+        .then(() => terminator?.sent())
+        .then(() => true);
       let timer: Timer | undefined;
       const over = new Promise<boolean>((resolve) => {
         timer = setTimeout(() => resolve(false), graceMs);
@@ -231,6 +253,7 @@ export function startServer(options: ServerOptions): RunningServer {
         // Their connections are gone, so they end as soon as they notice.
         await Promise.race([Promise.allSettled(working), Bun.sleep(cutOffMs)]);
       }
+      terminator?.cut();
       clearInterval(pacing);
       return finished;
     },
@@ -261,20 +284,30 @@ function listenOn({ host, port, reusePort }: Address, handlers: Handlers, tls: T
   }
 }
 
+/** Where the terminator cannot listen, nothing is left behind it. @throws CannotListen */
+function terminateOn(address: Address, behind: Bun.Server<unknown>, tls: Tls): Terminator {
+  try {
+    return openTerminator({ ...address, tls, innerPort: behind.port ?? 0 });
+  } catch (cause) {
+    void behind.stop(true);
+    throw new CannotListen((cause as NodeJS.ErrnoException).code ?? "unknown", address.host, address.port, { cause });
+  }
+}
+
 function arrivalOf(
   request: Request,
-  server: Bun.Server<unknown>,
+  { address, certificate }: Peer,
   proxies: Proxies,
   isEncrypted: boolean,
   noted: Record<string, string | number | boolean>,
 ): Arrival {
-  const address = server.requestIP(request)?.address ?? "unknown";
   const userAgent = request.headers.get("user-agent");
   return {
     // It tells when the request came, so that its record is found by it.
     requestId: Bun.randomUUIDv7(),
     ...proxies.originOf(address, request.headers, isEncrypted),
     ...(userAgent === null ? {} : { userAgent }),
+    ...(certificate && { certificate }),
     note: (facts) => void Object.assign(noted, facts),
   };
 }
@@ -293,6 +326,13 @@ function identify(response: Response, route: Route, requestId: string): void {
 /** For a moment at the start, or for as long as a large database takes to be brought up to date. */
 function starting(): Response {
   return Response.json({ message: "Berth is starting" }, { status: 503, headers: { "retry-after": "1" } });
+}
+
+/** In the form of the data plane's errors, whose clients show them. */
+function refused(message: string, request: Request): Response {
+  const response = Response.json({ errors: [{ code: "DENIED", message }], message }, { status: 403 });
+  response.headers.set("connection", "close");
+  return unread(response, request);
 }
 
 function busy(): Response {

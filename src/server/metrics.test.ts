@@ -36,6 +36,37 @@ test("jobs are counted as they are now, and their attempts timed", async () => {
   await stop();
 });
 
+test("usage is what the newest measurement says, and names are those that it has", async () => {
+  const metrics = createMetrics(() => 0);
+  const figures = {
+    repositories: 2,
+    images: 3,
+    archivedImages: 1,
+    layerBytes: 100,
+    uniqueBytes: 40,
+    archivedBytes: 10,
+    logicalBytes: 160,
+    manifestBytes: 5,
+    waitingBytes: 7,
+  };
+  const area = { account: "000000000001", region: "us-east-1", repository: "" };
+  const entryOf = (repository: string) => ({ area: { ...area, repository }, figures });
+  const run = { finishedAt: new Date(5_000) };
+  const registries = [entryOf("")];
+  metrics.used({ run, total: figures, registries, repositories: [entryOf("old")] });
+  metrics.used({ run, total: { ...figures, images: 4 }, registries, repositories: [entryOf("new")] });
+  const { url, stop } = metrics.listen({ host: "127.0.0.1", port: 0 });
+  const text = await (await fetch(url)).text();
+  expect(text).toContain('berth_usage_bytes{kind="logical"} 160');
+  expect(text).toContain('berth_usage_count{kind="images"} 4');
+  expect(text).toContain("berth_usage_measured_time_seconds 5\n");
+  expect(text).toContain('berth_registry_usage_bytes{account="000000000001",region="us-east-1",kind="waiting"} 7');
+  const labels = 'account="000000000001",region="us-east-1",repository="new",kind="unique"';
+  expect(text).toContain(`berth_repository_usage_bytes{${labels}} 40`);
+  expect(text).not.toContain('repository="old"');
+  await stop();
+});
+
 test("the metrics of several processes add up, and those of one that is gone are not forgotten", async () => {
   const [first, second, third] = [createMetrics(() => 2), createMetrics(() => 3), createMetrics(() => 9)];
   first.observe({ route: "registry", operation: "blob.read", status: 200, ms: 2 });

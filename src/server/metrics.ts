@@ -8,6 +8,7 @@ import {
   Registry,
 } from "prom-client";
 import { CannotListen, type Finished } from "./listener.ts";
+import { createUsageMetrics, type MeasuredUsage } from "./usage-metrics.ts";
 
 export interface Metrics {
   /** Counts a request whose answer has been handed over. */
@@ -20,6 +21,8 @@ export interface Metrics {
   jobEnded(attempt: { readonly kind: string; readonly outcome: string; readonly ms: number }): void;
   /** The jobs in the database, of all processes that share it, as counted a moment ago. */
   jobsCounted(counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[]): void;
+  /** What storage is used for, as of the newest measurement. */
+  used(usage: MeasuredUsage): void;
   /** What this process has counted, in a form that can be sent to another. */
   count(): Promise<Counted>;
   /** Serves `GET /metrics` in Prometheus's text format. @throws CannotListen */
@@ -87,6 +90,7 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     labelNames: ["kind", "state"],
     registers,
   });
+  const used = createUsageMetrics(registers);
   gauge("berth_http_requests_in_flight", "Requests whose answers are not fully sent", requestsInFlight);
   gauge("process_resident_memory_bytes", "Memory in use", () => process.memoryUsage.rss());
   gauge("process_cpu_seconds_total", "Processor time used", () => {
@@ -125,6 +129,7 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
       jobs.reset();
       for (const { kind, state, jobs: count } of counts) jobs.set({ kind, state }, count);
     },
+    used,
     count: () => registry.getMetricsAsJSON(),
     listen: (address) => listenForMetrics(address, async () => registry),
   };

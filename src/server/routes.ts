@@ -1,9 +1,13 @@
+import type { ClientCertificate } from "./client-certificate.ts";
+
 /** What is known of a request before anybody is authenticated (structurally the domain's `Arrival`). */
 export interface Arrival {
   readonly requestId: string;
   readonly sourceIp: string;
   readonly secureTransport: boolean;
   readonly userAgent?: string;
+  /** What its client has proved to hold the key of. Absent where certificates say nothing of who somebody is. */
+  readonly certificate?: ClientCertificate;
   /** Adds facts to the request's log line. Never a secret. */
   note(facts: Record<string, string | number | boolean>): void;
   /** The bytes of the request's body, for as long as they come at the least pace. Reading them otherwise is timed by Bun. */

@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readFileSync, type Stats, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { parseRevoked } from "./client-certificate.ts";
 import type { Log } from "./log.ts";
 
 /** Where the certificate is, and who may connect. */
@@ -12,7 +13,13 @@ export interface TlsFiles {
   readonly minVersion: TlsVersion;
   /** Authorities in PEM. With them, a client must show a certificate that one of them made. */
   readonly clientAuthority?: string;
+  /** Whether a client may do without a certificate. Left out: none may, and certificates say nothing of who it is. */
+  readonly clientCertificates?: ClientMode;
+  /** Serial numbers of certificates that count no more. */
+  readonly clientRevoked?: string;
 }
+
+export type ClientMode = "required" | "optional";
 
 export type TlsVersion = "1.2" | "1.3";
 
@@ -22,6 +29,8 @@ export interface Tls {
   readonly key: string;
   readonly minVersion: TlsVersion;
   readonly clientAuthority?: string;
+  /** Where certificates say who clients are: then each request is to know its own. */
+  readonly clients?: { readonly mode: ClientMode; readonly revoked?: string };
 }
 
 /** The files cannot be used. The message names the setting, the file and what is wrong with it. */
@@ -162,8 +171,8 @@ function statOrNothing(path: string): Stats | undefined {
   }
 }
 
-function pathsOf({ certificate, key, clientAuthority }: TlsFiles): string[] {
-  return [certificate, key, ...(clientAuthority === undefined ? [] : [clientAuthority])];
+function pathsOf({ certificate, key, clientAuthority, clientRevoked }: TlsFiles): string[] {
+  return [certificate, key, clientAuthority, clientRevoked].filter((path) => path !== undefined);
 }
 
 /** @throws TlsUnusable */
@@ -176,6 +185,7 @@ export function readTls(files: TlsFiles): { tls: Tls; certificate: X509Certifica
     ...(files.clientAuthority === undefined
       ? {}
       : { clientAuthority: read("tls.clientAuthority", files.clientAuthority) }),
+    ...(files.clientCertificates === undefined ? {} : { clients: clientsIn(files, files.clientCertificates) }),
   };
   const [certificate] = certificatesIn("tls.certificate", files.certificate, tls.certificate);
   const key = keyIn(files.key, tls.key);
@@ -199,6 +209,13 @@ export function readTls(files: TlsFiles): { tls: Tls; certificate: X509Certifica
     });
   }
   return { tls, certificate };
+}
+
+function clientsIn({ clientRevoked: file }: TlsFiles, mode: ClientMode): Tls["clients"] {
+  if (file === undefined) return { mode };
+  const revoked = read("tls.clientRevoked", file);
+  if (parseRevoked(revoked)) return { mode, revoked };
+  throw new TlsUnusable(`tls.clientRevoked: ${file} is not a list of serial numbers in hex digits, one a line`);
 }
 
 function read(setting: string, file: string): string {

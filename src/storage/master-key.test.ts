@@ -112,11 +112,13 @@ test("a file that others can read, or that has something else in it, is refused"
   expect(parseMasterKeys(`${Buffer.alloc(32).toString("base64")},x`)).toBeUndefined();
 });
 
-test("a backup has the other keys, and not this one", async () => {
+test("a backup has the sealing key, and no other: neither this one nor what somebody laid beside it", async () => {
   await open();
-  await writeFile(join(folder, "keys", "sealing.key"), "x");
+  for (const name of ["sealing.key", "master-key.old", "master-key~", "vault-token"]) {
+    await writeFile(join(folder, "keys", name), name);
+  }
   const backup = join(folder, "backup");
   await copySecrets(folder, backup);
   expect(await readdir(join(backup, "keys"))).toEqual(["sealing.key"]);
-  expect(await readFile(join(backup, "keys", "sealing.key"), "utf8")).toBe("x");
+  expect(await readFile(join(backup, "keys", "sealing.key"), "utf8")).toBe("sealing.key");
 });

@@ -31,7 +31,8 @@ BatchDeleteImage PutImage InitiateLayerUpload UploadLayerPart CompleteLayerUploa
 GetDownloadUrlForLayer GetAuthorizationToken PutImageTagMutability PutImageScanningConfiguration TagResource
 UntagResource ListTagsForResource SetRepositoryPolicy GetRepositoryPolicy DeleteRepositoryPolicy DescribeRegistry
 ListImageReferrers GetAccountSetting PutAccountSetting UpdateImageStorageClass RegisterPullTimeUpdateExclusion
-ListPullTimeUpdateExclusions DeregisterPullTimeUpdateExclusion GetCallerIdentity GetSessionToken""".split()
+ListPullTimeUpdateExclusions DeregisterPullTimeUpdateExclusion PutLifecyclePolicy GetLifecyclePolicy
+DeleteLifecyclePolicy StartLifecyclePolicyPreview GetLifecyclePolicyPreview GetCallerIdentity GetSessionToken""".split()
 
 # Errors that a service may send from any operation without declaring them.
 COMMON_ERRORS = """AccessDeniedException ExpiredTokenException IncompleteSignatureException InvalidSignatureException
@@ -733,6 +734,37 @@ def _():
     same(len(delete({"imageDigest": index}, {"imageDigest": second})[0]), 2, "index, then child")
     same(ecr.list_images(repositoryName=name)["imageIds"], [], "what is left")
     same(delete({"imageTag": "gone"})[1], ["ImageNotFound"], "failures")
+
+
+@check("PutLifecyclePolicy, StartLifecyclePolicyPreview, waiter, paginator, GetLifecyclePolicy, DeleteLifecyclePolicy")
+def _():
+    name = "boto3/lifecycle"
+    ecr.create_repository(repositoryName=name)
+    digests = [put_small_image(name, f"lifecycle {number}", imageTag=f"v{number}") for number in range(5)]
+    selection = {"tagStatus": "tagged", "tagPatternList": ["v*"], "countType": "imageCountMoreThan", "countNumber": 2}
+    rule = {"rulePriority": 1, "description": "newest", "selection": selection, "action": {"type": "expire"}}
+    text = json.dumps({"rules": [rule]})
+    with refused("LifecyclePolicyNotFoundException"):
+        ecr.start_lifecycle_policy_preview(repositoryName=name)
+    with refused("LifecyclePolicyPreviewNotFoundException"):
+        ecr.get_lifecycle_policy_preview(repositoryName=name)
+    with refused("InvalidParameterException"):
+        ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text.replace("expire", "keep"))
+    same(ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=text)["lifecyclePolicyText"], text, "text")
+    same(ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"], text, "text")
+    same(ecr.start_lifecycle_policy_preview(repositoryName=name)["status"], "IN_PROGRESS", "status")
+    ecr.get_waiter("lifecycle_policy_preview_complete").wait(repositoryName=name, WaiterConfig={"Delay": 1})
+    paginator = ecr.get_paginator("get_lifecycle_policy_preview")
+    pages = list(paginator.paginate(repositoryName=name, PaginationConfig={"PageSize": 2}))
+    same([page["summary"]["expiringImageTotalCount"] for page in pages], [3, 3], "summary of each page")
+    results = [result for page in pages for result in page["previewResults"]]
+    same(sorted(result["imageDigest"] for result in results), sorted(digests[:3]), "digests")
+    same({result["action"]["type"] for result in results}, {"EXPIRE"}, "actions")
+    tagged = ecr.get_lifecycle_policy_preview(repositoryName=name, imageIds=[{"imageTag": "v1"}, {"imageTag": "v4"}])
+    same([result["imageTags"] for result in tagged["previewResults"]], [["v1"]], "by image")
+    same(ecr.delete_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"], text, "text")
+    with refused("LifecyclePolicyNotFoundException"):
+        ecr.get_lifecycle_policy(repositoryName=name)
 
 
 # --- Settings --------------------------------------------------------------------------------------------------------

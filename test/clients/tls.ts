@@ -9,6 +9,7 @@ import { contains, equal, holds } from "./expect.ts";
 import { version } from "./process.ts";
 import { sha256 } from "./registry.ts";
 import { startServer } from "./server.ts";
+import { type Certified, dockerByCertificate, prepareCertified, pullByCertificate } from "./tls-clients.ts";
 
 /** Docker, skopeo and the AWS CLI over TLS, with the private authority that `berth tls init` makes. */
 export const name = "tls";
@@ -33,6 +34,7 @@ interface Scene {
   readonly port: string;
   readonly certificates: { readonly folder: string; readonly authority: string; readonly certificate: string };
   renew(): Promise<void>;
+  readonly certified: Certified;
 }
 
 export async function run(world: World): Promise<void> {
@@ -66,6 +68,7 @@ async function prepare(world: World): Promise<Scene> {
     port: new URL(url).port,
     certificates,
     renew: async () => void (await berth("tls", "renew", "--out", folder)),
+    certified: await prepareCertified(world, folder, berth),
   };
 }
 
@@ -91,7 +94,7 @@ async function awsCli({ world }: Scene, plain: World): Promise<void> {
 
 const loginPassword = async (world: World) => (await world.run(["aws", "ecr", "get-login-password"])).stdout.trim();
 
-async function skopeo({ world, certificates }: Scene): Promise<void> {
+async function skopeo({ world, certificates, certified }: Scene): Promise<void> {
   const { check, host, folder } = world;
   // A folder as /etc/containers/certs.d/HOST: it takes every .crt for an authority.
   const trusted = join(folder, "trusted");
@@ -99,6 +102,7 @@ async function skopeo({ world, certificates }: Scene): Promise<void> {
   await cp(certificates.authority, join(trusted, "ca.crt"));
   const authFile = ["--authfile", join(folder, "skopeo-auth.json")];
   const layout = `oci:${join(folder, "layout")}:sample`;
+  const source = await emptyImage(world);
 
   await check("skopeo logs in, pushes and pulls with the authority", async () => {
     const input = await loginPassword(world);
@@ -114,7 +118,6 @@ async function skopeo({ world, certificates }: Scene): Promise<void> {
       host,
     ];
     contains((await world.run(login, { input })).output, "Login Succeeded", "login");
-    const source = await emptyImage(world);
     const copy = ["skopeo", "--insecure-policy", "copy", ...authFile];
     await world.run([...copy, "--dest-cert-dir", trusted, source, `docker://${host}/app:skopeo`]);
     await world.run([...copy, "--src-cert-dir", trusted, `docker://${host}/app:skopeo`, layout]);
@@ -130,6 +133,7 @@ async function skopeo({ world, certificates }: Scene): Promise<void> {
     ];
     contains((await world.run(inspect, { fails: true })).output, /x509|certificate signed by unknown/, "inspect");
   });
+  await pullByCertificate(certified, source);
 }
 
 /** An image without layers, as a folder that skopeo reads. */
@@ -156,7 +160,7 @@ function ownAddress(): string | undefined {
   return all.find(({ internal, family }) => !internal && family === "IPv4")?.address;
 }
 
-async function docker({ world, port, certificates, renew }: Scene): Promise<void> {
+async function docker({ world, port, certificates, renew, certified }: Scene): Promise<void> {
   const { check } = world;
   const address = ownAddress();
   if (!address)
@@ -187,6 +191,8 @@ async function docker({ world, port, certificates, renew }: Scene): Promise<void
     await removeAllImages(docker);
     await docker(["pull", `${host}/app:docker`]);
   });
+  const built = `${host}/app:docker`;
+  await dockerByCertificate(certified, docker, { built, certsD, name: registryName });
 }
 
 async function swap({ world, port, certificates, renew }: Scene): Promise<void> {

@@ -12,7 +12,7 @@ import { createRandom } from "../support/random.ts";
 
 /** Several processes evaluate over one database, and are killed, while a registry over it is pushed to and pulled from. */
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const cleanUps: (() => unknown)[] = [];
 afterEach(async () => {

@@ -26,7 +26,10 @@ const runner = startRunner({
   pollMs: 20,
   random: () => 0,
 });
+// A runner that waits keeps no process alive: a listener does, where there is one.
+const alive = setInterval(() => {}, 1_000);
 process.once("SIGTERM", async () => {
+  clearInterval(alive);
   await runner.stop();
   await audit.close();
   await metadata.close();

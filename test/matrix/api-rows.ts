@@ -33,6 +33,7 @@ export const decidedOtherwise = [
   "sts:GetSessionToken",
   "sts:AssumeRole",
   "sts:AssumeRoleWithWebIdentity",
+  "sts:AssumeRoleWithCertificate",
   // Everybody may ask about themselves.
   "berth:ExplainDecision",
 ];
@@ -99,42 +100,46 @@ const organizationsRows: readonly Row[] = [
   organizations("UpdatePolicy", { PolicyId: policy, Name: "ghost" }),
 ];
 
-/** An operation of our own on a repository, which may be another account's. */
-function berth(operation: string, input: object = {}): Row {
+/** On a repository, or on all of a registry, which may be another account's. */
+function usage(operation: string, name: string, input: object = {}): Row {
   return {
-    name: `berth:${operation}`,
+    name: `berth:${operation}${name === "*" ? " of all" : ""}`,
     covers: `berth:${operation}`,
     actions: [`berth:${operation}`],
-    resource: `arn:aws:ecr:us-east-1:{account}:repository/${repository}`,
+    resource: `arn:aws:ecr:us-east-1:{account}:repository/${name}`,
     crossAccount: true,
     request: {
       kind: "json",
       service: "berth",
       target: `Berth_V1.${operation}`,
-      input: { registryId: "{account}", repositoryName: repository, ...input },
+      input: { registryId: "{account}", ...input },
     },
   };
 }
 
+/** An operation of our own on a repository. */
+const ofRepository = (operation: string, input: object = {}) =>
+  usage(operation, repository, { repositoryName: repository, ...input });
+
 const berthRows: readonly Row[] = [
-  berth("ExplainLifecycle"),
-  berth("DiffLifecyclePolicy"),
-  berth("PutRetention", { reportOnly: true }),
-  berth("GetRetention"),
-  berth("DeleteRetention"),
-  berth("SetDeletionProtection", { deletionProtection: false }),
-  berth("ListDeletedImages"),
+  ofRepository("ExplainLifecycle"),
+  ofRepository("DiffLifecyclePolicy"),
+  ofRepository("PutRetention", { reportOnly: true }),
+  ofRepository("GetRetention"),
+  ofRepository("DeleteRetention"),
+  ofRepository("SetDeletionProtection", { deletionProtection: false }),
+  ofRepository("ListDeletedImages"),
   {
-    ...berth("ListDeletedRepositories"),
+    ...ofRepository("ListDeletedRepositories"),
     resource: "*",
     crossAccount: false,
     request: { kind: "json", service: "berth", target: "Berth_V1.ListDeletedRepositories", input: {} },
   },
-  berth("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
-  berth("UndeleteRepository"),
-  berth("ListHolds"),
-  berth("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
-  berth("RemoveHold", { imageId: { imageTag: "ghost" } }),
+  ofRepository("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
+  ofRepository("UndeleteRepository"),
+  ofRepository("ListHolds"),
+  ofRepository("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
+  ofRepository("RemoveHold", { imageId: { imageTag: "ghost" } }),
 ];
 
 const otherRows: readonly Row[] = [
@@ -151,6 +156,10 @@ const otherRows: readonly Row[] = [
       input: { MaxResults: 1 },
     },
   },
+  usage("GetRepositoryUsage", repository, { repositoryName: repository }),
+  usage("GetUsageHistory", repository, { repositoryName: repository }),
+  usage("GetUsageHistory", "*"),
+  usage("ListUsage", "*"),
 ];
 
 export const apiRows: readonly Row[] = [

@@ -1,4 +1,5 @@
 import { signDraft } from "../../src/aws/test-signer.ts";
+import type { ClientCertificate } from "../../src/domain/access.ts";
 import { basic, type InProcess } from "../support/berth.ts";
 import type { DataRequest, Row } from "./rows.ts";
 
@@ -20,6 +21,8 @@ export interface Auth {
   readonly sessionToken?: string;
   /** What `docker login` was given, where it differs from the key pair. */
   readonly password?: string;
+  /** In place of all that. */
+  readonly certificate?: ClientCertificate;
 }
 
 export type Outcome =
@@ -41,9 +44,15 @@ export function answerTo(berth: InProcess, request: Row["request"], account: str
 
 function data(berth: InProcess, { method, path, headers, body }: DataRequest, account: string, auth?: Auth) {
   // A login with a session's keys goes by the password that they were exchanged for.
-  const login = auth && (auth.password ? basic("AWS", auth.password) : basic(auth.accessKeyId, auth.secret));
+  const { certificate } = auth ?? {};
+  const login =
+    auth && !certificate && (auth.password ? basic("AWS", auth.password) : basic(auth.accessKeyId, auth.secret));
   const host = `${account}.dkr.ecr.us-east-1.registry.test`;
-  return berth.send(method, path, { headers: { host, ...headers, ...(login ? { authorization: login } : {}) }, body });
+  return berth.send(method, path, {
+    headers: { host, ...headers, ...(login ? { authorization: login } : {}) },
+    body,
+    certificate,
+  });
 }
 
 async function api(berth: InProcess, { kind, service, target, input }: ApiCall, account: string, auth?: Auth) {
@@ -54,9 +63,10 @@ async function api(berth: InProcess, { kind, service, target, input }: ApiCall, 
     : { "content-type": "application/x-www-form-urlencoded; charset=utf-8" };
   const body = isJson ? JSON.stringify(filled) : new URLSearchParams([...form(target), ...flat(filled)]).toString();
   const draft = { method: "POST", path: "/", query: {}, headers: { host: "registry.test", ...headers }, body };
-  const signed = auth ? await signDraft(draft, { service, key: auth, signingDate: berth.now }) : draft;
+  const { certificate } = auth ?? {};
+  const signed = auth && !certificate ? await signDraft(draft, { service, key: auth, signingDate: berth.now }) : draft;
   const { path, headers: sent } = signed;
-  return berth.send("POST", path, { headers: sent, body });
+  return berth.send("POST", path, { headers: sent, body, certificate });
 }
 
 function form(target: string): [string, string][] {

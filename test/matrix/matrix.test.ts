@@ -7,7 +7,16 @@ import { permissions } from "../../src/oci/permissions.ts";
 import { account, type InProcess, inProcess } from "../support/berth.ts";
 import { apiRows, decidedOtherwise } from "./api-rows.ts";
 import { type Auth, call, type Outcome } from "./calls.ts";
-import { allowElsewhere, allowExactly, type Cast, denyOne, makeCast, passwordOf, resourceOf } from "./principals.ts";
+import {
+  allowElsewhere,
+  allowExactly,
+  type Cast,
+  certificateIdentities,
+  denyOne,
+  makeCast,
+  passwordOf,
+  resourceOf,
+} from "./principals.ts";
 import { dataRows, elsewhere, type Row, repository, undecidedRoutes } from "./rows.ts";
 
 /** Every route and every operation × every kind of caller. */
@@ -17,7 +26,7 @@ let berth: InProcess;
 let cast: Cast;
 
 beforeAll(async () => {
-  berth = await inProcess();
+  berth = await inProcess({ certificateIdentities });
   for (const repositoryName of [repository, elsewhere]) {
     await berth.ecr().send(new CreateRepositoryCommand({ repositoryName }));
   }
@@ -104,6 +113,18 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_name, row) =>
 
   test("a disabled key", async () => {
     expect((await ask(cast.disabledKey)).kind).toBe("unauthenticated");
+  });
+
+  test("a client certificate", async () => {
+    const { unknown, noPolicy, allowed } = cast.certified;
+    // It signs nothing, which is what the APIs ask for.
+    const isData = row.request.kind === "data";
+    expect((await ask(unknown)).kind).toBe("unauthenticated");
+    const refused = await ask(noPolicy);
+    if (isData) expectDenied(refused, row, "because no identity-based policy allows the {action} action");
+    else expect(refused.kind).toBe("unauthenticated");
+    await allowExactly(berth, cast.allowed, row);
+    expect((await ask(allowed)).kind).toBe(isData ? "passed" : "unauthenticated");
   });
 
   test("another account", async () => {

@@ -9,6 +9,7 @@ import {
   UpdateAccessKeyCommand,
 } from "@aws-sdk/client-iam";
 import { AssumeRoleCommand } from "@aws-sdk/client-sts";
+import { iamArn } from "../../src/domain/names.ts";
 import { account, type InProcess } from "../support/berth.ts";
 import type { Auth } from "./calls.ts";
 import { elsewhere, type Row, repository } from "./rows.ts";
@@ -24,6 +25,8 @@ export interface Cast {
   readonly limited: Auth;
   readonly expired: Auth;
   readonly disabledKey: Auth;
+  /** Who come with a certificate: nobody's, a role's session that may do nothing, and the same person as `allowed`. */
+  readonly certified: { readonly unknown: Auth; readonly noPolicy: Auth; readonly allowed: Auth };
   /** An administrator of another account. */
   readonly stranger: Auth;
   readonly otherAccount: string;
@@ -56,9 +59,26 @@ export async function makeCast(berth: InProcess, otherAccount: { id: string; adm
     }),
     expired,
     disabledKey,
+    certified: {
+      unknown: certified("somebody"),
+      noPolicy: certified("powerless"),
+      allowed: certified("allowed"),
+    },
     stranger: otherAccount.admin,
     otherAccount: otherAccount.id,
   };
+}
+
+/** By their common names. */
+export const certificateIdentities = [
+  { kind: "cn", pattern: "allowed", principal: iamArn(account, "user", "/", "allowed") },
+  { kind: "cn", pattern: "powerless", principal: iamArn(account, "role", "/", "powerless") },
+] as const;
+
+function certified(commonName: string): Auth {
+  const names = { uris: [], dnsNames: [], emails: [] };
+  const certificate = { serial: "01", subject: `CN=${commonName}`, issuer: "CN=CA", commonName, ...names };
+  return { accessKeyId: "", secret: "", certificate };
 }
 
 async function person(iam: IAMClient, user: string): Promise<Person> {
@@ -72,6 +92,9 @@ async function makeRole(iam: IAMClient): Promise<void> {
   await iam.send(new CreateRoleCommand({ RoleName: "anything", AssumeRolePolicyDocument: trust }));
   const policy = { RoleName: "anything", PolicyName: "all", PolicyDocument: document(everything) };
   await iam.send(new PutRolePolicyCommand(policy));
+  const Principal = { Service: "rolesanywhere.amazonaws.com" };
+  const ofCertificates = document({ Effect: "Allow", Principal, Action: "sts:*" });
+  await iam.send(new CreateRoleCommand({ RoleName: "powerless", AssumeRolePolicyDocument: ofCertificates }));
 }
 
 async function longAgo<Result>(

@@ -8,7 +8,7 @@ import { IAMClient } from "@aws-sdk/client-iam";
 import { OrganizationsClient } from "@aws-sdk/client-organizations";
 import { STSClient } from "@aws-sdk/client-sts";
 import { compose, type Limits } from "../../src/compose.ts";
-import type { Arrival } from "../../src/domain/access.ts";
+import type { Arrival, ClientCertificate } from "../../src/domain/access.ts";
 import { recordsIn } from "../../src/domain/audit/testing.ts";
 import { createKeysAtRest } from "../../src/domain/blob-keys.ts";
 import { createSealer } from "../../src/domain/identity/sealer.ts";
@@ -52,12 +52,19 @@ export type AuditRecord = Record<string, any>;
 
 export type Body = string | Uint8Array | ReadableStream<Uint8Array>;
 
+interface Init {
+  readonly headers?: Record<string, string>;
+  readonly body?: Body;
+  /** That the connection came with. */
+  readonly certificate?: ClientCertificate;
+}
+
 export interface InProcess {
   /** The clock that Berth reads. Tests may move it. */
   now: Date;
   readonly logged: unknown[];
   /** Any request, as it would arrive at the listener. */
-  send(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
+  send(method: string, path: string, init?: Init): Promise<Response>;
   /** The same to the data plane, signed in as root. */
   oci(method: string, path: string, init?: { headers?: Record<string, string>; body?: Body }): Promise<Response>;
   /** Whoever else can sign in. */
@@ -110,6 +117,7 @@ export interface InProcessOptions {
   readonly publicAccess?: boolean;
   readonly foreignLayers?: "allow" | "refuse";
   readonly undeleteMs?: number;
+  readonly certificateIdentities?: Parameters<typeof compose>[0]["certificateIdentities"];
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -158,6 +166,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     publicAccess: options.publicAccess,
     foreignLayers: options.foreignLayers,
     undeleteMs: options.undeleteMs,
+    certificateIdentities: options.certificateIdentities,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
@@ -168,14 +177,15 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     send: sendContent,
   });
   await accounts.ensureConfigured();
-  const arrival = (): Arrival => ({
+  const arrival = (certificate?: ClientCertificate): Arrival => ({
     requestId: crypto.randomUUID(),
     sourceIp: "127.0.0.1",
-    secureTransport: false,
+    secureTransport: certificate !== undefined,
+    certificate,
     note: () => {},
   });
-  const handle = (request: Request) =>
-    new URL(request.url).pathname.startsWith("/v2") ? registry(request, arrival()) : api(request, arrival());
+  const handle = (request: Request, certificate?: ClientCertificate) =>
+    (new URL(request.url).pathname.startsWith("/v2") ? registry : api)(request, arrival(certificate));
 
   /** The SDK's transport, replaced by our handler. */
   const requestHandler = {
@@ -209,8 +219,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return questions();
     },
     logged,
-    send: (method, path, { headers, body } = {}) =>
-      handle(new Request(`http://${headers?.host ?? host}${path}`, { method, headers, body })),
+    send: (method, path, { headers, body, certificate } = {}) =>
+      handle(new Request(`http://${headers?.host ?? host}${path}`, { method, headers, body }), certificate),
     oci(method, path, { headers, body } = {}) {
       const authorization = basic(keyPair.accessKeyId, keyPair.secretAccessKey);
       return berth.send(method, path, { headers: { authorization, ...headers }, body });

@@ -4,6 +4,9 @@
  */
 export interface BerthApi {
   readonly ExplainDecisionCommand: Command<ExplainDecisionInput, ExplainDecisionOutput>;
+  readonly GetRepositoryUsageCommand: Command<GetRepositoryUsageInput, GetRepositoryUsageOutput>;
+  readonly GetUsageHistoryCommand: Command<GetUsageHistoryInput, GetUsageHistoryOutput>;
+  readonly ListUsageCommand: Command<ListUsageInput, ListUsageOutput>;
   readonly PutHoldCommand: Command<PutHoldInput, { hold: HoldView }>;
   readonly RemoveHoldCommand: Command<ImageOfRepository, Empty>;
   readonly ListHoldsCommand: Command<PageOfRepository, Page & { holds: HoldView[] }>;
@@ -81,6 +84,82 @@ export interface LayerVerdict {
   verdict: string;
   /** The statements that matched. */
   statements: StatementReference[];
+}
+
+export interface GetRepositoryUsageInput {
+  registryId?: string | undefined;
+  repositoryName: string | undefined;
+}
+
+export interface GetRepositoryUsageOutput {
+  registryId: string;
+  repositoryName: string;
+  /** `EXACT`, `MEASURED` or `LOWER_BOUND`. */
+  accuracy: string;
+  measuredAt: Date;
+  usage: RepositoryUsageFigures;
+}
+
+export interface ListUsageInput {
+  registryId?: string | undefined;
+  nextToken?: string | undefined;
+  /** 1 to 1000; left out: 100. */
+  maxResults?: number | undefined;
+}
+
+/** What was measured is absent before the first measurement. */
+export interface ListUsageOutput {
+  registryId: string;
+  measuredAt?: Date | undefined;
+  registry?: RegistryUsageFigures | undefined;
+  /** The account in all regions. */
+  account?: RegistryUsageFigures | undefined;
+  /** Largest first. */
+  repositories: (RepositoryUsageFigures & { repositoryName: string })[];
+  nextToken?: string | undefined;
+}
+
+export interface GetUsageHistoryInput {
+  registryId?: string | undefined;
+  /** Left out: of the registry. */
+  repositoryName?: string | undefined;
+  nextToken?: string | undefined;
+  /** 1 to 1000; left out: 100. */
+  maxResults?: number | undefined;
+}
+
+export interface GetUsageHistoryOutput {
+  registryId: string;
+  repositoryName?: string | undefined;
+  /** Newest first. */
+  days: (RepositoryUsageFigures &
+    Partial<RegistryUsageFigures> & {
+      /** `2026-03-01`, in UTC. */
+      day: string;
+      measuredAt: Date;
+    })[];
+  nextToken?: string | undefined;
+}
+
+/** docs/usage.md says what each of them means. */
+export interface RepositoryUsageFigures {
+  imageCount: number;
+  taggedImageCount: number;
+  untaggedImageCount: number;
+  archivedImageCount: number;
+  layerCount: number;
+  layerBytes: number;
+  uniqueBytes: number;
+  sharedBytes: number;
+  archivedBytes: number;
+  manifestBytes: number;
+  archivedManifestBytes: number;
+  waitingBytes: number;
+}
+
+export interface RegistryUsageFigures extends RepositoryUsageFigures {
+  repositoryCount: number;
+  logicalBytes: number;
 }
 
 type Empty = Record<never, never>;

@@ -6,10 +6,13 @@ import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
+import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
+import { GetUsageHistory } from "./GetUsageHistory.ts";
 import { ListDeletedImages } from "./ListDeletedImages.ts";
 import { ListDeletedRepositories } from "./ListDeletedRepositories.ts";
 import { ListHolds } from "./ListHolds.ts";
+import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
 import { PutRetention } from "./PutRetention.ts";
@@ -36,10 +39,13 @@ export const operations = operationMap<BerthParts>([
   DiffLifecyclePolicy,
   ExplainDecision,
   ExplainLifecycle,
+  GetRepositoryUsage,
   GetRetention,
+  GetUsageHistory,
   ListDeletedImages,
   ListDeletedRepositories,
   ListHolds,
+  ListUsage,
   PutHold,
   PutRetention,
   RemoveHold,

@@ -114,6 +114,19 @@ describe("a repository with a key", () => {
     expect(await berth.pushImage("app-a", "content", "v1")).toStartWith("sha256:");
   });
 
+  test("has the registry's own also when another process has made that a moment ago", async () => {
+    const registry = { account: account as never, region: "us-east-1" as never };
+    const name = "alias/aws/ecr" as never;
+    expect(await berth.keyring.resolve(registry, name)).toEndWith(":alias/aws/ecr");
+    const { id, arn } = await newKey(berth);
+    await berth.keyring.resolve(registry, name);
+    const at = new Date();
+    await berth.metadata.transact(({ keyAliases }) =>
+      keyAliases.create({ registry, name, keyId: id as never, createdAt: at, updatedAt: at }),
+    );
+    expect(await create("app", "KMS")).toMatchObject({ encryptionConfiguration: { kmsKey: arn } });
+  });
+
   test("is not made with a key that cannot be used, and leaves no grant behind", async () => {
     const { id, arn } = await newKey(berth);
     const ghost = "11111111-2222-4333-8444-555555555555";
@@ -195,6 +208,23 @@ describe("whoever makes one", () => {
     const grant = { KeyId: id, GranteePrincipal: maker.arn, Operations: ["Decrypt" as const] };
     expect(await failure(maker.kms.send(new CreateGrantCommand(grant)))).toStartWith("AccessDeniedException");
   });
+
+  test("and may by right of a grant alone gives the registry no more than that grant allows", async () => {
+    const { id, arn } = await newKey(berth);
+    const maker = await person(berth, "maker", statement(ecrOnly));
+    const grant = async (...Operations: ("CreateGrant" | "DescribeKey" | "Decrypt" | "GenerateDataKey")[]) =>
+      berth.kms.send(new CreateGrantCommand({ KeyId: id, GranteePrincipal: maker.arn, Operations }));
+    const { GrantId } = await grant("CreateGrant", "DescribeKey", "Decrypt");
+    expect(await thrown(create("app-a", "KMS", id, maker))).toEqual(
+      kms(
+        "AccessDeniedException",
+        `User: ${maker.arn} is not authorized to perform: kms:CreateGrant on resource: ${arn} because the grant that allows it does not allow all that the new grant would`,
+      ),
+    );
+    await berth.kms.send(new RevokeGrantCommand({ KeyId: id, GrantId }));
+    await grant("CreateGrant", "DescribeKey", "Decrypt", "GenerateDataKey");
+    expect(await create("app-a", "KMS", id, maker)).toMatchObject({ repositoryName: "app-a" });
+  });
 });
 
 test("a key of another account seals a repository where its policy lets the account in", async () => {
@@ -216,6 +246,22 @@ test("a key of another account seals a repository where its policy lets the acco
   // It stays theirs to switch off.
   await theirs.send(new DisableKeyCommand({ KeyId: kmsKey }));
   expect((await berth.ecr.send(get)).failures).toMatchObject([{ failureCode: "KmsError" }]);
+});
+
+test("an alias of another account is no alias of one's own, and whether it is there is told to nobody", async () => {
+  const { rootKey } = await berth.accounts.create({ name: "other", id: "444455556666" as never });
+  const keys = { accessKeyId: rootKey.accessKeyId, secretAccessKey: rootKey.secret };
+  const theirs = { ecr: berth.ecrAs(keys), kms: berth.kmsAs(keys) };
+  const AliasName = "alias/shared";
+  for (const { kms } of [berth, theirs]) {
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand({}));
+    await kms.send(new CreateAliasCommand({ AliasName, TargetKeyId: KeyMetadata?.KeyId }));
+  }
+  for (const alias of [AliasName, "alias/none"]) {
+    const arn = `arn:aws:kms:us-east-1:${account}:${alias}`;
+    expect(await thrown(create("app", "KMS", arn, theirs))).toEqual(kms("AccessDeniedException"));
+  }
+  expect(await create("app", "KMS", AliasName, theirs)).toMatchObject({ repositoryName: "app" });
 });
 
 describe("a key that does not let the registry in", () => {
@@ -329,6 +375,24 @@ describe("a key that does not let the registry in", () => {
     expect(await state("app-a")).toBe("works, KmsException AccessDeniedException");
     await anew("app-a", "GenerateDataKey");
     expect(await state("app-a")).toBe("works");
+  });
+
+  test("is let in by nothing that is nearly a grant for this repository", async () => {
+    const { id: KeyId } = await newKey(berth);
+    await repository("app/x", "KMS", KeyId);
+    for (const { GrantId } of await grantsOf(KeyId)) await berth.kms.send(new RevokeGrantCommand({ KeyId, GrantId }));
+    const Operations = ["Decrypt", "GenerateDataKey"] as const;
+    const grant = (GranteePrincipal: string, name: string) => {
+      const Constraints = { EncryptionContextSubset: { "aws:ecr:arn": arnOf(name) } };
+      return berth.kms.send(
+        new CreateGrantCommand({ KeyId, GranteePrincipal, Operations: [...Operations], Constraints }),
+      );
+    };
+    for (const name of ["*", "app", "app/*", "app/?", "app/x/", "APP/X"]) await grant(service, name);
+    for (const other of ["ecr.eu-west-1.amazonaws.com", "ecr.amazonaws.com"]) await grant(other, "app/x");
+    expect(await state("app/x")).toBe("KmsError, KmsException AccessDeniedException");
+    await grant(service, "app/x");
+    expect(await state("app/x")).toBe("works");
   });
 
   test("says so in its policy, whatever grants say", async () => {

@@ -2,6 +2,7 @@ import { refuse } from "../../domain/errors.ts";
 import { operationMap, type QueryService } from "../service.ts";
 import { validationText } from "../validation.ts";
 import { AssumeRole } from "./AssumeRole.ts";
+import { AssumeRoleWithCertificate } from "./AssumeRoleWithCertificate.ts";
 import { AssumeRoleWithWebIdentity } from "./AssumeRoleWithWebIdentity.ts";
 import { DecodeAuthorizationMessage } from "./DecodeAuthorizationMessage.ts";
 import { errors } from "./errors.ts";
@@ -11,7 +12,7 @@ import { GetFederationToken } from "./GetFederationToken.ts";
 import { GetSessionToken } from "./GetSessionToken.ts";
 import type { StsParts } from "./operation.ts";
 
-/** AWS Security Token Service, API version 2011-06-15. */
+/** AWS Security Token Service, API version 2011-06-15, and one operation of our own. */
 export function createSts(parts: StsParts): QueryService {
   return {
     name: "sts",
@@ -28,6 +29,7 @@ export function createSts(parts: StsParts): QueryService {
 
 export const operations = operationMap<StsParts>([
   AssumeRole,
+  AssumeRoleWithCertificate,
   AssumeRoleWithWebIdentity,
   DecodeAuthorizationMessage,
   GetAccessKeyInfo,

@@ -7,7 +7,7 @@ import type { AccountId, Digest, Region } from "../names.ts";
 export interface Happening {
   /** When it ended, in milliseconds since 1970. */
   readonly at: number;
-  readonly arrival: Pick<Arrival, "requestId" | "sourceIp" | "userAgent" | "secureTransport">;
+  readonly arrival: Pick<Arrival, "requestId" | "sourceIp" | "userAgent" | "secureTransport" | "certificate">;
   readonly who: Who;
   /** Whose content was meant, and where. */
   readonly account: AccountId;
@@ -60,7 +60,8 @@ export type AuthenticationMethod =
   | "AuthorizationToken"
   | "BearerToken"
   | "AccessKey"
-  | "DownloadUrl";
+  | "DownloadUrl"
+  | "ClientCertificate";
 
 /** What stands where a key id should may be anything, a password too: only what looks like one is kept. */
 export function claimedKey(text: string): Claimed | undefined {

@@ -59,7 +59,7 @@ function sharedMembers(happening: Happening): Record<string, unknown> {
 
 /** What CloudTrail has no members for: how the registry was asked, and what the gate said and why. */
 function additional(
-  { who, account, route, digest, needs, decisions, failure }: Happening,
+  { arrival, who, account, route, digest, needs, decisions, failure }: Happening,
   recipient: AccountId,
 ): object | undefined {
   const denial = failure?.denial;
@@ -76,12 +76,20 @@ function additional(
   const notShown = (decisions?.length ?? 0) - maxDecisions;
   const members = {
     authenticationMethod,
+    clientCertificate: certificateShown(arrival),
     route,
     imageDigest: digest,
     authorization: authorization.length > 0 ? authorization : undefined,
     decisionsNotShown: notShown > 0 ? notShown : undefined,
   };
   return Object.values(members).some((member) => member !== undefined) ? members : undefined;
+}
+
+/** Also where somebody signed in with something else: it came on that connection. */
+function certificateShown({ certificate }: Happening["arrival"]): object | undefined {
+  if (!certificate) return undefined;
+  const { serial: serialNumber, subject, issuer } = certificate;
+  return { serialNumber, subject, issuer };
 }
 
 /** What hangs on a resource, or over it: the account has it that the resource is in. */

@@ -43,7 +43,7 @@ export async function schedule<Payload>(
 /** Ends it. A job that is in the queue already stays there. Answers whether there was one. */
 export function unschedule(
   { schedules }: Pick<JobNouns, "schedules">,
-  { name }: JobKind<never>,
+  { name }: Pick<JobKind<unknown>, "name">,
   key = "",
 ): Promise<boolean> {
   return schedules.delete(name, key);

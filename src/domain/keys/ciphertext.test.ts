@@ -20,6 +20,19 @@ test("a ciphertext says whose it is", () => {
   }
 });
 
+test("what is for one use is nothing for the other", () => {
+  const [kms, own] = (["kms", "own"] as const).map((use) => sealText(header, material, plaintext, none, use));
+  expect([parseCiphertext(kms as Uint8Array, "own"), parseCiphertext(own as Uint8Array, "kms")]).toEqual([
+    undefined,
+    undefined,
+  ]);
+  expect(parseCiphertext(own as Uint8Array, "own")).toEqual(header);
+  const relabelled = Uint8Array.from(own as Uint8Array);
+  relabelled[0] = 1;
+  expect(parseCiphertext(relabelled, "kms")).toEqual(header);
+  expect(openText(relabelled, material, none)).toBeUndefined();
+});
+
 test("no two are alike, and each opens with its material", () => {
   const [one, other] = [1, 2].map(() => sealText(header, material, plaintext, none));
   expect(one).not.toEqual(other as Uint8Array);

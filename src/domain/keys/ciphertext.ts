@@ -4,6 +4,12 @@ import { serverRegistry } from "./server-key.ts";
 
 export type EncryptionContext = ReadonlyMap<string, string>;
 
+/**
+ * For whom a text was encrypted: for who calls KMS, or for Berth itself, by the same keys. Nothing of the one opens as the
+ * other, so nobody who may use a key can make the key of a blob by it, or open one.
+ */
+export type CiphertextUse = "kms" | "own";
+
 /** What a ciphertext says of itself, in the clear. Whether it is true, only opening it tells. */
 export interface CiphertextHeader {
   readonly registry: Registry;
@@ -20,9 +26,9 @@ export interface CiphertextHeader {
  *
  * Everything before the salt and the encryption context are associated data. Each has a key of its own, made of the
  * material and the salt (HKDF-SHA256), so that no number of them uses up a key of AES-GCM. One of the server's own key has
- * no account and no region.
+ * no account and no region. The format tells what KMS gives out from what Berth keeps for itself.
  */
-const format = 1;
+const formats = { kms: 1, own: 2 } as const;
 const saltBytes = 16;
 const nonceBytes = 12;
 const tagBytes = 16;
@@ -33,8 +39,9 @@ export function sealText(
   material: Uint8Array,
   plaintext: Uint8Array,
   context: EncryptionContext,
+  use: CiphertextUse = "kms",
 ): Uint8Array {
-  const head = encodeHeader(header);
+  const head = encodeHeader(header, use);
   const salt = randomBytes(saltBytes);
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv("aes-256-gcm", textKey(material, salt), nonce);
@@ -66,25 +73,20 @@ export function openText(
   }
 }
 
-/** `undefined` for what is no ciphertext of a key that anybody has: one of the server's own key is none to them. */
-export function parseCiphertext(ciphertext: Uint8Array): CiphertextHeader | undefined {
+/** `undefined` for what is no ciphertext for this use. To KMS, nothing is one of the server's own key. */
+export function parseCiphertext(ciphertext: Uint8Array, use: CiphertextUse = "kms"): CiphertextHeader | undefined {
   const header = decodeHeader(ciphertext)?.header;
-  return header?.registry === serverRegistry ? undefined : header;
-}
-
-/** `undefined` for what is no ciphertext of the server's own key. */
-export function parseServerCiphertext(ciphertext: Uint8Array): CiphertextHeader | undefined {
-  const header = decodeHeader(ciphertext)?.header;
-  return header?.registry === serverRegistry ? header : undefined;
+  const isOther = ciphertext[0] !== formats[use] || (use === "kms" && header?.registry === serverRegistry);
+  return isOther ? undefined : header;
 }
 
 export function arnOfCiphertext({ registry, keyId }: CiphertextHeader) {
   return keyArn(registry, keyId);
 }
 
-function encodeHeader({ registry: { account, region }, keyId, version }: CiphertextHeader): Buffer {
+function encodeHeader({ registry: { account, region }, keyId, version }: CiphertextHeader, use: CiphertextUse): Buffer {
   const head = Buffer.alloc(fixedHeaderBytes);
-  head[0] = format;
+  head[0] = formats[use];
   head.writeUIntBE(Number(account), 1, 6);
   head[7] = region.length;
   const versionBytes = Buffer.alloc(4);
@@ -99,7 +101,7 @@ function encodeHeader({ registry: { account, region }, keyId, version }: Ciphert
 
 function decodeHeader(ciphertext: Uint8Array): { header: CiphertextHeader; length: number } | undefined {
   const bytes = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.byteLength);
-  if (bytes.length < fixedHeaderBytes || bytes[0] !== format) return undefined;
+  if (bytes.length < fixedHeaderBytes || !Object.values<number>(formats).includes(bytes[0] ?? 0)) return undefined;
   const regionBytes = bytes[7] ?? 0;
   const length = fixedHeaderBytes + regionBytes + 16 + 4;
   if (bytes.length < length + saltBytes + nonceBytes + tagBytes) return undefined;

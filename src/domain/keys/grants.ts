@@ -55,27 +55,11 @@ export function createGrants({ metadata, keyring, directory, clock }: GrantParts
     return { name: text, id };
   }
 
-  /** Whoever makes a grant by right of another one cannot give more than that allows. */
-  async function checkWithin(granted: Granted, keyId: KeyId, wanted: NewGrant): Promise<void> {
-    const [decision] = granted.decisions;
-    const parentId = grantOfSource(decision?.statement?.policy.name);
-    if (parentId === undefined) return;
-    const parent = await metadata.read.keyGrants.find(keyId, parentId);
-    if (parent && isWithinGrant(wanted, parent)) return;
-    const { action, resource } = granted.needs[0] ?? { action: "kms:CreateGrant", resource: "*" };
-    throw refuse("AccessDenied", {
-      principal: granted.caller.principal.arn,
-      action,
-      resource,
-      because: "because the grant that allows it does not allow all that the new grant would",
-    });
-  }
-
   return {
     async create(granted, wanted) {
       const { registry, id: keyId } = decidedKey(granted);
       mustBeEnabled(await keyring.get(registry, keyId));
-      await checkWithin(granted, keyId, wanted);
+      await checkWithin(metadata, granted, keyId, wanted);
       const grant: Grant = {
         ...wanted,
         id: randomBytes(32).toString("hex"),
@@ -121,6 +105,31 @@ export function createGrants({ metadata, keyring, directory, clock }: GrantParts
       return await metadata.read.keyGrants.retirableBy([who.id], page);
     },
   };
+}
+
+/**
+ * Whoever makes a grant by right of another one cannot give more than that allows.
+ * @param index of the need to make grants
+ * @throws AccessDenied
+ */
+export async function checkWithin(
+  { read }: Pick<KeyMetadata, "read">,
+  { caller, needs, decisions }: Granted,
+  keyId: KeyId,
+  wanted: Pick<Grant, "operations" | "constraint">,
+  index = 0,
+): Promise<void> {
+  const parentId = grantOfSource(decisions[index]?.statement?.policy.name);
+  if (parentId === undefined) return;
+  const parent = await read.keyGrants.find(keyId, parentId);
+  if (parent && isWithinGrant(wanted, parent)) return;
+  const { action, resource } = needs[index] ?? { action: "kms:CreateGrant", resource: "*" };
+  throw refuse("AccessDenied", {
+    principal: caller.principal.arn,
+    action,
+    resource,
+    because: "because the grant that allows it does not allow all that the new grant would",
+  });
 }
 
 /** Asking twice for a grant with a name gives it once (KMS API reference, CreateGrant). */

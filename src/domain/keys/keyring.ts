@@ -6,11 +6,10 @@ import { createFresh } from "../fresh.ts";
 import { type Arn, type KeyAlias, type KeyId, keyArn, parseAccountId, parseRegion, type Registry } from "../names.ts";
 import {
   arnOfCiphertext,
-  type CiphertextHeader,
+  type CiphertextUse,
   type EncryptionContext,
   openText,
   parseCiphertext,
-  parseServerCiphertext,
   sealText,
 } from "./ciphertext.ts";
 import type { Grant, Key, KeyMetadata, KeyWrapper } from "./ports.ts";
@@ -39,7 +38,8 @@ export interface Keyring {
   encrypt(registry: Registry, id: KeyId, plaintext: Uint8Array, context: EncryptionContext): Promise<Sealed>;
   /** @throws InvalidCiphertext, KeyNotFound, KeyDisabled, KeyInvalidState */
   decrypt(ciphertext: Uint8Array, context: EncryptionContext): Promise<Opened>;
-  /** The same for what the server's own key has encrypted, which is no ciphertext to `decrypt`. */
+  /** The same for what Berth keeps for itself, by keys of users and by its own. KMS opens nothing of it, nor makes any. */
+  encryptOwn(registry: Registry, id: KeyId, plaintext: Uint8Array, context: EncryptionContext): Promise<Sealed>;
   decryptOwn(ciphertext: Uint8Array, context: EncryptionContext): Promise<Opened>;
 }
 
@@ -144,11 +144,16 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
 
   function materialOf({ id, registry }: Key, version: number): Promise<Uint8Array> {
     const name = `${id} ${version}`;
-    const found = materials.get(name) ?? unwrap(registry, id, version);
+    const before = materials.get(name);
+    const found = before ?? unwrap(registry, id, version);
     materials.delete(name);
     materials.set(name, found);
-    found.catch(() => materials.delete(name));
-    if (materials.size > maxMaterials) materials.delete(materials.keys().next().value ?? "");
+    if (before) return before;
+    const forgetOldest = () => {
+      if (materials.size > maxMaterials) materials.delete(materials.keys().next().value ?? "");
+    };
+    // What could not be unwrapped takes nobody's place: while the keeper is away, nobody gets it back.
+    found.then(forgetOldest, () => materials.delete(name));
     return found;
   }
 
@@ -158,11 +163,22 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
     return await wrapper.unwrap(material.wrapped, keyArn(registry, id), version);
   }
 
-  async function open(
-    header: CiphertextHeader | undefined,
-    ciphertext: Uint8Array,
+  async function seal(
+    use: CiphertextUse,
+    registry: Registry,
+    id: KeyId,
+    plaintext: Uint8Array,
     context: EncryptionContext,
-  ): Promise<Opened> {
+  ): Promise<Sealed> {
+    const key = await get(registry, id);
+    mustBeEnabled(key);
+    const { version } = key;
+    const material = await materialOf(key, version);
+    return { key, ciphertext: sealText({ registry, keyId: id, version }, material, plaintext, context, use), version };
+  }
+
+  async function open(use: CiphertextUse, ciphertext: Uint8Array, context: EncryptionContext): Promise<Opened> {
+    const header = parseCiphertext(ciphertext, use);
     if (!header) throw refuse("InvalidCiphertext");
     const { keyId, version } = header;
     const isKnown = (key: KnownKey | undefined) => key !== undefined && version <= key.key.version;
@@ -203,15 +219,10 @@ export function createKeyring({ metadata: { read }, wrapper, compile }: KeyringP
       aliases.forget();
       for (const some of [grants, single, within]) some.forget();
     },
-    async encrypt(registry, id, plaintext, context) {
-      const key = await get(registry, id);
-      mustBeEnabled(key);
-      const { version } = key;
-      const material = await materialOf(key, version);
-      return { key, ciphertext: sealText({ registry, keyId: id, version }, material, plaintext, context), version };
-    },
-    decrypt: (ciphertext, context) => open(parseCiphertext(ciphertext), ciphertext, context),
-    decryptOwn: (ciphertext, context) => open(parseServerCiphertext(ciphertext), ciphertext, context),
+    encrypt: (...of) => seal("kms", ...of),
+    decrypt: (ciphertext, context) => open("kms", ciphertext, context),
+    encryptOwn: (...of) => seal("own", ...of),
+    decryptOwn: (ciphertext, context) => open("own", ciphertext, context),
   };
 }
 

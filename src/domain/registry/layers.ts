@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Digest, RepositoryName } from "../names.ts";
+import { isSealed } from "./encryption.ts";
 import { createMounts, type Mount } from "./mounts.ts";
 import type { ByteRange, Content, LayerLink, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
@@ -116,6 +117,10 @@ export function createLayers(parts: UploadParts): LayerService {
       const look = async () => {
         const layer = await readable(granted, repository, digest);
         await keys.mayPull(repository);
+        // Nothing puts one there, so whatever did is not to be believed. It would be given out whether its key opens or not.
+        if (repository.encryption.type !== "AES256" && !isSealed(layer.generation)) {
+          throw new Error(`the copy of ${digest} is not sealed, as its repository's key is to; \`berth seal\` does it`);
+        }
         return layer;
       };
       const { layer, range, content } = await opened(look, rangeOf);

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { Granted } from "../access.ts";
+import { Refusal } from "../errors.ts";
 import type { Digest, Registry, RepositoryName } from "../names.ts";
 import { scopeOf } from "./encryption.ts";
-import type { KeyScope, LayerLink, Metadata } from "./ports.ts";
+import type { KeyScope, LayerLink, Metadata, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
 import type { RepositoryKeys } from "./repository-keys.ts";
 
@@ -27,7 +28,7 @@ const nowhere = 0;
 
 export interface MountParts {
   readonly metadata: Metadata;
-  readonly keys: Pick<RepositoryKeys, "mayPush">;
+  readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly clock: () => Date;
 }
 
@@ -54,6 +55,17 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
     });
   }
 
+  /** What its key keeps in a repository is not to be had in another one, which the same key serves for longer. */
+  async function isOpen(source: Repository): Promise<boolean> {
+    try {
+      await keys.mayPull(source);
+      return true;
+    } catch (error) {
+      if (error instanceof Refusal && error.is("KeyUnusable")) return false;
+      throw error;
+    }
+  }
+
   return async ({ registry }, name, digest, { from, mayRead }) => {
     const repository = await existing(read.repositories, registry, name);
     const { encryption } = repository;
@@ -64,7 +76,8 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
       const isAllowed = await mayRead(candidate);
       const source = await read.repositories.find(registry, candidate);
       const found = await read.layers.find(source?.id ?? nowhere, digest);
-      if (isAllowed && found && !found.quarantined && !found.isArchived) sources.push(candidate);
+      if (!isAllowed || !source || !found || found.quarantined || found.isArchived) continue;
+      if (await isOpen(source)) sources.push(candidate);
     }
     for (const source of sources) {
       const linked = await link(registry, source, name, digest);

@@ -1,6 +1,7 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
+import type { Usage } from "./usage-ports.ts";
 
 /**
  * What the registry needs kept for it. `storage/` keeps these ports; each has a contract suite that every driver runs.
@@ -212,6 +213,7 @@ export interface Nouns extends LifecycleNouns, RetentionNouns {
   readonly blobPlaces: BlobPlaces;
   readonly garbage: Garbage;
   readonly inspection: Inspection;
+  readonly usage: Usage;
 }
 
 export const tagMutabilities = ["IMMUTABLE", "MUTABLE", "MUTABLE_WITH_EXCLUSION", "IMMUTABLE_WITH_EXCLUSION"] as const;

@@ -155,18 +155,17 @@ export async function writeDurably(path: string, content: string): Promise<void>
   await syncFile(path);
 }
 
+/** Of a data directory. */
+const secrets = ["credentials", join("keys", "sealing.key")];
+
 /**
- * Key files and credentials of a data directory, for us alone. Those that are not there are passed over. The master key
- * is not among them: beside what it protects it would protect nothing.
+ * For us alone. Those that are not there are passed over. The master key is not among them, nor a copy that somebody laid
+ * beside it: together with what it protects it would protect nothing.
  */
 export async function copySecrets(from: string, to: string): Promise<void> {
   const folders = createFolders(realDisk, to);
   await folders.ensure(join(to, "keys"));
-  const keys = (await ifExists(readdir(join(from, "keys")))) ?? [];
-  for (const name of [
-    "credentials",
-    ...keys.filter((key) => !key.endsWith(".tmp") && key !== masterKeyFile).map((key) => join("keys", key)),
-  ]) {
+  for (const name of secrets) {
     const isThere = await ifExists(copyFile(join(from, name), join(to, name)).then(() => true));
     if (!isThere) continue;
     await chmod(join(to, name), 0o600);

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { Refusal } from "../../domain/errors.ts";
 import type { Digest } from "../../domain/names.ts";
 import { copyBlob, damageIn, SourceUnreadable } from "../../domain/registry/copy.ts";
 import { createCursor } from "../../domain/registry/cursor.ts";
@@ -195,8 +196,12 @@ async function restoreBlobs(
         return;
       } catch (error) {
         const damage = damageIn(error);
-        if (damage === undefined) throw error;
-        because = `the backup's copy is damaged: ${damage}`;
+        const isLocked = error instanceof Refusal && error.is("KeyUnusable");
+        if (damage === undefined && !isLocked) throw error;
+        because =
+          damage === undefined
+            ? `the backup has it in plain text only, and it cannot be sealed: ${(error as Error).message}`
+            : `the backup's copy is damaged: ${damage}`;
       }
     }
     missing.push({ digest, sizeBytes, because });

@@ -8,7 +8,7 @@ import {
   digestOf,
   parseDigest,
 } from "../../domain/names.ts";
-import { BlobDamaged, isSealed, serverScope } from "../../domain/registry/encryption.ts";
+import { BlobDamaged, isSealed, keyOf, serverScope } from "../../domain/registry/encryption.ts";
 import type {
   Appended,
   BlobId,
@@ -293,10 +293,13 @@ function blobNamed(name: string): BlobId | undefined {
   return digest && isGeneration ? { digest, generation: generation as Generation } : undefined;
 }
 
-/** For a folder in which nothing is sealed. */
+/** For a folder in which nothing is sealed. What a user's key is to seal does not get into it. */
 const noKeys: BlobKeys = {
-  seals: () => false,
-  make: () => Promise.reject(new Error("there is no key to seal blobs with")),
+  seals: (scope) => scope !== serverScope,
+  make: async (scope) => {
+    const reason = `Key '${keyOf(scope)}' is not here`;
+    throw refuse("KeyUnusable", { kmsError: "NotFoundException", reason });
+  },
   open: () => Promise.reject(new Error("there is no key to open sealed blobs with")),
 };
 

@@ -53,8 +53,9 @@ export function sealedFiles(disk: Disk, blobKeys: BlobKeys): BlobFiles {
   }
 
   /** Opens the copy again: whoever asks for content may never come to read it, and would leave a file open. */
-  async function* goOn(path: string, copy: SealedContent, first: Uint8Array, rest: Slice): Bytes {
-    yield first;
+  async function* goOn(path: string, copy: SealedContent, begun: { first?: Uint8Array }, rest: Slice): Bytes {
+    if (begun.first) yield begun.first;
+    begun.first = undefined;
     const file = await openFile(disk, path, O_RDONLY);
     try {
       yield* openChunks({ ...copy, file }, rest);
@@ -97,7 +98,8 @@ export function sealedFiles(disk: Disk, blobKeys: BlobKeys): BlobFiles {
         );
         if (isSmall) return { kind: "bytes", bytes, sizeBytes };
         const rest = { offset: offset + readBytes, sizeBytes: sizeBytes - readBytes };
-        return { kind: "stream", sizeBytes, stream: () => goOn(path, copy, bytes, rest) };
+        const begun = { first: bytes };
+        return { kind: "stream", sizeBytes, stream: () => goOn(path, copy, begun, rest) };
       });
     },
     async *bytes(path, blob) {

@@ -8,6 +8,7 @@ import { createLifecycle } from "./lifecycle-tables.ts";
 import { createRetention } from "./retention-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
+import { createUsage } from "./usage-tables.ts";
 
 /** A newer Berth has changed the database in ways that this one does not know. It is left as it was. */
 export class DatabaseTooNew extends Error {
@@ -60,7 +61,8 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0009_grants_by_context": { up: indexGrantsByContext },
     "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
     "0011_lifecycle": { up: (db) => createLifecycle(db, flavour) },
-    "0012_retention": { up: (db) => createRetention(db, flavour) },
+    "0013_usage": { up: (db) => createUsage(db, flavour) },
+    "0014_retention": { up: (db) => createRetention(db, flavour) },
   };
 }
 

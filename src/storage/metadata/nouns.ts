@@ -37,6 +37,7 @@ import type { Schema } from "./schema.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
 export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns;
@@ -63,6 +64,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     blobPlaces: blobPlaces(db, flavour),
     garbage: garbage(db, flavour),
     inspection: inspection(db, flavour),
+    usage: usage(db, flavour),
     accounts: accounts(db, flavour),
     identities: identities(db, flavour),
     accessKeys: accessKeys(db, flavour),

@@ -19,6 +19,7 @@ import type {
 } from "../../domain/names.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
+import { noFigures } from "../../domain/registry/usage-count.ts";
 import { type AllNouns, nouns } from "./nouns.ts";
 import type { Schema } from "./schema.ts";
 import { openSqlite, sqliteFlavour } from "./sqlite.ts";
@@ -217,6 +218,29 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "inspection.dependents": ({ inspection }) => inspection.dependents({ digest, scope: serverScope }, 9),
   "inspection.restate": ({ inspection }) => inspection.restate(1),
   "inspection.recount": ({ inspection }) => inspection.recount(1),
+  "usage.add": async ({ usage }) => {
+    const run = await usage.begin("2026-01-01", now);
+    for (const repository of [name, ""] as const) {
+      await usage.add(run, [{ area: { ...registry, repository }, figures: noFigures }]);
+    }
+    await usage.finish(run, now);
+  },
+  "usage.newest": ({ usage }) => usage.newest(),
+  "usage.entry": ({ usage }) => usage.entry(1, { ...registry, repository: name }),
+  "usage.list": ({ usage }) => usage.list(1, registry, { after: { layerBytes: 1, repository: name }, limit: 9 }),
+  "usage.areas": ({ usage }) => usage.areas(1, 9),
+  "usage.history": ({ usage }) => usage.history({ ...registry, repository: name }, { after: "2026-01-02", limit: 9 }),
+  "usage.repositories": ({ usage }) => usage.repositories({ after: 1, limit: 9 }),
+  "usage.links": ({ usage }) =>
+    usage.links({ after: { digest, scope: serverScope, linkedAt: 1, repositoryId: 1 }, limit: 9 }),
+  "usage.images": ({ usage }) => usage.images({ after: 1, limit: 9 }),
+  "usage.unlinked": ({ usage }) => usage.unlinked({ after: { since: 1, digest, scope: serverScope }, limit: 9 }),
+  "usage.liveLinks": ({ usage }) => usage.liveLinks(registry, 1, { after: digest, limit: 9 }),
+  "usage.liveImages": ({ usage }) => usage.liveImages(1, { after: digest, limit: 9 }),
+  "usage.outdated": ({ usage }) => usage.outdated(1, "2026-01-01", 9),
+  "usage.drop": async ({ usage }) => {
+    for (const limit of [1, 9]) await usage.drop(1, limit);
+  },
   "repositories.delete": ({ repositories }) => repositories.delete(1),
   "keyGrants.find": ({ keyGrants }) => keyGrants.find("key" as KeyId, "grant"),
   "keyGrants.within": ({ keyGrants }) => keyGrants.within("key" as KeyId, "grantee", new Map([["a", "b"]]), 9),

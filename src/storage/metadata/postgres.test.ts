@@ -28,6 +28,7 @@ import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } 
 import { openSqliteEngine } from "./sqlite.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
 import { startPostgres, type TestPostgres } from "./test-postgres.ts";
+import { usageContract } from "./usage-contract.ts";
 
 const started = await startPostgres();
 const slowMs = 60_000;
@@ -59,6 +60,7 @@ function postgresTests(server: TestPostgres): void {
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
+  usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);

@@ -23,6 +23,7 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
  * The tables as the newest migration leaves them. Times are milliseconds since 1970, truths are 0 and 1, both in
@@ -78,6 +79,9 @@ export interface Schema {
 
   job: JobTable;
   job_schedule: JobScheduleTable;
+
+  usage_run: UsageRunTable;
+  usage_entry: UsageEntryTable;
 }
 
 interface RepositoryTable {

@@ -21,6 +21,7 @@ import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
 import { SqliteConnection, sqliteDialect } from "./sqlite-driver.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
+import { usageContract } from "./usage-contract.ts";
 
 async function newFolder() {
   return mkdtemp(join(tmpdir(), "berth-sqlite-"));
@@ -67,6 +68,8 @@ storageClassContract("SQLite in a file", openInFile);
 storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
 jobContract("SQLite in memory", openInMemory);
+usageContract("SQLite in a file", openInFile);
+usageContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);
 retentionContract("SQLite in a file", openInFile);
 retentionContract("SQLite in memory", openInMemory);

@@ -8,16 +8,27 @@ import { reachedBy } from "./text.ts";
 /** A page of a thousand images with their tags and reasons, which may be planned behind others. */
 const limits = { timeoutMs: 120_000, maxAnswerBytes: 32 * 1024 * 1024 };
 
-/** Asks an operation of the server's own API, with the key pair of this shell. @throws CallFailed */
-export type Ask = <Output>(operation: string, input: object) => Promise<Output>;
+/** Asks Berth's own API of the server, which knows who may be told. */
+export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
 
-export async function openOwnApi(file: string | undefined): Promise<Ask> {
+/** @param file the configuration file, where one was given */
+export async function berthApi(file: string | undefined): Promise<Ask> {
   const config = configFor(loadConfig({ file }));
   const api = createApi(config, limits);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
-  return async (operation, input) =>
-    api.json({ service: "berth", target: `Berth_V1.${operation}`, input, keys: await signer.keys() });
+  return async <Answer>(operation: string, input: object) =>
+    api.json<Answer>({ service: "berth", target: `Berth_V1.${operation}`, input, keys: await signer.keys() });
+}
+
+/** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
+function configFor(server: Config): ClientConfig {
+  const { region, data } = server;
+  const given = clientConfig({ presets: { region, data } });
+  if (given.endpoints.berth) return given;
+  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
+  // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
+  return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
 }
 
 /** All pages of a list. */
@@ -33,14 +44,4 @@ export async function* allOf<Item>(
     nextToken = page.nextToken;
     if (nextToken === undefined) return;
   }
-}
-
-/** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
-function configFor(server: Config): ClientConfig {
-  const { region, data } = server;
-  const given = clientConfig({ presets: { region, data } });
-  if (given.endpoints.berth) return given;
-  const endpoint = new URL(reachedBy(publicUrlOf(server), server));
-  // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
-  return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
 }
