@@ -140,6 +140,7 @@ async function openRegistry(
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     foreignLayers: config.foreignLayers,
+    undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,

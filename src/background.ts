@@ -3,9 +3,9 @@ import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
 import { schedule, unschedule } from "./domain/jobs/schedules.ts";
-import { noRetention } from "./domain/lifecycle/ports.ts";
 import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
+import { createKeptByRetention } from "./domain/registry/kept-by-retention.ts";
 import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
 import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
 import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
@@ -34,6 +34,8 @@ export interface BackgroundParts {
   readonly settings: {
     /** From one evaluation of a lifecycle policy to the next. */
     readonly lifecycle: { readonly interval: number };
+    /** For how long what is deleted can be brought back. */
+    readonly undelete: { readonly window: number };
     /** How often usage is measured, 0 for never, and how long it is kept. */
     readonly usage: { readonly every: number; readonly retention: number };
   };
@@ -49,9 +51,11 @@ const firstMeasureAfterMs = 2 * minutes;
 
 function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
   const { metadata, clock } = stores;
-  const lifecycle = { metadata, clock, retention: noRetention, record: recordLifecycle(audit, clock) };
+  const retention = createKeptByRetention(clock);
+  const lifecycle = { metadata, clock, retention, record: recordLifecycle(audit, clock) };
+  const evaluation = { ...lifecycle, everyMs: settings.lifecycle.interval, undeleteMs: settings.undelete.window };
   return [
-    evaluateLifecycleHandler({ ...lifecycle, everyMs: settings.lifecycle.interval }, (evaluated, { account, name }) => {
+    evaluateLifecycleHandler(evaluation, (evaluated, { account, name }) => {
       if (evaluated.acted + evaluated.failed > 0) {
         log.info({ account, repository: name, ...evaluated }, "a lifecycle policy was evaluated");
       }

@@ -21,9 +21,11 @@ import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
 import { createLayers } from "./domain/registry/layers.ts";
+import { createLifecycleAnswers } from "./domain/registry/lifecycle-answers.ts";
 import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
 import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
@@ -32,8 +34,10 @@ import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
+import { createRetention } from "./domain/registry/retention.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
+import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
@@ -59,6 +63,8 @@ export interface Parts {
   readonly certificateIdentities?: readonly CertificateIdentity[];
   /** Whether manifests may name content that is kept elsewhere. Left out: yes, as in ECR. */
   readonly foreignLayers?: ForeignLayers;
+  /** For how long what is deleted can be brought back. Left out: it is gone at once, as in ECR. */
+  readonly undeleteMs?: number;
   /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
   readonly lifecycleEveryMs?: number;
   readonly clock: () => Date;
@@ -117,7 +123,17 @@ export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
-  const { metadata, blobs, clock, root, log, limits } = parts;
+  const {
+    metadata,
+    blobs,
+    clock,
+    root,
+    log,
+    limits,
+    foreignLayers,
+    undeleteMs,
+    lifecycleEveryMs: everyMs = dayMs,
+  } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
   const home = { account: root.account, region: parts.defaultRegion };
@@ -149,19 +165,26 @@ export function composeDomain(parts: DomainParts) {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({ metadata, keys, imageFacts, resources, clock }),
+    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({
+      metadata,
+      keys,
+      imageFacts,
+      resources,
+      clock,
+      undeleteMs,
+    }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers: parts.foreignLayers }),
+    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
     storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
-    lifecyclePolicies: createLifecyclePolicies({
-      metadata,
-      clock,
-      everyMs: parts.lifecycleEveryMs ?? dayMs,
-    }),
+    lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    holds: createHolds({ metadata, clock }),
+    retention: createRetention({ metadata }),
+    undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
+    lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
   };
 

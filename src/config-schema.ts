@@ -250,6 +250,16 @@ export function schemaFor(cwd: string) {
           "a map of grace and every",
         )
         .prefault({}),
+      undelete: z
+        .strictObject(
+          {
+            window: text("a time, such as 7d or 12h, up to 365d, or 0", duration(0))
+              .prefault("0")
+              .describe("how long deleted images and repositories can be brought back; 0 for not at all, as in ECR"),
+          },
+          "a map of window",
+        )
+        .prefault({}),
       lifecycle: z
         .strictObject(
           {

@@ -50,6 +50,7 @@ test("nothing given: the defaults", () => {
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
+    undelete: { window: 0 },
     lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
     usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
@@ -95,6 +96,8 @@ limits:
 oidc:
   allowPrivateIssuers: true
 uploadExpiryHours: 1
+undelete:
+  window: 7d
 gc:
   grace: 90m
   every: 1s
@@ -144,6 +147,7 @@ usage:
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 1,
     gc: { grace: 5_400_000, every: 1000 },
+    undelete: { window: 604_800_000 },
     lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
     usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },

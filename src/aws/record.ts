@@ -87,7 +87,7 @@ const partsOfPushes = new Set(["InitiateLayerUpload", "UploadLayerPart", "Comple
 
 /** By the first word of its name. Sessions are not changes either, says CloudTrail, nor is the use of a key. */
 function isReadOnly(operation: string): boolean {
-  return /^(?:(?:Get|List|Describe|Lookup|Simulate|Validate|Decode|Assume|Generate|BatchGet|BatchCheck)(?=[A-Z])|(?:En|De|ReEn)crypt$)/.test(
+  return /^(?:(?:Get|List|Describe|Lookup|Explain|Diff|Simulate|Validate|Decode|Assume|Generate|BatchGet|BatchCheck)(?=[A-Z])|(?:En|De|ReEn)crypt$)/.test(
     operation,
   );
 }

@@ -5,13 +5,16 @@ import { findSigner } from "./api/credentials.ts";
 import { CommandFailed } from "./failure.ts";
 import { reachedBy } from "./text.ts";
 
+/** A page of a thousand images with their tags and reasons, which may be planned behind others. */
+const limits = { timeoutMs: 120_000, maxAnswerBytes: 32 * 1024 * 1024 };
+
 /** Asks Berth's own API of the server, which knows who may be told. */
 export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
 
 /** @param file the configuration file, where one was given */
 export async function berthApi(file: string | undefined): Promise<Ask> {
   const config = configFor(loadConfig({ file }));
-  const api = createApi(config);
+  const api = createApi(config, limits);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
   return async <Answer>(operation: string, input: object) =>
@@ -26,4 +29,19 @@ function configFor(server: Config): ClientConfig {
   const endpoint = new URL(reachedBy(publicUrlOf(server), server));
   // The settings may be those of a folder that somebody else made, and a platform's token serves whoever gets it.
   return { ...clientConfig({ presets: { region, data, endpoint } }), webIdentity: undefined };
+}
+
+/** All pages of a list. */
+export async function* allOf<Item>(
+  ask: Ask,
+  operation: string,
+  input: object,
+  itemsOf: (page: Record<string, Item[]>) => Item[] | undefined,
+): AsyncGenerator<Item> {
+  for (let nextToken: string | undefined; ; ) {
+    const page = await ask<Record<string, Item[]> & { nextToken?: string }>(operation, { ...input, nextToken });
+    yield* itemsOf(page) ?? [];
+    nextToken = page.nextToken;
+    if (nextToken === undefined) return;
+  }
 }

@@ -5,7 +5,7 @@ import type { Stores } from "../opening.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";
 import { withStores } from "./stores.ts";
-import { tableText } from "./table.ts";
+import { printTable } from "./table.ts";
 import { count, printable } from "./text.ts";
 
 /** `berth jobs …`: the queue of background jobs, for its operator. */
@@ -156,10 +156,6 @@ function shownInJson({ payload, progress, ...job }: Job) {
     payload: JSON.parse(payload),
     ...(progress === undefined ? {} : { progress: JSON.parse(progress) }),
   };
-}
-
-function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  if (rows.length > 0) console.log(tableText(head, rows));
 }
 
 function interval(ms: number): string {

@@ -1,15 +1,9 @@
 import { Command } from "commander";
 import { describeFailure } from "./failure.ts";
+import { lazily } from "./lazily.ts";
 import { commandLine } from "./names.ts";
+import { addRetentionCommands } from "./retention-commands.ts";
 import { printVersion, version } from "./version.ts";
-
-/** Each command loads only what it needs: Docker waits for the credential helper at every pull. */
-function lazily<Name extends string, Module extends Record<Name, (...args: never[]) => void | Promise<void>>>(
-  load: () => Promise<Module>,
-  name: Name,
-) {
-  return async (...args: Parameters<Module[Name]>): Promise<void> => (await load())[name](...args);
-}
 
 const args = commandLine(process);
 const isAskedForHelp = args.some((arg) => ["help", "--help", "-h"].includes(arg));
@@ -347,6 +341,8 @@ jobs
   .option(...kindOption)
   .option("--json", "print the result as JSON")
   .action(lazily(() => import("./jobs.ts"), "discardJobs"));
+
+addRetentionCommands(program);
 
 const audit = program
   .command("audit")

@@ -18,3 +18,8 @@ export function tableText(
   );
   return lines.join("\n");
 }
+
+/** The same on standard output; nothing where there is no row. */
+export function printTable(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  if (rows.length > 0) console.log(tableText(head, rows));
+}

@@ -11,6 +11,13 @@ interface In {
   registry: Registry;
 }
 
+/** What keeps an image. */
+interface Held {
+  target: string;
+  reason: string;
+  until?: Date;
+}
+
 /** What the registry refuses, and what everybody may. */
 const registrySentences = {
   RepositoryNotFound: ({ repository, registry }: In) =>
@@ -19,6 +26,10 @@ const registrySentences = {
     `The repository with name '${repository}' already exists in the registry with id '${registry.account}'`,
   RepositoryNotEmpty: ({ repository, registry }: In) =>
     `The repository with name '${repository}' in registry with id '${registry.account}' cannot be deleted because it still contains images`,
+  RepositoryHeld: ({ repository, registry, ...hold }: In & Held) =>
+    `The repository with name '${repository}' in the registry with id '${registry.account}' cannot be deleted because ${held(hold)}`,
+  RepositoryProtected: ({ repository, registry }: In) =>
+    `The repository with name '${repository}' in the registry with id '${registry.account}' cannot be deleted because it is protected against deletion`,
   RepositoryPolicyNotFound: ({ repository, registry }: In) =>
     `Repository policy does not exist for the repository with name '${repository}' in the registry with id '${registry.account}'`,
   RegistryPolicyNotFound: ({ registry }: Pick<In, "registry">) =>
@@ -44,6 +55,17 @@ const registrySentences = {
     `Image with digest '${digest}' and tag '${tag ?? null}' already exists in the repository with name '${repository}' in registry with id '${registry.account}'`,
   ImageTagImmutable: ({ repository, tag }: { repository: RepositoryName; tag: Tag }) =>
     `The image tag '${tag}' already exists in the '${repository}' repository and cannot be overwritten because the tag is immutable.`,
+  TagHeld: ({ repository, ...hold }: { repository: RepositoryName } & Held) =>
+    `The image tag '${hold.target}' in the '${repository}' repository cannot be moved or deleted because ${held(hold)}`,
+  ImageHeld: (hold: Held) => `Requested image cannot be deleted or archived because ${held(hold)}`,
+  HoldNotFound: ({ repository, registry, target }: In & { target: string }) =>
+    `There is no hold on '${target}' in the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  NotDeleted: ({ repository, registry, digest }: In & { digest?: Digest }) =>
+    digest === undefined
+      ? `There is no deleted repository with name '${repository}' in the registry with id '${registry.account}' that could be brought back`
+      : `There is no deleted image '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' that could be brought back`,
+  RetentionNotFound: ({ repository, registry }: In) =>
+    `There is no retention for the repository with name '${repository}' in the registry with id '${registry.account}'`,
   ImageDigestMismatch: ({ repository, registry, given }: In & { given: string }) =>
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
@@ -70,6 +92,8 @@ const registrySentences = {
   KeyUnusable: ({ reason }: { kmsError: string; reason: string }) => reason,
   LayerReferenced: ({ digest }: { digest: Digest }) =>
     `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
+  LayerKept: ({ digest }: { digest: Digest }) =>
+    `The layer with digest '${digest}' is part of an image that was deleted and can still be brought back`,
   LayerAlreadyExists: ({ repository, registry, digest }: In & { digest: Digest }) =>
     `Layer with digest '${digest}' already exists in the repository with name '${repository}' in registry with id '${registry.account}'`,
   LayerDigestMismatch: () => "None of the provided layer digests match the calculated layer digest",
@@ -96,6 +120,10 @@ const registrySentences = {
 
   AccessDenied: denialText,
 } satisfies Record<string, (facts: never) => string>;
+
+function held({ target, reason, until }: Held): string {
+  return `'${target}' is held${until ? ` until ${until.toISOString()}` : ""}: ${reason}`;
+}
 
 /** What identity refuses, worded as IAM and STS word it. These meanings never reach the data plane. */
 const identitySentences = {

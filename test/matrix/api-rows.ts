@@ -117,6 +117,31 @@ function usage(operation: string, name: string, input: object = {}): Row {
   };
 }
 
+/** An operation of our own on a repository. */
+const ofRepository = (operation: string, input: object = {}) =>
+  usage(operation, repository, { repositoryName: repository, ...input });
+
+const berthRows: readonly Row[] = [
+  ofRepository("ExplainLifecycle"),
+  ofRepository("DiffLifecyclePolicy"),
+  ofRepository("PutRetention", { reportOnly: true }),
+  ofRepository("GetRetention"),
+  ofRepository("DeleteRetention"),
+  ofRepository("SetDeletionProtection", { deletionProtection: false }),
+  ofRepository("ListDeletedImages"),
+  {
+    ...ofRepository("ListDeletedRepositories"),
+    resource: "*",
+    crossAccount: false,
+    request: { kind: "json", service: "berth", target: "Berth_V1.ListDeletedRepositories", input: {} },
+  },
+  ofRepository("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
+  ofRepository("UndeleteRepository"),
+  ofRepository("ListHolds"),
+  ofRepository("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
+  ofRepository("RemoveHold", { imageId: { imageTag: "ghost" } }),
+];
+
 const otherRows: readonly Row[] = [
   {
     name: "cloudtrail:LookupEvents",
@@ -143,5 +168,6 @@ export const apiRows: readonly Row[] = [
   ...kmsRows,
   ...organizationsRows,
   ...otherRows,
+  ...berthRows,
   ...ecrRows,
 ];

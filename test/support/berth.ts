@@ -116,6 +116,7 @@ export interface InProcessOptions {
   readonly createOnPush?: boolean;
   readonly publicAccess?: boolean;
   readonly foreignLayers?: "allow" | "refuse";
+  readonly undeleteMs?: number;
   readonly certificateIdentities?: Parameters<typeof compose>[0]["certificateIdentities"];
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
@@ -164,6 +165,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     }),
     publicAccess: options.publicAccess,
     foreignLayers: options.foreignLayers,
+    undeleteMs: options.undeleteMs,
     certificateIdentities: options.certificateIdentities,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,

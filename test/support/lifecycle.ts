@@ -17,14 +17,25 @@ export interface LifecycleRunner {
   runDue(): Promise<Evaluated[]>;
 }
 
-export function createLifecycleRunner(berth: InProcess, retention: Retention<Nouns> = noRetention): LifecycleRunner {
+export function createLifecycleRunner(
+  berth: InProcess,
+  retention: Retention<Nouns> = noRetention,
+  undeleteMs?: number,
+): LifecycleRunner {
   const { metadata } = berth.stores;
   const clock = () => berth.now;
   const queue = createQueue({ metadata, worker: "test", clock });
   const log = { error: (facts: Record<string, unknown>) => void berth.logged.push(facts) };
   const audit = createTrail({ metadata, home: { account, region }, clock, log });
   let evaluated: Evaluated[] = [];
-  const parts = { metadata, clock, retention, record: recordLifecycle(audit, clock), everyMs: lifecycleEveryMs };
+  const parts = {
+    metadata,
+    clock,
+    retention,
+    record: recordLifecycle(audit, clock),
+    everyMs: lifecycleEveryMs,
+    undeleteMs,
+  };
   const handlers: JobHandler[] = [
     evaluateLifecycleHandler(parts, (one) => evaluated.push(one)),
     previewLifecycleHandler(parts),

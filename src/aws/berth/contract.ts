@@ -7,6 +7,22 @@ export interface BerthApi {
   readonly GetRepositoryUsageCommand: Command<GetRepositoryUsageInput, GetRepositoryUsageOutput>;
   readonly GetUsageHistoryCommand: Command<GetUsageHistoryInput, GetUsageHistoryOutput>;
   readonly ListUsageCommand: Command<ListUsageInput, ListUsageOutput>;
+  readonly PutHoldCommand: Command<PutHoldInput, { hold: HoldView }>;
+  readonly RemoveHoldCommand: Command<ImageOfRepository, Empty>;
+  readonly ListHoldsCommand: Command<PageOfRepository, Page & { holds: HoldView[] }>;
+  readonly PutRetentionCommand: Command<PutRetentionInput, RetentionView>;
+  readonly GetRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly DeleteRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly SetDeletionProtectionCommand: Command<
+    OfRepository & { deletionProtection: boolean | undefined },
+    { deletionProtection: boolean }
+  >;
+  readonly ListDeletedImagesCommand: Command<PageOfRepository, Page & { images: DeletedImageView[] }>;
+  readonly ListDeletedRepositoriesCommand: Command<PageInput, Page & { repositories: DeletedRepositoryView[] }>;
+  readonly UndeleteImageCommand: Command<UndeleteImageInput, { images: ReturnedImageView[] }>;
+  readonly ExplainLifecycleCommand: Command<ExplainLifecycleInput, ExplainLifecycleOutput>;
+  readonly DiffLifecyclePolicyCommand: Command<DiffLifecyclePolicyInput, DiffLifecyclePolicyOutput>;
+  readonly UndeleteRepositoryCommand: Command<OfRepository, { repositoryName: string }>;
 }
 
 type Command<Input, Output> = new (
@@ -144,4 +160,157 @@ export interface RepositoryUsageFigures {
 export interface RegistryUsageFigures extends RepositoryUsageFigures {
   repositoryCount: number;
   logicalBytes: number;
+}
+
+type Empty = Record<never, never>;
+
+export interface OfRepository {
+  /** Left out: the caller's account. */
+  registryId?: string | undefined;
+  repositoryName: string | undefined;
+}
+
+export interface PageInput {
+  maxResults?: number | undefined;
+  nextToken?: string | undefined;
+}
+
+export interface PageOfRepository extends OfRepository, PageInput {}
+
+export interface Page {
+  nextToken?: string | undefined;
+}
+
+/** One of the two. */
+export interface ImageId {
+  imageDigest?: string | undefined;
+  imageTag?: string | undefined;
+}
+
+export interface ImageOfRepository extends OfRepository {
+  imageId: ImageId | undefined;
+}
+
+export interface PutHoldInput extends ImageOfRepository {
+  reason: string | undefined;
+  /** The first moment at which it is over. Left out: it holds until it is removed. */
+  until?: Date | undefined;
+}
+
+export interface HoldView {
+  imageId: ImageId;
+  reason: string;
+  placedAt: Date;
+  /** The ARN of whoever placed it. */
+  placedBy: string;
+  until?: Date | undefined;
+}
+
+export interface PutRetentionInput extends OfRepository {
+  /** A retention document; left out, the one that is there stays. */
+  retentionText?: string | undefined;
+  /** Whether evaluations of the lifecycle policy plan and touch nothing; left out, it stays as it is. */
+  reportOnly?: boolean | undefined;
+}
+
+export interface RetentionView {
+  retentionText?: string | undefined;
+  reportOnly: boolean;
+  deletionProtection: boolean;
+}
+
+interface DeletionView {
+  deletedAt: Date;
+  /** An ARN, or the service that carried a policy out. */
+  deletedBy: string;
+  /** Until when it can be brought back. */
+  keptUntil: Date;
+}
+
+export interface DeletedImageView extends DeletionView {
+  imageDigest: string;
+  /** Those that went with it. */
+  imageTags: string[];
+  imagePushedAt: Date;
+  imageSizeInBytes: number;
+}
+
+export interface DeletedRepositoryView extends DeletionView {
+  repositoryName: string;
+}
+
+export interface UndeleteImageInput extends OfRepository {
+  imageDigest: string | undefined;
+  /** Left out: its tags come back as far as no other image has them by now. */
+  withTags?: boolean | undefined;
+}
+
+/** What came back: the image, what it lists, and its referrers. */
+export interface ReturnedImageView {
+  imageDigest: string;
+  imageTags: string[];
+  /** Tags that it had and that another image has by now. */
+  takenTags: string[];
+}
+
+export interface DiffLifecyclePolicyInput extends PageOfRepository {
+  /** Left out: the policy that is set. */
+  lifecyclePolicyText?: string | undefined;
+  /** Left out: the document that is set. */
+  retentionText?: string | undefined;
+}
+
+export interface ExplainLifecycleInput extends DiffLifecyclePolicyInput {
+  /** Left out: all images, oldest first. */
+  imageIds?: ImageId[] | undefined;
+}
+
+export interface ExplainLifecycleOutput extends Page {
+  /** The time that all pages are of. */
+  evaluatedAt: Date;
+  summary: LifecycleSummaryView;
+  images: ExplainedView[];
+}
+
+export interface DiffLifecyclePolicyOutput extends Page {
+  evaluatedAt: Date;
+  before: LifecycleSummaryView;
+  after: LifecycleSummaryView;
+  /** Images of which the two say different things. */
+  changes: ChangeView[];
+}
+
+export interface LifecycleSummaryView {
+  /** With what goes along, such as signatures. */
+  expiringImageCount: number;
+  expiringSizeInBytes: number;
+  transitioningImageCount: number;
+  transitioningSizeInBytes: number;
+  rules: { rulePriority: number; action: string; selectedImageCount: number; actingImageCount: number }[];
+}
+
+export interface DecidedView {
+  /** `EXPIRE`, `TRANSITION` or `KEEP`. */
+  action: string;
+  appliedRulePriority?: number | undefined;
+  reasonCode: string;
+  /** A sentence. */
+  reason: string;
+}
+
+interface LifecycleImageView {
+  imageDigest: string;
+  /** The first of them. */
+  imageTags: string[];
+  imageTagCount: number;
+  imagePushedAt: Date;
+  imageSizeInBytes: number;
+  storageClass: string;
+}
+
+export interface ExplainedView extends LifecycleImageView, DecidedView {}
+
+export interface ChangeView extends LifecycleImageView {
+  before?: DecidedView | undefined;
+  after?: DecidedView | undefined;
 }

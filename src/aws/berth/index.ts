@@ -1,12 +1,25 @@
 import { refuse } from "../../domain/errors.ts";
 import { type JsonService, operationMap } from "../service.ts";
 import { validationText } from "../validation.ts";
+import { DeleteRetention } from "./DeleteRetention.ts";
+import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
+import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
+import { GetRetention } from "./GetRetention.ts";
 import { GetUsageHistory } from "./GetUsageHistory.ts";
+import { ListDeletedImages } from "./ListDeletedImages.ts";
+import { ListDeletedRepositories } from "./ListDeletedRepositories.ts";
+import { ListHolds } from "./ListHolds.ts";
 import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
+import { PutHold } from "./PutHold.ts";
+import { PutRetention } from "./PutRetention.ts";
+import { RemoveHold } from "./RemoveHold.ts";
+import { SetDeletionProtection } from "./SetDeletionProtection.ts";
+import { UndeleteImage } from "./UndeleteImage.ts";
+import { UndeleteRepository } from "./UndeleteRepository.ts";
 
 /** What Berth answers beyond AWS's services: an API of our own beside theirs. */
 export function createBerth(parts: BerthParts): JsonService {
@@ -21,4 +34,22 @@ export function createBerth(parts: BerthParts): JsonService {
   };
 }
 
-export const operations = operationMap<BerthParts>([ExplainDecision, GetRepositoryUsage, GetUsageHistory, ListUsage]);
+export const operations = operationMap<BerthParts>([
+  DeleteRetention,
+  DiffLifecyclePolicy,
+  ExplainDecision,
+  ExplainLifecycle,
+  GetRepositoryUsage,
+  GetRetention,
+  GetUsageHistory,
+  ListDeletedImages,
+  ListDeletedRepositories,
+  ListHolds,
+  ListUsage,
+  PutHold,
+  PutRetention,
+  RemoveHold,
+  SetDeletionProtection,
+  UndeleteImage,
+  UndeleteRepository,
+]);

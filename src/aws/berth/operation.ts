@@ -1,5 +1,9 @@
 import type { Access } from "../../domain/access.ts";
 import type { ExplanationService } from "../../domain/explanations.ts";
+import type { HoldService } from "../../domain/registry/holds.ts";
+import type { LifecycleAnswerService } from "../../domain/registry/lifecycle-answers.ts";
+import type { RetentionService } from "../../domain/registry/retention.ts";
+import type { UndeleteService } from "../../domain/registry/undelete.ts";
 import type { UsageService } from "../../domain/registry/usage.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
@@ -8,6 +12,10 @@ import type { BerthCode } from "./errors.ts";
 
 export interface BerthParts {
   readonly explanations: ExplanationService;
+  readonly holds: HoldService;
+  readonly retention: RetentionService;
+  readonly undelete: UndeleteService;
+  readonly lifecycleAnswers: LifecycleAnswerService;
   readonly usage: UsageService;
   /** For lists that show only what their reader may see. */
   readonly access: Access;

@@ -12,7 +12,7 @@ export const DeleteRepository = operation("DeleteRepository", {
     // By itself it is enough, but it is no way around a policy that keeps images from being deleted.
     return force ? [remove, { action: "ecr:BatchDeleteImage", resource, unlessDenied: true }] : [remove];
   },
-  throws: ["RepositoryNotFound", "RepositoryNotEmpty", "KeyUnusable"],
+  throws: ["RepositoryNotFound", "RepositoryNotEmpty", "RepositoryHeld", "RepositoryProtected", "KeyUnusable"],
   async run({ repositoryName, force = false }, granted, { repositories, addresses }) {
     const repository = await repositories.delete(granted, repositoryName, { force });
     return { repository: repositoryView(repository, addresses) };

@@ -22,6 +22,7 @@ export const PutImage = operation("PutImage", {
     ];
   },
   throws: [
+    "TagHeld",
     "InvalidParameter",
     "RepositoryNotFound",
     "ManifestInvalid",

@@ -15,7 +15,7 @@ export const UpdateImageStorageClass = operation("UpdateImageStorageClass", {
     targetStorageClass: z.enum(["STANDARD", "ARCHIVE"]),
   },
   needs: ({ repositoryName, imageId }, registry) => onImage({ repositoryName, imageIds: [imageId] }, registry),
-  throws: ["InvalidParameter", "RepositoryNotFound", "ImageNotFound", "StorageClassNotSupported"],
+  throws: ["InvalidParameter", "RepositoryNotFound", "ImageNotFound", "ImageHeld", "StorageClassNotSupported"],
   async run({ repositoryName, imageId, targetStorageClass }, granted, { repositories, storageClasses }) {
     const { registry } = granted;
     const reference = parseImageId(imageId);

@@ -63,6 +63,10 @@ function failureOf(error: unknown): Failure {
   if (error instanceof Refusal && error.is("ImageReferenced")) {
     return { failureCode: "ImageReferencedByManifestList", failureReason: error.message };
   }
+  // ECR has no word for it; this one says that nothing can be done about the image, which is so.
+  if (error instanceof Refusal && (error.is("ImageHeld") || error.is("TagHeld"))) {
+    return { failureCode: "ImageInaccessible", failureReason: error.message };
+  }
   if (error instanceof Refusal && error.is("KeyUnusable")) {
     return { failureCode: "KmsError", failureReason: error.message };
   }

@@ -41,11 +41,12 @@ export class CallFailed extends Error {
 
 /** A helper holds up a `docker pull`: it had better fail than hang. */
 const defaultTimeoutMs = 15_000;
-/** The largest answer, an explanation or a token, has a few KB. */
-const maxAnswerBytes = 1024 * 1024;
+/** An explanation or a token has a few KB. */
+const defaultAnswerBytes = 1024 * 1024;
 
 export interface ApiOptions {
   readonly timeoutMs?: number;
+  readonly maxAnswerBytes?: number;
   readonly clock?: () => Date;
 }
 
@@ -53,7 +54,7 @@ export function createApi(
   { endpoints, region, authorityFile }: Pick<ClientConfig, "endpoints" | "region" | "authorityFile">,
   options: ApiOptions = {},
 ): Api {
-  const { timeoutMs = defaultTimeoutMs, clock = () => new Date() } = options;
+  const { timeoutMs = defaultTimeoutMs, maxAnswerBytes = defaultAnswerBytes, clock = () => new Date() } = options;
 
   function endpointOf(service: ApiService): URL {
     const endpoint = endpoints[service];
@@ -70,7 +71,7 @@ export function createApi(
       // A redirect would take the signature, or a token in the body, to a place that nobody configured.
       const signal = AbortSignal.timeout(timeoutMs);
       response = await fetch(endpoint, { method: "POST", headers, body, redirect: "manual", signal, ...authorities });
-      text = await limitedText(response);
+      text = await limitedText(response, maxAnswerBytes);
     } catch (error) {
       throw new CallFailed(`${endpoint.origin} does not answer ${operation}: ${causeOf(error, timeoutMs)}`);
     }
@@ -105,15 +106,17 @@ export function createApi(
 }
 
 class TooLong extends Error {
-  override readonly message = `an answer of more than ${maxAnswerBytes} bytes`;
+  constructor(maxAnswerBytes: number) {
+    super(`an answer of more than ${maxAnswerBytes} bytes`);
+  }
 }
 
-async function limitedText(response: Response): Promise<string> {
+async function limitedText(response: Response, maxAnswerBytes: number): Promise<string> {
   let text = "";
   const decoder = new TextDecoder();
   for await (const chunk of response.body ?? []) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > maxAnswerBytes) throw new TooLong();
+    if (text.length > maxAnswerBytes) throw new TooLong(maxAnswerBytes);
   }
   return text + decoder.decode();
 }

@@ -5,6 +5,7 @@ import type { BlobId, BlobName, BlobStore, ListedBlob, Metadata, StagingId, Stor
  * Garbage collection while the registry is in use. It holds no lock that a client waits for: every step is a short
  * transaction that looks again before it removes, and a crash between any two leaves work for the next run, never loss.
  *
+ * 0. What was deleted and could be brought back is given up when its time is over.
  * 1. A deleted repository loses its content, a batch at a time.
  * 2. A layer that no image of its repository has needed for the time of grace loses its link.
  * 3. A blob that no repository has had for the time of grace loses its row, in a transaction that conflicts with any new
@@ -50,6 +51,7 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
     signal?.throwIfAborted();
   };
 
+  await giveUp();
   for (const id of await garbage.deleted(repositoriesAtOnce)) {
     for (let isGone = false; !isGone; step()) {
       isGone = await metadata.transact((nouns) => nouns.garbage.purge(id, batchSize, clock()));
@@ -81,6 +83,17 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
   );
   await removeBytes();
   return collected;
+
+  async function giveUp(): Promise<void> {
+    const now = clock();
+    for (let given = batchSize; given >= batchSize; step()) {
+      given = await metadata.transact(async ({ deletedImages, deletedRepositories, holds }) => {
+        const images = await deletedImages.forget(now, batchSize);
+        const repositories = await deletedRepositories.forget(now, batchSize);
+        return Math.max(images, repositories, await holds.forget(now, batchSize));
+      });
+    }
+  }
 
   /** Of every copy that is noted and due, also by a run before that was interrupted. */
   async function removeBytes(): Promise<void> {

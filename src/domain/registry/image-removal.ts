@@ -5,6 +5,8 @@ import type { Image, Nouns } from "./ports.ts";
 export interface Removal {
   readonly at: Date;
   readonly by: string;
+  /** Until when an image can be brought back. Absent: it is gone at once. */
+  readonly keptUntil?: Date;
 }
 
 type Removed = Pick<Image, "id" | "repositoryId" | "digest">;
@@ -25,6 +27,13 @@ export async function forgetTag(
  * ask for its parents before.
  */
 export async function dropImage(nouns: Nouns, image: Removed, tags: readonly Tag[], removal: Removal): Promise<void> {
+  const { at, by, keptUntil } = removal;
+  if (keptUntil) await nouns.deletedImages.keep(image, tags, { at, by, until: keptUntil });
   for (const tag of tags) await forgetTag(nouns, image, tag, removal);
-  await nouns.images.delete(image, removal.at);
+  await nouns.images.delete(image, at);
+}
+
+/** For how long what is deleted at a time can be brought back, by the setting of the window. */
+export function keptUntil(at: Date, undeleteMs: number): Date | undefined {
+  return undeleteMs > 0 ? new Date(at.getTime() + undeleteMs) : undefined;
 }

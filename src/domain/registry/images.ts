@@ -1,9 +1,10 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type Digest, digestAlgorithm, parseDigest, type RepositoryName, type Tag } from "../names.ts";
+import { confirmNotHeld, confirmTagNotHeld } from "./held.ts";
 import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
-import { dropImage, forgetTag } from "./image-removal.ts";
+import { dropImage, forgetTag, keptUntil, type Removal } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
 import type {
@@ -64,7 +65,7 @@ export interface ListFilter {
 export interface ImageService {
   /**
    * @throws ManifestInvalid, ManifestTooLarge, ImageDigestMismatch, LayersNotFound, ReferencedImagesNotFound,
-   *   ImageTagImmutable, ImageAlreadyExists, LimitExceeded, KeyUnusable
+   *   ImageTagImmutable, TagHeld, ImageAlreadyExists, LimitExceeded, KeyUnusable
    */
   put(granted: Granted, name: RepositoryName, image: NewManifest): Promise<PutManifest>;
   /** Counts as a pull. Only active images can be pulled. @throws ImageNotFound, KeyUnusable */
@@ -89,15 +90,21 @@ export interface ImageService {
   tags(granted: Granted, name: RepositoryName, page: Page<string>): Promise<Tag[]>;
   /** Newest first. */
   tagHistory(granted: Granted, name: RepositoryName, tag: Tag, limit: number): Promise<TagMove[]>;
-  /** Removes a tag and leaves the image. @throws ImageNotFound */
+  /** Removes a tag and leaves the image. @throws ImageNotFound, TagHeld */
   deleteTag(granted: Granted, name: RepositoryName, tag: Tag): Promise<void>;
-  /** Removes the image with its tags. @throws ImageNotFound, ImageReferenced */
+  /** Removes the image with its tags. @throws ImageNotFound, ImageReferenced, ImageHeld */
   deleteImage(granted: Granted, name: RepositoryName, digest: Digest): Promise<DeletedImage[]>;
   /**
    * BatchDeleteImage for one image: a tag takes its image along when it is the last one, a digest all its tags.
-   * @throws ImageNotFound, ImageReferenced
+   * @throws ImageNotFound, ImageReferenced, ImageHeld, TagHeld
    */
   deleteByApi(granted: Granted, name: RepositoryName, reference: ImageReference): Promise<DeletedImage[]>;
+}
+
+/** What is about to be removed. */
+interface Doomed {
+  readonly repository: Repository;
+  readonly image: Image;
 }
 
 /** ECR's quota. */
@@ -117,12 +124,14 @@ export interface ImageParts {
    * out. Left out: allowed, as in ECR.
    */
   readonly foreignLayers?: ForeignLayers;
+  /** For how long deleted images can be brought back. Left out: they are gone at once, as in ECR. */
+  readonly undeleteMs?: number;
 }
 
 export type ForeignLayers = "allow" | "refuse";
 
 export function createImages(parts: ImageParts): ImageService {
-  const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow" } = parts;
+  const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow", undeleteMs = 0 } = parts;
   const manifests = createManifestCache(manifestCacheBytes);
 
   /** One question to the database, whatever the bytes: what a tag means, and whether there is a repository, may change. */
@@ -183,29 +192,43 @@ export function createImages(parts: ImageParts): ImageService {
     return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
   }
 
-  async function removeTag(nouns: Nouns, granted: Granted, image: Image, tag: Tag): Promise<void> {
+  async function removeTag(nouns: Nouns, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
+    await confirmTagNotHeld(nouns, repository, tag, clock());
     await forgetTag(nouns, image, tag, removal(granted));
   }
 
-  const removal = ({ caller }: Granted) => ({ at: clock(), by: caller.principal.arn });
+  function removal({ caller }: Granted): Removal {
+    const at = clock();
+    return { at, by: caller.principal.arn, keptUntil: keptUntil(at, undeleteMs) };
+  }
 
-  async function removeImage(nouns: Nouns, granted: Granted, image: Image): Promise<DeletedImage[]> {
+  async function removeImage(nouns: Nouns, granted: Granted, { image }: Doomed): Promise<DeletedImage[]> {
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
+    await confirmNotHeld(nouns, image, tags, clock());
     await dropImage(nouns, image, tags, removal(granted));
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 
-  /** The image that a delete means, with its repository's incarnation. @throws ImageNotFound */
-  async function doomed(nouns: Nouns, granted: Granted, name: RepositoryName, reference: ImageReference) {
+  /**
+   * The image that a delete means, locked, with its repository's incarnation. Whoever would hold it waits.
+   * @throws ImageNotFound
+   */
+  async function doomed(
+    nouns: Nouns,
+    granted: Granted,
+    name: RepositoryName,
+    reference: ImageReference,
+  ): Promise<Doomed> {
     const repository = await existing(nouns.repositories, granted.registry, name);
     if (reference.tag !== undefined) await nouns.tags.lock(repository.id, reference.tag);
-    const image = await resolveImage(nouns, repository.id, reference);
+    const found = await resolveImage(nouns, repository.id, reference);
+    const image = found && (await nouns.images.lock(repository.id, found.digest));
     if (!image) throw imageNotFound(granted.registry, name, reference);
-    return image;
+    return { repository, image };
   }
 
   return {
@@ -312,14 +335,15 @@ export function createImages(parts: ImageParts): ImageService {
     },
     async deleteByApi(granted, name, reference) {
       return metadata.transact(async (nouns) => {
-        const image = await doomed(nouns, granted, name, reference);
+        const found = await doomed(nouns, granted, name, reference);
+        const { image } = found;
         const { tag, digest } = reference;
-        if (tag === undefined || digest !== undefined) return removeImage(nouns, granted, image);
+        if (tag === undefined || digest !== undefined) return removeImage(nouns, granted, found);
         const isLast = (await nouns.tags.countOfImage(image.id)) === 1;
         // A part of an index outlives its last tag: the index still needs it.
         const isChild = (await nouns.images.parents(image.repositoryId, image.digest, 1)).length > 0;
-        if (isLast && !isChild) return removeImage(nouns, granted, image);
-        await removeTag(nouns, granted, image, tag);
+        if (isLast && !isChild) return removeImage(nouns, granted, found);
+        await removeTag(nouns, granted, found, tag);
         return [{ digest: image.digest, tag }];
       });
     },
@@ -400,14 +424,15 @@ interface TagMoveOptions {
   confirm(present?: Digest): void;
 }
 
-/** @throws ImageTagImmutable, ImageAlreadyExists, AccessDenied */
+/** @throws ImageTagImmutable, TagHeld, ImageAlreadyExists, AccessDenied */
 async function moveTag(
-  { tags }: Nouns,
+  nouns: Nouns,
   repository: Repository,
   tag: Tag,
   image: Pick<Image, "id" | "digest">,
   { at, by, refuseExisting, wasActive, confirm }: TagMoveOptions,
 ): Promise<void> {
+  const { tags } = nouns;
   const { id: repositoryId, name, registry } = repository;
   await tags.lock(repositoryId, tag);
   const present = await tags.find(repositoryId, tag);
@@ -420,6 +445,7 @@ async function moveTag(
     if (refuseExisting) throw refuse("ImageAlreadyExists", { repository: name, registry, digest: image.digest, tag });
     return;
   }
+  if (present) await confirmTagNotHeld(nouns, repository, tag, at);
   await tags.set(repositoryId, tag, image, at);
   await tags.record({ repositoryId, tag, from: present?.digest, to: image.digest, at, by });
 }

@@ -131,11 +131,12 @@ export function createLayers(parts: UploadParts): LayerService {
       return { layer, range, content };
     },
     async delete(granted, name, digest) {
-      await metadata.transact(async ({ repositories, layers }) => {
+      await metadata.transact(async ({ repositories, layers, deletedImages }) => {
         const repository = await existing(repositories, granted.registry, name);
         const link = await layers.find(repository.id, digest);
         if (!link) throw refuse("LayerNotFound", { repository: name, registry: granted.registry, digest });
         if (link.inImage) throw refuse("LayerReferenced", { digest });
+        if (await deletedImages.needs(repository.id, digest)) throw refuse("LayerKept", { digest });
         await layers.unlink(repository.id, digest, clock());
       });
     },

@@ -20,6 +20,8 @@ export interface Acting {
   readonly plan: LifecyclePlan;
   readonly retention: Retention<Nouns>;
   readonly at: Date;
+  /** Until when what is deleted now can be brought back. Absent: it is gone at once. */
+  readonly keptUntil?: Date;
 }
 
 /** What goes with one image, as in `storage-class.ts`: it all happens in one transaction. */
@@ -94,7 +96,7 @@ async function hasNewReferrers({ images }: Nouns, { repository, plan }: Acting, 
 
 async function drop(
   nouns: Nouns,
-  { repository, at }: Acting,
+  { repository, at, keptUntil }: Acting,
   decision: LifecycleDecision,
   image: LifecycleImage,
   outcome: Outcome,
@@ -103,6 +105,7 @@ async function drop(
   await dropImage(nouns, { id, repositoryId: repository.id, digest }, tags as readonly Tag[], {
     at,
     by: lifecycleActor,
+    keptUntil,
   });
   outcome.actions.push(acted(image, decision));
 }

@@ -2,6 +2,7 @@ import type { JobNouns } from "../jobs/ports.ts";
 import type { Retention } from "../lifecycle/ports.ts";
 import type { LifecycleDecision, LifecyclePlan, LifecyclePolicy } from "../lifecycle/types.ts";
 import type { Digest } from "../names.ts";
+import { keptUntil } from "./image-removal.ts";
 import { actOnGroup, type Outcome, referenced } from "./lifecycle-actions.ts";
 import {
   type ActedImage,
@@ -26,6 +27,8 @@ export interface EvaluationParts {
   readonly clock: () => Date;
   /** From one evaluation of a repository to the next. */
   readonly everyMs: number;
+  /** For how long deleted images can be brought back. Left out: they are gone at once, as in ECR. */
+  readonly undeleteMs?: number;
 }
 
 export interface Evaluated {
@@ -113,7 +116,7 @@ interface Batch {
 
 /** `undefined` when the policy is another one by now, or the repository is gone. */
 async function actTogether(
-  { retention, clock }: EvaluationParts,
+  { retention, clock, undeleteMs = 0 }: EvaluationParts,
   { job, stored, plan, groups, attempt }: Batch,
   nouns: All,
 ): Promise<Outcome | undefined> {
@@ -123,7 +126,11 @@ async function actTogether(
   const outcome: Outcome = { actions: [], failures: [] };
   const { id, account, region, name } = job;
   const repository = { id, registry: { account, region }, name };
-  for (const group of groups) await actOnGroup(nouns, { repository, plan, retention, at: clock() }, group, outcome);
+  for (const group of groups) {
+    const at = clock();
+    const acting = { repository, plan, retention, at, keptUntil: keptUntil(at, undeleteMs) };
+    await actOnGroup(nouns, acting, group, outcome);
+  }
   await attempt.checkpoint(keep(stored, outcome), nouns);
   return outcome;
 }

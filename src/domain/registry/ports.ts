@@ -1,5 +1,6 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
+import type { Deletion, RetentionNouns } from "./retention-ports.ts";
 import type { Usage } from "./usage-ports.ts";
 
 /**
@@ -199,7 +200,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends LifecycleNouns {
+export interface Nouns extends LifecycleNouns, RetentionNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;
@@ -262,6 +263,8 @@ export interface Page<Key> {
 
 export interface Repositories {
   find(registry: Registry, name: RepositoryName): Promise<Repository | undefined>;
+  /** `find` inside a transaction: nobody deletes the repository until it ends. */
+  keep(registry: Registry, name: RepositoryName): Promise<Repository | undefined>;
   /** By name, ascending by byte value. */
   list(registry: Registry, page: Page<RepositoryName>): Promise<Repository[]>;
   /** `undefined` when the name is taken. */
@@ -273,6 +276,8 @@ export interface Repositories {
   update(id: number, settings: Partial<RepositorySettings>): Promise<void>;
   /** At once for everybody who asks by name, who may make it anew. Its content goes by `Garbage.purge`. */
   delete(id: number): Promise<void>;
+  /** The same, but all of it stays as it is for as long as it can be brought back: see `DeletedRepositories`. */
+  putAside(repository: Pick<Repository, "id" | "registry" | "name">, deletion: Deletion): Promise<void>;
   /** Resource tags, ascending by key. */
   resourceTags(id: number): Promise<Map<string, string>>;
   /** Adds and overwrites. */

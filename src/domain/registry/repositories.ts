@@ -2,7 +2,9 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { JobNouns } from "../jobs/ports.ts";
 import type { Registry, RepositoryName } from "../names.ts";
+import { confirmMayGo } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
+import { keptUntil } from "./image-removal.ts";
 import { endEvaluations } from "./lifecycle-jobs.ts";
 import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
 import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
@@ -26,7 +28,7 @@ export interface RepositoryService {
   /** In the order asked. @throws RepositoryNotFound for the first that is missing */
   describe(granted: Granted, names: readonly RepositoryName[]): Promise<Repository[]>;
   list(granted: Granted, page: Page<RepositoryName>): Promise<Repository[]>;
-  /** @throws RepositoryNotEmpty unless `force` */
+  /** @throws RepositoryNotEmpty unless `force`, RepositoryHeld, RepositoryProtected */
   delete(granted: Granted, name: RepositoryName, options: { force: boolean }): Promise<Repository>;
   setTagMutability(
     granted: Granted,
@@ -48,6 +50,8 @@ export interface RepositoriesParts<All extends Nouns & JobNouns> {
   /** Told of what changes decisions. */
   readonly resources: Pick<RegistryResources, "forget">;
   readonly clock: () => Date;
+  /** For how long deleted repositories can be brought back. Left out: they are gone at once, as in ECR. */
+  readonly undeleteMs?: number;
 }
 
 /** So many images are looked at together when a repository goes with all it has. */
@@ -60,6 +64,7 @@ export function createRepositories<All extends Nouns & JobNouns>({
   imageFacts,
   resources,
   clock,
+  undeleteMs = 0,
 }: RepositoriesParts<All>): RepositoryService {
   async function change(granted: Granted, name: RepositoryName, settings: Partial<RepositorySettings>) {
     return metadata.transact(async ({ repositories }) => {
@@ -118,7 +123,13 @@ export function createRepositories<All extends Nouns & JobNouns>({
         else if (!(await nouns.images.isEmpty(repository.id))) {
           throw refuse("RepositoryNotEmpty", { repository: name, registry: granted.registry });
         }
-        await nouns.repositories.delete(repository.id);
+        const at = clock();
+        const until = keptUntil(at, undeleteMs);
+        const deletion = until && { at, by: granted.caller.principal.arn, until };
+        if (deletion) await nouns.repositories.putAside(repository, deletion);
+        else await nouns.repositories.delete(repository.id);
+        // Asked once the row is locked: whoever places a hold keeps it from being deleted, or comes too late.
+        await confirmMayGo(nouns, repository, at);
         await endEvaluations(nouns, repository);
         return repository;
       });
@@ -151,6 +162,17 @@ export function createRepositories<All extends Nouns & JobNouns>({
       resources.forget(granted.registry, name);
     },
   };
+}
+
+/** Inside a transaction: nobody deletes it until that ends. @throws RepositoryNotFound */
+export async function kept(
+  repositories: Nouns["repositories"],
+  registry: Registry,
+  name: RepositoryName,
+): Promise<Repository> {
+  const repository = await repositories.keep(registry, name);
+  if (!repository) throw refuse("RepositoryNotFound", { repository: name, registry });
+  return repository;
 }
 
 /** @throws RepositoryNotFound */

@@ -5,6 +5,7 @@ import type { ImageFacts } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
 import type { Image, ImageState, ImageStatus, Metadata, Nouns } from "./ports.ts";
 import { existing } from "./repositories.ts";
+import type { StoredHold } from "./retention-ports.ts";
 
 /**
  * Images in the archive and out of it. Nobody pulls an archived image; its tags stay, and so does all that is said of it.
@@ -19,7 +20,7 @@ export interface StorageClassService {
   /**
    * Archives an image, or restores it. Answers the status that it has then; what comes back from the archive is not
    * active yet. An image that is in the class already stays as it is.
-   * @throws ImageNotFound, StorageClassNotSupported
+   * @throws ImageNotFound, ImageHeld, StorageClassNotSupported
    */
   update(
     granted: Granted,
@@ -35,6 +36,7 @@ export type KeepsClass =
   | { readonly code: "referrer"; readonly subject: Digest }
   | { readonly code: "listed"; readonly parents: readonly Digest[] }
   | { readonly code: "activating" }
+  | { readonly code: "held"; readonly hold: StoredHold }
   | { readonly code: "too-many" };
 
 export type Moved =
@@ -71,6 +73,7 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
         const moved = await move(nouns, repository.id, digest, clock());
         if ("kept" in moved) {
           if (moved.kept.code === "absent") throw imageNotFound(granted.registry, name, reference);
+          if (moved.kept.code === "held") throw refuse("ImageHeld", moved.kept.hold);
           throw refuse("StorageClassNotSupported", { reason: sentenceOf(moved.kept) });
         }
         await confirmEach(nouns, granted, moved.images.slice(1));
@@ -81,7 +84,7 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
   };
 }
 
-function sentenceOf(kept: Exclude<KeepsClass, { code: "absent" }>): string {
+function sentenceOf(kept: Exclude<KeepsClass, { code: "absent" | "held" }>): string {
   switch (kept.code) {
     case "referrer":
       return `The image refers to ${kept.subject} and is archived and restored together with it`;
@@ -118,8 +121,19 @@ export async function archiveImage(nouns: Nouns, repositoryId: number, digest: D
     return listed;
   });
   if (!together) return { kept: { code: "too-many" } };
+  const hold = await holdOnAny(nouns, repositoryId, together, at);
+  if (hold) return { kept: { code: "held", hold } };
   await images.setStatus(idsOf(together), "ARCHIVED", at);
   return { images: together };
+}
+
+/** Keeps the images first: whoever places a hold comes before, or waits until they are archived. */
+async function holdOnAny({ images, tags, holds }: Nouns, repositoryId: number, some: readonly ImageState[], at: Date) {
+  const digests = some.map(({ digest }) => digest);
+  await images.keepMany(repositoryId, digests);
+  const held = [...(await tags.ofImages(idsOf(some))).values()].flat();
+  const [hold] = await holds.on(repositoryId, [...digests, ...held], at);
+  return hold;
 }
 
 /** Brings an image back, with its referrers and what it lists, in a transaction of the caller's. */

@@ -66,14 +66,24 @@ export function blobPlaces(db: Kysely<Schema>, flavour: Flavour): BlobPlaces {
         .select("layer_link.repository_id")
         .where("layer_link.digest", "=", digest)
         .where("layer_link.key_scope", "=", scope)
-        .where(({ exists, selectFrom }) =>
-          exists(
-            selectFrom("image_layer")
-              .select("image_layer.image_id")
-              .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
-              .whereRef("image_layer.digest", "=", "layer_link.digest")
-              .where("image_layer.image_status", ">", rankOf("ARCHIVED")),
-          ),
+        .where(({ exists, or, selectFrom }) =>
+          or([
+            exists(
+              selectFrom("image_layer")
+                .select("image_layer.image_id")
+                .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
+                .whereRef("image_layer.digest", "=", "layer_link.digest")
+                .where("image_layer.image_status", ">", rankOf("ARCHIVED")),
+            ),
+            // Of an image that was deleted and would be active once it is back.
+            exists(
+              selectFrom("deleted_image_layer")
+                .select("deleted_image_layer.deleted_image_id")
+                .whereRef("deleted_image_layer.repository_id", "=", "layer_link.repository_id")
+                .whereRef("deleted_image_layer.digest", "=", "layer_link.digest")
+                .where("deleted_image_layer.image_status", ">", rankOf("ARCHIVED")),
+            ),
+          ]),
         )
         .limit(1)
         .executeTakeFirst();

@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Digest } from "../../domain/names.ts";
 import type { BlobId, BlobName, Garbage, KeyScope, StoredBlob } from "../../domain/registry/ports.ts";
+import { removeDeletedImages } from "./deleted-images.ts";
 import type { Flavour } from "./flavour.ts";
 import { rankOf } from "./image-status.ts";
 import { deletedAccount } from "./repositories.ts";
@@ -36,6 +37,16 @@ const imageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["selectFro
     .whereRef("image_layer.repository_id", "=", "layer_link.repository_id")
     .whereRef("image_layer.digest", "=", "layer_link.digest");
 
+const deletedImageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["selectFrom"]) =>
+  from("deleted_image_layer")
+    .select("deleted_image_layer.deleted_image_id")
+    .whereRef("deleted_image_layer.repository_id", "=", "layer_link.repository_id")
+    .whereRef("deleted_image_layer.digest", "=", "layer_link.digest");
+
+/** An image, or one that was deleted and can be brought back. */
+const isNeeded = ({ exists, or, selectFrom }: ExpressionBuilder<Schema, "layer_link">) =>
+  or([exists(imageThatNeeds(selectFrom)), exists(deletedImageThatNeeds(selectFrom))]);
+
 const linkThatHas = (from: ExpressionBuilder<Schema, "blob">["selectFrom"]) =>
   from("layer_link")
     .select("layer_link.repository_id")
@@ -48,7 +59,7 @@ const removeUnreferencedLink = statement((db, value: { repositoryId: number; dig
     .where("repository_id", "=", value.repositoryId)
     .where("digest", "=", value.digest)
     .where("unreferenced_since", "<", value.before)
-    .where(({ not, exists, selectFrom }) => not(exists(imageThatNeeds(selectFrom))))
+    .where((link) => link.not(isNeeded(link)))
     .returning(["digest", "key_scope"]),
 );
 
@@ -60,7 +71,7 @@ const clearLink = statement((db, value: { repositoryId: number; digest: Digest; 
     .where("repository_id", "=", value.repositoryId)
     .where("digest", "=", value.digest)
     .where("unreferenced_since", "=", value.since)
-    .where(({ exists, selectFrom }) => exists(imageThatNeeds(selectFrom))),
+    .where(isNeeded),
 );
 
 /** For `noteRemoval`: nobody was told to read the copy for so long, or it cannot be read. */
@@ -79,15 +90,24 @@ const lookAtPlace = statement((db, value: { repositoryId: number; digest: Digest
         .where("layer_link.repository_id", "=", value.repositoryId)
         .where("layer_link.digest", "=", value.digest),
     )
-    .where(({ not, exists, selectFrom }) =>
+    .where(({ not, exists, or, selectFrom }) =>
       not(
-        exists(
-          selectFrom("image_layer")
-            .select("image_layer.image_id")
-            .where("image_layer.repository_id", "=", value.repositoryId)
-            .where("image_layer.digest", "=", value.digest)
-            .where("image_layer.image_status", ">", rankOf("ARCHIVED")),
-        ),
+        or([
+          exists(
+            selectFrom("image_layer")
+              .select("image_layer.image_id")
+              .where("image_layer.repository_id", "=", value.repositoryId)
+              .where("image_layer.digest", "=", value.digest)
+              .where("image_layer.image_status", ">", rankOf("ARCHIVED")),
+          ),
+          exists(
+            selectFrom("deleted_image_layer")
+              .select("deleted_image_layer.deleted_image_id")
+              .where("deleted_image_layer.repository_id", "=", value.repositoryId)
+              .where("deleted_image_layer.digest", "=", value.digest)
+              .where("deleted_image_layer.image_status", ">", rankOf("ARCHIVED")),
+          ),
+        ]),
       ),
     ),
 );
@@ -160,6 +180,21 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       await db.deleteFrom("image_manifest").where(among("image_id", ids)).execute();
       await db.deleteFrom("image").where(among("id", ids)).execute();
       return ids.length;
+    },
+    async (repositoryId, limit) => {
+      const rows = await db
+        .selectFrom("deleted_image")
+        .select("id")
+        .where("repository_id", "=", repositoryId)
+        .orderBy("id")
+        .limit(limit)
+        .execute();
+      await removeDeletedImages(
+        db,
+        flavour,
+        rows.map(({ id }) => id),
+      );
+      return rows.length;
     },
     async (repositoryId, limit, at) => {
       const rows = await db
@@ -243,6 +278,8 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
       for (const step of purgeSteps) {
         if ((await step(repositoryId, limit, at.getTime())) > 0) return false;
       }
+      await db.deleteFrom("image_hold").where("repository_id", "=", repositoryId).execute();
+      await db.deleteFrom("repository_retention").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("lifecycle_preview").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("lifecycle_policy").where("repository_id", "=", repositoryId).execute();
       await db.deleteFrom("resource_tag").where("repository_id", "=", repositoryId).execute();
@@ -324,6 +361,10 @@ export function garbage(db: Kysely<Schema>, flavour: Flavour): Garbage {
           layer_link.unreferenced_since is null or layer_link.unreferenced_since >= ${due} or exists (
             select 1 from image_layer
             where image_layer.repository_id = layer_link.repository_id and image_layer.digest = layer_link.digest
+          ) or exists (
+            select 1 from deleted_image_layer
+            where deleted_image_layer.repository_id = layer_link.repository_id
+              and deleted_image_layer.digest = layer_link.digest
           )
         )
       )`;

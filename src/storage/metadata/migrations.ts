@@ -5,6 +5,7 @@ import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import { createLifecycle } from "./lifecycle-tables.ts";
+import { createRetention } from "./retention-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
 import { createUsage } from "./usage-tables.ts";
@@ -61,6 +62,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0010_storage_class": { up: (db) => addStorageClass(db, flavour) },
     "0011_lifecycle": { up: (db) => createLifecycle(db, flavour) },
     "0013_usage": { up: (db) => createUsage(db, flavour) },
+    "0014_retention": { up: (db) => createRetention(db, flavour) },
   };
 }
 

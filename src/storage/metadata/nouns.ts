@@ -9,8 +9,11 @@ import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
+import { deletedImages } from "./deleted-images.ts";
+import { deletedRepositories } from "./deleted-repositories.ts";
 import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
+import { holds } from "./holds.ts";
 import { identities } from "./identities.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
@@ -29,6 +32,7 @@ import { organizations } from "./organizations.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { repositories } from "./repositories.ts";
+import { retentions } from "./retentions.ts";
 import type { Schema } from "./schema.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
@@ -52,6 +56,10 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     lifecycleImages: lifecycleImages(db, flavour),
     lifecyclePolicies: lifecyclePolicies(db, flavour),
     lifecyclePreviews: lifecyclePreviews(db, flavour),
+    holds: holds(db, flavour),
+    retentions: retentions(db, flavour),
+    deletedImages: deletedImages(db, flavour),
+    deletedRepositories: deletedRepositories(db, flavour),
     blobs: blobs(db, flavour),
     blobPlaces: blobPlaces(db, flavour),
     garbage: garbage(db, flavour),

@@ -38,6 +38,7 @@ async function withPath(work: (path: string) => Promise<void>): Promise<void> {
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
 const digest = "sha256:00" as Digest;
+const kept = "sha256:01" as Digest;
 const name = "app" as RepositoryName;
 const tag = "v1" as Tag;
 const uploadId = "upload" as UploadId;
@@ -62,6 +63,7 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
       new Map([["a", "b"]]),
     ),
   "repositories.find": ({ repositories }) => repositories.find(registry, name),
+  "repositories.keep": ({ repositories }) => repositories.keep(registry, name),
   "repositories.list": ({ repositories }) => repositories.list(registry, { limit: 9 }),
   "repositories.update": ({ repositories }) => repositories.update(1, settings),
   "repositories.resourceTags": ({ repositories }) => repositories.resourceTags(1),
@@ -392,6 +394,70 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
     const [running] = await jobs.claim({ kind: "p", worker: "w", now, leaseUntil: now, limit: 9 });
     if (running?.id === id) await jobs.complete(running.claim, now, now);
     await jobs.prune(now, 9);
+  },
+  "holds.on": ({ holds }) => holds.on(1, [tag, digest], now),
+  "holds.list": ({ holds }) => holds.list(1, { after: "a", limit: 9 }, now),
+  "holds.count": ({ holds }) => holds.count(1),
+  "holds.put": async ({ holds }) => {
+    const hold = { repositoryId: 1, target: tag, reason: "r", placedAt: now, placedBy: "arn", until: now };
+    for (let times = 0; times < 2; times++) await holds.put(hold);
+  },
+  "holds.forget": ({ holds }) => holds.forget(new Date(1), 9),
+  "holds.remove": ({ holds }) => holds.remove(1, tag),
+  "retentions.find": ({ retentions }) => retentions.find(1),
+  "retentions.update": async ({ retentions }) => {
+    const retention = { document: "{}", reportOnly: true, isProtected: true };
+    for (let times = 0; times < 2; times++) await retentions.update(1, retention);
+  },
+  "deletedImages.keep": async ({ layers, images, deletedImages }) => {
+    await layers.link({ id: 1, encryption: { type: "AES256" } }, blob, now);
+    const { id } = await images.put({
+      repositoryId: 1,
+      digest: kept,
+      mediaType: "type",
+      manifestBytes: 1,
+      imageBytes: 1,
+      subject: digest,
+      manifest: Uint8Array.of(1),
+      layers: [{ digest, mediaType: "type" }],
+      children: [],
+      pushedAt: now,
+    });
+    const image = { id, repositoryId: 1, digest: kept };
+    for (let times = 0; times < 2; times++) {
+      await deletedImages.keep(image, [tag], { at: now, by: "arn", until: new Date(times) });
+    }
+    await images.delete(image, now);
+  },
+  "deletedImages.lock": ({ deletedImages }) => deletedImages.lock(1, kept, now),
+  "deletedImages.list": ({ deletedImages }) => deletedImages.list(1, { after: 1, limit: 9 }, now),
+  "deletedImages.referrersOf": ({ deletedImages }) => deletedImages.referrersOf(1, [digest], 9, now),
+  "deletedImages.needs": ({ deletedImages }) => deletedImages.needs(1, digest),
+  "deletedImages.content": async ({ deletedImages }) => {
+    for (const { id } of await deletedImages.list(1, { limit: 1 }, now)) await deletedImages.content(id);
+  },
+  "deletedImages.setTimes": ({ deletedImages }) => deletedImages.setTimes(1, { lastPulledAt: now }),
+  "deletedImages.forget": ({ deletedImages }) => deletedImages.forget(new Date(1), 9),
+  "repositories.putAside": async ({ repositories }) => {
+    const other = {
+      registry,
+      name: "aside" as RepositoryName,
+      createdAt: now,
+      encryption: { type: "AES256" },
+    } as const;
+    for (let times = 0; times < 2; times++) {
+      const made = await repositories.create({ ...other, ...settings }, new Map());
+      if (made) await repositories.putAside(made, { at: now, by: "arn", until: new Date(times + 1) });
+    }
+  },
+  "deletedRepositories.list": ({ deletedRepositories }) =>
+    deletedRepositories.list(registry, { after: 1, limit: 9 }, now),
+  "deletedRepositories.lock": ({ deletedRepositories }) =>
+    deletedRepositories.lock(registry, "aside" as RepositoryName, now),
+  "deletedRepositories.forget": ({ deletedRepositories }) => deletedRepositories.forget(new Date(1), 9),
+  "deletedRepositories.restore": async ({ deletedRepositories }) => {
+    const aside = await deletedRepositories.lock(registry, "aside" as RepositoryName, now);
+    if (aside) await deletedRepositories.restore(aside);
   },
   "schedules.put": async ({ schedules }) => {
     const put = { kind: "k", key: "a", payload: "1", maxAttempts: 1, everyMs: 1, nextAt: now, setAt: now };

@@ -20,6 +20,8 @@ import { DatabaseTooNew } from "./migrations.ts";
 import type { AllNouns } from "./nouns.ts";
 import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./postgres.ts";
 import { postgresDialect } from "./postgres-driver.ts";
+import { retentionContract } from "./retention-contract.ts";
+import { retentionRaces } from "./retention-races.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -62,6 +64,8 @@ function postgresTests(server: TestPostgres): void {
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);
+  retentionContract("PostgreSQL", open);
+  retentionRaces("PostgreSQL", open);
   migrationContract("PostgreSQL", async () => {
     const pool = openPool({ connectionString: await server.createDatabase(), max: 1 });
     const db = new Kysely<Schema>({ dialect: postgresDialect({ pool, begin: "begin", selectsOnly: false }) });

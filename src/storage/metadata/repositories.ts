@@ -14,6 +14,8 @@ import { fromMap, toMap } from "./string-map.ts";
 
 /** No account has this id. A deleted repository goes there, and its name becomes free. */
 export const deletedAccount = "" as AccountId;
+/** Nor this one: a deleted repository is there as long as it can be brought back. */
+export const keptAccount = "deleted" as AccountId;
 
 /** Selected wherever a query yields repositories. */
 export const repositoryColumns = [
@@ -71,7 +73,7 @@ export function toEncryption({ encryption_type: type, kms_key: key, kms_grants: 
   return { type, key, grants: JSON.parse(grants ?? "[]") as string[] };
 }
 
-function toEncryptionRow(encryption: Encryption) {
+export function toEncryptionRow(encryption: Encryption) {
   if (encryption.type === "AES256") return { encryption_type: encryption.type };
   const { type, key, grants } = encryption;
   return { encryption_type: type, kms_key: key, kms_grants: JSON.stringify(grants) };
@@ -99,6 +101,9 @@ function changesOf(settings: Partial<RepositorySettings>): Partial<ReturnType<ty
   };
 }
 
+/** Nobody asks for it: names have no account with it. */
+const placeholder = sql<RepositoryName>`'deleted/' || id`;
+
 const findByName = statement((db, value: Registry & { name: RepositoryName }) =>
   db
     .selectFrom("repository")
@@ -106,6 +111,17 @@ const findByName = statement((db, value: Registry & { name: RepositoryName }) =>
     .where("account", "=", value.account)
     .where("region", "=", value.region)
     .where("name", "=", value.name),
+);
+
+const keepByName = statement((db, value: Registry & { name: RepositoryName }, flavour) =>
+  flavour.forShare(
+    db
+      .selectFrom("repository")
+      .select(repositoryColumns)
+      .where("account", "=", value.account)
+      .where("region", "=", value.region)
+      .where("name", "=", value.name),
+  ),
 );
 
 const listByName = statement((db, value: Registry & { after: string; limit: number }) =>
@@ -127,6 +143,11 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
   const nouns: Repositories = {
     async find(registry, name) {
       const [row] = await findByName(db, flavour, { ...registry, name });
+      return row && toRepository(row);
+    },
+
+    async keep(registry, name) {
+      const [row] = await keepByName(db, flavour, { ...registry, name });
       return row && toRepository(row);
     },
 
@@ -162,8 +183,27 @@ export function repositories(db: Kysely<Schema>, flavour: Flavour): Repositories
       // Waits for whoever is adding to the repository; afterwards nobody finds it.
       await db
         .updateTable("repository")
-        .set({ account: deletedAccount, name: sql<RepositoryName>`'deleted/' || id` })
+        .set({ account: deletedAccount, name: placeholder })
         .where("id", "=", id)
+        .execute();
+    },
+
+    async putAside({ id, registry, name }, { at, by, until }) {
+      await db
+        .updateTable("repository")
+        .set({ account: keptAccount, name: placeholder })
+        .where("id", "=", id)
+        .execute();
+      await db
+        .insertInto("deleted_repository")
+        .values({
+          repository_id: id,
+          ...registry,
+          name,
+          deleted_at: at.getTime(),
+          deleted_by: by,
+          kept_until: until.getTime(),
+        })
         .execute();
     },
 

@@ -15,6 +15,14 @@ import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type {
+  DeletedImageLayerTable,
+  DeletedImageManifestTable,
+  DeletedImageTable,
+  DeletedRepositoryTable,
+  ImageHoldTable,
+  RepositoryRetentionTable,
+} from "./retention-tables.ts";
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
@@ -40,6 +48,12 @@ export interface Schema {
   lifecycle_policy: LifecyclePolicyTable;
   lifecycle_preview: LifecyclePreviewTable;
   lifecycle_preview_page: LifecyclePreviewPageTable;
+  repository_retention: RepositoryRetentionTable;
+  image_hold: ImageHoldTable;
+  deleted_image: DeletedImageTable;
+  deleted_image_manifest: DeletedImageManifestTable;
+  deleted_image_layer: DeletedImageLayerTable;
+  deleted_repository: DeletedRepositoryTable;
 
   account: AccountTable;
   identity: IdentityTable;

@@ -15,6 +15,7 @@ import { lifecycleContract } from "./lifecycle-contract.ts";
 import { metadata as createMetadata } from "./metadata.ts";
 import { migrationContract } from "./migration-contract.ts";
 import { DatabaseTooNew } from "./migrations.ts";
+import { retentionContract } from "./retention-contract.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { openSqlite, openSqliteEngine, sqliteFlavour } from "./sqlite.ts";
@@ -70,6 +71,8 @@ jobContract("SQLite in memory", openInMemory);
 usageContract("SQLite in a file", openInFile);
 usageContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in a file", openInFile);
+retentionContract("SQLite in a file", openInFile);
+retentionContract("SQLite in memory", openInMemory);
 scopeContract("SQLite in memory", openInMemory);
 migrationContract("SQLite", async () => {
   const connection = await SqliteConnection.open(":memory:");

@@ -9,7 +9,7 @@ import {
 } from "../../domain/registry/usage-ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { type StatusRank, statusOf } from "./image-status.ts";
-import { deletedAccount } from "./repositories.ts";
+import { deletedAccount, keptAccount } from "./repositories.ts";
 import type { Schema } from "./schema.ts";
 import type { UsageEntryTable } from "./usage-tables.ts";
 
@@ -46,7 +46,7 @@ interface AreaRow {
 }
 
 function toArea({ account, region, name: repository }: AreaRow): UsageArea | undefined {
-  return account === deletedAccount ? undefined : { account, region, repository };
+  return account === deletedAccount || account === keptAccount ? undefined : { account, region, repository };
 }
 
 const toStatus = (rank: StatusRank | null) => (rank === null ? undefined : statusOf(rank));
@@ -242,7 +242,7 @@ export function usage(db: Kysely<Schema>, _flavour: Flavour): Usage {
         .selectFrom("repository")
         .select(["id", "account", "region", "name"])
         .where("id", ">", after)
-        .where("account", "!=", deletedAccount)
+        .where("account", "not in", [deletedAccount, keptAccount])
         .orderBy("id")
         .limit(limit)
         .execute();
