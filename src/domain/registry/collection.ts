@@ -5,7 +5,6 @@ import type { BlobId, BlobName, BlobStore, ListedBlob, Metadata, StagingId, Stor
  * Garbage collection while the registry is in use. It holds no lock that a client waits for: every step is a short
  * transaction that looks again before it removes, and a crash between any two leaves work for the next run, never loss.
  *
- * 0. What was deleted and could be brought back is given up when its time is over.
  * 1. A deleted repository loses its content, a batch at a time.
  * 2. A layer that no image of its repository has needed for the time of grace loses its link.
  * 3. A blob that no repository has had for the time of grace loses its row, in a transaction that conflicts with any new
@@ -51,7 +50,6 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
     signal?.throwIfAborted();
   };
 
-  await giveUp();
   for (const id of await garbage.deleted(repositoriesAtOnce)) {
     for (let isGone = false; !isGone; step()) {
       isGone = await metadata.transact((nouns) => nouns.garbage.purge(id, batchSize, clock()));
@@ -82,8 +80,10 @@ export async function collectGarbage({ metadata, blobs, clock }: Stores, options
     },
   );
   await removeBytes();
+  await giveUp();
   return collected;
 
+  /** What was deleted and could be brought back until now: the next run finds what it needed. */
   async function giveUp(): Promise<void> {
     const now = clock();
     for (let given = batchSize; given >= batchSize; step()) {
