@@ -287,7 +287,12 @@ describe("every way has its row", () => {
     ]);
     expect(callers(/\blayers\.link\(/)).toEqual(registry("mounts", "uploads"));
     expect(callers(/\bblobs\.(?:heal|acquit)\(/)).toEqual(registry("check-blobs"));
-    expect(callers(/\bimages\.put\(/)).toEqual(["aws/ecr/PutImage.ts", ...registry("images"), "oci/push.ts"]);
+    expect(callers(/\bimages\.put\(/)).toEqual([
+      "aws/ecr/PutImage.ts",
+      // Undeletion puts back the bytes that the database has kept of an image, under the digest that it had.
+      ...registry("images", "undelete"),
+      "oci/push.ts",
+    ]);
   });
 });
 
