@@ -18,6 +18,7 @@ import { measureMemory } from "./parts/memory.ts";
 import { measurePages } from "./parts/pages.ts";
 import { measurePolicies } from "./parts/policies.ts";
 import { measurePolicy } from "./parts/policy.ts";
+import { measurePreviews } from "./parts/previews.ts";
 import { createSeededStore } from "./parts/seeded-store.ts";
 import { measureBlobs, measureImages, measureManifests } from "./parts/small-requests.ts";
 import { measureStart } from "./parts/start.ts";
@@ -106,7 +107,10 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
   if (wants("gc")) await measureGc(bench);
   if (wants("policies")) await measurePolicies(bench);
   if (wants("policy")) await measurePolicy(bench);
-  if (wants("lifecycle")) await measureLifecycle(bench);
+  if (wants("lifecycle")) {
+    await measureLifecycle(bench);
+    await measurePreviews(bench, store);
+  }
   if (wants("usage")) await measureUsageWalk(bench);
 }
 

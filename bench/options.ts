@@ -67,7 +67,8 @@ The parts:
   policies    pulls of a manifest and of a small layer by the root user, and by a user and a role's session with policies
               of every kind
   policy      decisions of the policy engine a second, with one policy and with a large set, and policies compiled
-  lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images
+  lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images, and previews
+              through the API over 1k and 100k
   usage       the walk that measures what storage is used for, over 1k, 100k and 1M images
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
