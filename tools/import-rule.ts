@@ -195,6 +195,18 @@ export const rooms: readonly Room[] = [
     because: "registry and identity meet only in a few files of the domain's own, or they grow into one",
   },
   {
+    room: "src/domain/{pull-through,replication}/**",
+    ours: [...meetingPlaces, "src/domain/registry/**", "src/policy/**"],
+    outside: computation,
+    because: "they are users of the registry that knows nothing of them: what they bring goes in by its rules",
+  },
+  {
+    room: "src/domain/secrets/**",
+    ours: [...meetingPlaces, "src/policy/**"],
+    outside: computation,
+    because: "secrets are for whoever needs one: they know nothing of registries",
+  },
+  {
     room: "src/domain/identity/**",
     ours: [...meetingPlaces, "src/policy/**"],
     outside: computation,
