@@ -1,8 +1,9 @@
 import { RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
 import { failureOf } from "./failures.ts";
 import { isAmong } from "./hosts.ts";
+import type { Reply } from "./reply.ts";
 import type { Scopes, SigningIn } from "./signing-in.ts";
-import type { Question, Reply, Transport } from "./transport.ts";
+import type { Question, Transport } from "./transport.ts";
 
 /** Requests of one registry, signed in and led where they may go. */
 export interface Calls {
@@ -76,7 +77,12 @@ export function createCalls({ target, transport, signingIn, clock }: CallsParts)
       const text = await reply.whole(maxErrorBytes).then(String, () => "");
       const { status, headers } = reply;
       const refused = { status, retryAfter: headers["retry-after"], text };
-      return failureOf(reply.url.host, refused, signingIn.secrets(), clock());
+      return failureOf(
+        reply.url.host,
+        refused,
+        [...signingIn.secrets(), ...Object.values(target.headers ?? {})],
+        clock(),
+      );
     },
   };
 }

@@ -3,8 +3,9 @@ import { type OpenRemote, RemoteFailure, type RemoteTarget } from "../../domain/
 import type { Resolve } from "../guard.ts";
 import { createCalls } from "./calls.ts";
 import { createListing } from "./listing.ts";
+import { rememberSignIns } from "./memory.ts";
 import { createReading } from "./reading.ts";
-import { createSigningIn, rememberSignIns } from "./signing-in.ts";
+import { createSigningIn } from "./signing-in.ts";
 import { createTransport, type Patience } from "./transport.ts";
 import { createWriting } from "./writing.ts";
 
@@ -17,7 +18,7 @@ export interface Remotes {
 export interface RemotesParts {
   readonly clock?: () => Date;
   readonly resolve?: Resolve;
-  readonly patience?: Patience;
+  readonly patience?: Partial<Patience>;
   /** Before an upload that failed is tried again. */
   readonly pauseMs?: number;
 }

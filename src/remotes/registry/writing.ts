@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { RemoteFailure, type RemoteRegistry } from "../../domain/registry/remote-registry.ts";
 import type { Calls } from "./calls.ts";
 import { checkedName, deleteScope, manifestPath, pathOf, pullScope, pushScope } from "./paths.ts";
-import type { Reply } from "./transport.ts";
+import type { Reply } from "./reply.ts";
 
 type Writing = Pick<RemoteRegistry, "mountBlob" | "putBlob" | "putManifest" | "deleteManifest">;
 type Stat = RemoteRegistry["statBlob"];
