@@ -159,6 +159,7 @@ export const ecrRows: readonly Row[] = [
   },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
+  onRepository("DescribeImageReplicationStatus", { imageId: imageIds[0] }),
   onRepository("DescribeImages"),
   onRepository("DescribeRepositories", { repositoryName: undefined, repositoryNames: [repository] }),
   {
@@ -201,6 +202,7 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),
 ];

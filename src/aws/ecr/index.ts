@@ -10,6 +10,7 @@ import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
+import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
@@ -33,6 +34,7 @@ import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.t
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
@@ -78,6 +80,7 @@ export const operations = operationMap<EcrParts>([
   DeleteRepository,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
+  DescribeImageReplicationStatus,
   DescribeImages,
   DescribeRegistry,
   DescribeRepositories,
@@ -99,6 +102,7 @@ export const operations = operationMap<EcrParts>([
   PutImageTagMutability,
   PutLifecyclePolicy,
   PutRegistryPolicy,
+  PutReplicationConfiguration,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,

@@ -17,6 +17,12 @@ import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
 import type {
+  ImageReplicaTable,
+  ReplicationBackfillItemTable,
+  ReplicationBackfillTable,
+  ReplicationConfigurationTable,
+} from "./replication-tables.ts";
+import type {
   DeletedImageLayerTable,
   DeletedImageManifestTable,
   DeletedImageTable,
@@ -56,6 +62,10 @@ export interface Schema {
   deleted_image_layer: DeletedImageLayerTable;
   deleted_repository: DeletedRepositoryTable;
   creation_template: CreationTemplateTable;
+  replication_configuration: ReplicationConfigurationTable;
+  image_replica: ImageReplicaTable;
+  replication_backfill: ReplicationBackfillTable;
+  replication_backfill_item: ReplicationBackfillItemTable;
 
   account: AccountTable;
   identity: IdentityTable;
