@@ -127,7 +127,6 @@ async function openRegistry(
   const publicUrl = publicUrlOf(config, port);
   const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
     ...domainParts(config, { ...stores, metadata }, { rootKey, sealingKey, publicUrl, log }),
-    createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     send: sendContent,
