@@ -22,6 +22,7 @@ import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
 import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
@@ -212,6 +213,7 @@ export function composeDomain(parts: DomainParts) {
       clock,
       restored: replicateRestored,
     }),
+    creationTemplates: createCreationTemplates({ metadata, directory, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),

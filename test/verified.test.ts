@@ -256,6 +256,10 @@ const bringNothing = [
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
   ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
   "StartLifecyclePolicyPreview",
+  "CreateRepositoryCreationTemplate",
+  "DeleteRepositoryCreationTemplate",
+  "DescribeRepositoryCreationTemplates",
+  "UpdateRepositoryCreationTemplate",
 ];
 
 async function initiate(repositoryName: string) {

@@ -11,6 +11,7 @@ import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region, Registry } from "../domain/names.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
+import type { CreationTemplateService } from "../domain/registry/creation-templates.ts";
 import type { HoldService } from "../domain/registry/holds.ts";
 import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
@@ -52,6 +53,7 @@ export interface ControlPlaneParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly storageClasses: StorageClassService;
+  readonly creationTemplates: CreationTemplateService;
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
