@@ -72,6 +72,10 @@ const registrySentences = {
     `The requested image storage class update is not supported. ${reason}.`,
   ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
   ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
+  TemplateAlreadyExists: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' already exists in the registry with id '${registry.account}'. Specify a unique prefix and try again.`,
+  TemplateNotFound: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' can't be found in the registry with id '${registry.account}'. Verify the registry ID and prefix and try again.`,
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,

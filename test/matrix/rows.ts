@@ -135,10 +135,27 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** Whoever writes a template needs what is done by it, on the repositories that it is for, and may pass its role on. */
+function template(verb: "Create" | "Update", input: object): Row {
+  const operation = `${verb}RepositoryCreationTemplate`;
+  const done = ["CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy"].map((action) => `ecr:${action}`);
+  return {
+    ...onRegistry(operation, { prefix: "matrix", ...input }),
+    actions: [`ecr:${operation}`, ...done, "iam:PassRole"],
+    namesItsResource: false,
+  };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
+
+const written = {
+  lifecyclePolicy: "{}",
+  repositoryPolicy: "{}",
+  customRoleArn: "arn:aws:iam::123456789012:role/maker",
+};
 
 export const ecrRows: readonly Row[] = [
   onRepository("BatchCheckLayerAvailability", { layerDigests: [digest] }),
@@ -159,6 +176,7 @@ export const ecrRows: readonly Row[] = [
   },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
+  onRepository("DescribeImageReplicationStatus", { imageId: imageIds[0] }),
   onRepository("DescribeImages"),
   onRepository("DescribeRepositories", { repositoryName: undefined, repositoryNames: [repository] }),
   {
@@ -190,6 +208,10 @@ export const ecrRows: readonly Row[] = [
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  template("Create", { appliedFor: ["REPLICATION"], ...written }),
+  template("Update", written),
+  onRegistry("DescribeRepositoryCreationTemplates"),
+  onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),
@@ -201,6 +223,7 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),
 ];

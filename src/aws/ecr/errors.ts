@@ -33,6 +33,8 @@ export const errors = {
   StorageClassNotSupported: ["ImageStorageClassUpdateNotSupportedException", 400],
   ExclusionAlreadyExists: ["ExclusionAlreadyExistsException", 400],
   ExclusionNotFound: ["ExclusionNotFoundException", 400],
+  TemplateAlreadyExists: ["TemplateAlreadyExistsException", 400],
+  TemplateNotFound: ["TemplateNotFoundException", 400],
   ImageReferenced: ["InvalidParameterException", 400],
   ManifestInvalid: ["InvalidParameterException", 400],
   ManifestTooLarge: ["InvalidParameterException", 400],

@@ -5,14 +5,18 @@ import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreateRepository } from "./CreateRepository.ts";
+import { CreateRepositoryCreationTemplate } from "./CreateRepositoryCreationTemplate.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
+import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
+import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
+import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
 import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
 import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
@@ -33,12 +37,14 @@ import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.t
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
+import { UpdateRepositoryCreationTemplate } from "./UpdateRepositoryCreationTemplate.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
@@ -73,14 +79,18 @@ export const operations = operationMap<EcrParts>([
   BatchGetImage,
   CompleteLayerUpload,
   CreateRepository,
+  CreateRepositoryCreationTemplate,
   DeleteLifecyclePolicy,
   DeleteRegistryPolicy,
   DeleteRepository,
+  DeleteRepositoryCreationTemplate,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
+  DescribeImageReplicationStatus,
   DescribeImages,
   DescribeRegistry,
   DescribeRepositories,
+  DescribeRepositoryCreationTemplates,
   GetAccountSetting,
   GetAuthorizationToken,
   GetDownloadUrlForLayer,
@@ -99,11 +109,13 @@ export const operations = operationMap<EcrParts>([
   PutImageTagMutability,
   PutLifecyclePolicy,
   PutRegistryPolicy,
+  PutReplicationConfiguration,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,
+  UpdateRepositoryCreationTemplate,
   UploadLayerPart,
 ]);
