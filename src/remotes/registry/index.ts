@@ -1,7 +1,13 @@
 import { createHash } from "node:crypto";
-import { type OpenRemote, RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
+import {
+  type EcrCredentials,
+  type OpenRemote,
+  RemoteFailure,
+  type RemoteTarget,
+} from "../../domain/registry/remote-registry.ts";
 import type { Resolve } from "../guard.ts";
 import { createCalls } from "./calls.ts";
+import { createEcrCredentials } from "./ecr-credentials.ts";
 import { createListing } from "./listing.ts";
 import { rememberSignIns } from "./memory.ts";
 import { createReading } from "./reading.ts";
@@ -12,6 +18,7 @@ import { createWriting } from "./writing.ts";
 export interface Remotes {
   /** As often as one likes: connections and tokens are shared. @throws RemoteFailure for what is no address */
   readonly open: OpenRemote;
+  readonly ecrCredentials: EcrCredentials;
   close(): void;
 }
 
@@ -34,7 +41,7 @@ export function createRemotes({
   /** One for each combination of what may be reached and who is trusted: operators configure few. */
   const transports = new Map<string, ReturnType<typeof createTransport>>();
 
-  function transportFor({ reach, authorities }: RemoteTarget) {
+  function transportFor({ reach, authorities }: Pick<RemoteTarget, "reach" | "authorities">) {
     const trust = authorities === undefined ? "" : createHash("sha256").update(authorities).digest("hex");
     const key = [reach.private, reach.loopback, reach.insecure, trust].join();
     const known = transports.get(key);
@@ -55,6 +62,7 @@ export function createRemotes({
       const writing = createWriting({ calls, origin, statBlob: reading.statBlob, pauseMs });
       return { name: origin.host, ...reading, ...createListing(calls), ...writing };
     },
+    ecrCredentials: (access) => createEcrCredentials({ access, transport: transportFor(access), clock }),
     close() {
       for (const transport of transports.values()) transport.close();
       transports.clear();
