@@ -13,6 +13,7 @@ import { rememberSignIns } from "./memory.ts";
 import { createReading } from "./reading.ts";
 import { createSigningIn } from "./signing-in.ts";
 import { createTransport, type Patience } from "./transport.ts";
+import { createUploading } from "./uploading.ts";
 import { createWriting } from "./writing.ts";
 
 export interface Remotes {
@@ -59,8 +60,8 @@ export function createRemotes({
       const signingIn = createSigningIn({ target: checked, transport, memory, clock });
       const calls = createCalls({ target: checked, transport, signingIn, clock });
       const reading = createReading(calls);
-      const writing = createWriting({ calls, origin, statBlob: reading.statBlob, pauseMs });
-      return { name: origin.host, ...reading, ...createListing(calls), ...writing };
+      const putBlob = createUploading({ calls, origin, statBlob: reading.statBlob, pauseMs });
+      return { name: origin.host, ...reading, ...createListing(calls), ...createWriting({ calls, origin }), putBlob };
     },
     ecrCredentials: (access) => createEcrCredentials({ access, transport: transportFor(access), clock }),
     close() {

@@ -1,4 +1,4 @@
-import { parseDigest } from "../../domain/names.ts";
+import { digestAlgorithm, digestHex, parseDigest } from "../../domain/names.ts";
 import { maxManifestBytes, mediaTypes } from "../../domain/registry/manifests.ts";
 import {
   type RemoteDescriptor,
@@ -23,7 +23,8 @@ const maxPages = 20_000;
 const maxReferrers = 10_000;
 const maxReferrersBytes = 32 * 1024 * 1024;
 const maxNameLength = 256;
-const maxTagLength = 128;
+/** Distribution specification, "Referrers Tag Schema". */
+const maxTagHexLength = 64;
 const maxLinkLength = 8 * 1024;
 
 interface List {
@@ -144,7 +145,7 @@ export function createListing(calls: Calls): Listing {
         return undefined;
       });
       if (byApi) return byApi;
-      const tag = subject.replace(":", "-").slice(0, maxTagLength);
+      const tag = `${digestAlgorithm(subject)}-${digestHex(subject).slice(0, maxTagHexLength)}`;
       return (await descriptors(pathOf(repository, `manifests/${tag}`), repository, signal)) ?? [];
     },
   };
