@@ -23,7 +23,8 @@ export interface RemoteRegistry {
   ): Promise<RemoteManifest | "unchanged" | undefined>;
   statBlob(repository: string, digest: Digest, options: Asking): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
-   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer. A registry that knows no
+   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer, and whoever does not begin
+   * to read aborts the signal. A registry that knows no
    * ranges answers from the beginning: `offset` says where the bytes begin.
    * @throws RemoteFailure, also while the bytes are read
    */

@@ -23,7 +23,7 @@ export function replyOf(
   url: URL,
   asked: ClientRequest,
   response: IncomingMessage,
-  { idleMs, signal }: { readonly idleMs: number; readonly signal: AbortSignal },
+  { idleMs, wholeMs, signal }: { readonly idleMs: number; readonly wholeMs: number; readonly signal: AbortSignal },
 ): Reply {
   // Errors come while nobody reads, too.
   response.on("error", () => {});
@@ -75,10 +75,17 @@ export function replyOf(
         asked.destroy();
         throw tooMuch();
       }
-      for await (const chunk of bytes()) {
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes > maxBytes) throw tooMuch();
-        chunks.push(chunk);
+      // Nor byte by byte: what is read whole is small.
+      const watch = createWatch((error) => response.destroy(error));
+      watch.wait(wholeMs, `${url.host} did not send all`);
+      try {
+        for await (const chunk of bytes()) {
+          sizeBytes += chunk.byteLength;
+          if (sizeBytes > maxBytes) throw tooMuch();
+          chunks.push(chunk);
+        }
+      } finally {
+        watch.end();
       }
       return Buffer.concat(chunks);
     },

@@ -59,6 +59,19 @@ describe("time-outs", () => {
     expect((await failureOf(remote.ping({ signal }))).message).toContain("did not answer within 0.05 seconds");
   });
 
+  test("a manifest that comes byte by byte", async () => {
+    const { origin } = await play.raw(async (socket) => {
+      socket.write(manifestHead(1_000));
+      for (let count = 0; count < 1_000 && !socket.destroyed; count++) {
+        socket.write("x");
+        await Bun.sleep(10);
+      }
+    });
+    const remote = play.open({ origin }, { patience: { wholeMs: 100 } });
+    const failure = await failureOf(remote.manifest("a/b", tag, { signal }));
+    expect(failure.message).toContain("did not send all within 0.1 seconds");
+  });
+
   test("nobody speaks TLS", async () => {
     const { port } = await play.raw(() => {});
     const remote = play.open({ origin: `https://127.0.0.1:${port}` }, { patience: { connectMs: 50 } });

@@ -37,9 +37,17 @@ export interface Patience {
   readonly acceptMs: number;
   /** Between bytes, either way. */
   readonly idleMs: number;
+  /** Until a manifest, a page or a token is there. */
+  readonly wholeMs: number;
 }
 
-const usualPatience: Patience = { connectMs: 10_000, firstByteMs: 60_000, acceptMs: 10 * 60_000, idleMs: 60_000 };
+const usualPatience: Patience = {
+  connectMs: 10_000,
+  firstByteMs: 60_000,
+  acceptMs: 10 * 60_000,
+  idleMs: 60_000,
+  wholeMs: 2 * 60_000,
+};
 
 const maxHeaderBytes = 64 * 1024;
 /** To one host; whoever wants more waits. */
@@ -113,7 +121,7 @@ export function createTransport({
         await send(asked, body, answered.promise, () => watch.wait(times.idleMs, `${url.host} took no more bytes`));
         waitForAnswer();
       }
-      return replyOf(url, asked, await answered.promise, { idleMs: times.idleMs, signal });
+      return replyOf(url, asked, await answered.promise, { ...times, signal });
     } catch (error) {
       asked.destroy();
       throw error;
