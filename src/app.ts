@@ -140,6 +140,7 @@ async function openRegistry(
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     foreignLayers: config.foreignLayers,
+    upstreams: config.pullThrough,
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,

@@ -135,9 +135,15 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** They can name the registry of another account. */
+function ofRules(operation: string, input: object = {}): Row {
+  return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
+const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
 
 export const ecrRows: readonly Row[] = [
@@ -190,6 +196,11 @@ export const ecrRows: readonly Row[] = [
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
+  ofRules("DescribePullThroughCacheRules"),
+  ofRules("UpdatePullThroughCacheRule", ghostRule),
+  ofRules("ValidatePullThroughCacheRule", ghostRule),
+  ofRules("DeletePullThroughCacheRule", ghostRule),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),

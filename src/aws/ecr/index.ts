@@ -4,13 +4,16 @@ import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
+import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
+import { DeletePullThroughCacheRule } from "./DeletePullThroughCacheRule.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImages } from "./DescribeImages.ts";
+import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
 import { errors, membersOf } from "./errors.ts";
@@ -39,7 +42,9 @@ import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
+import { UpdatePullThroughCacheRule } from "./UpdatePullThroughCacheRule.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
+import { ValidatePullThroughCacheRule } from "./ValidatePullThroughCacheRule.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
 export function createEcr(parts: EcrParts): JsonService {
@@ -72,13 +77,16 @@ export const operations = operationMap<EcrParts>([
   BatchDeleteImage,
   BatchGetImage,
   CompleteLayerUpload,
+  CreatePullThroughCacheRule,
   CreateRepository,
   DeleteLifecyclePolicy,
+  DeletePullThroughCacheRule,
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
   DescribeImages,
+  DescribePullThroughCacheRules,
   DescribeRegistry,
   DescribeRepositories,
   GetAccountSetting,
@@ -105,5 +113,7 @@ export const operations = operationMap<EcrParts>([
   TagResource,
   UntagResource,
   UpdateImageStorageClass,
+  UpdatePullThroughCacheRule,
   UploadLayerPart,
+  ValidatePullThroughCacheRule,
 ]);
