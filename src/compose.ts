@@ -14,6 +14,7 @@ import { createIdentity } from "./domain/identity/identity.ts";
 import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createServiceRoles } from "./domain/identity/service-roles.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
@@ -33,24 +34,30 @@ import { createLayers } from "./domain/registry/layers.ts";
 import { createLifecycleAnswers } from "./domain/registry/lifecycle-answers.ts";
 import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
 import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
+import { createPace } from "./domain/registry/pace.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
+import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
 import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { localTargets } from "./domain/replication/local-target.ts";
+import type { ReplicationNouns } from "./domain/replication/ports.ts";
+import { createReplication } from "./domain/replication/service.ts";
+import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> &
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns> &
     IdentityMetadata &
     KeyMetadata &
     AuditMetadata &
@@ -109,7 +116,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, openTarget } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -124,16 +131,15 @@ export function compose(parts: Parts) {
     certificates,
     publicAccess,
     pageKeys: sealer,
-    createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget };
 }
 
-export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "certificateIdentities" | "send">;
+export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -147,6 +153,8 @@ export function composeDomain(parts: DomainParts) {
     foreignLayers,
     undeleteMs,
     lifecycleEveryMs: everyMs = dayMs,
+    createOnPush,
+    regions,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
@@ -178,22 +186,46 @@ export function composeDomain(parts: DomainParts) {
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
+  const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
+    metadata,
+    keys,
+    imageFacts,
+    resources,
+    clock,
+    undeleteMs,
+  });
+  const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
   const registry = {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({
+    repositories,
+    repositoryMaking: createRepositoryMaking({
       metadata,
-      keys,
-      imageFacts,
-      resources,
-      clock,
-      undeleteMs,
+      repositories,
+      access,
+      assumeRole: (role, registry, caller) => serviceRoles.assume("ecr.amazonaws.com", role, registry, caller),
+      everyMs,
+      createOnPush,
     }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
-    storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
+    images: createImages<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      keys,
+      imageFacts,
+      pullTimes,
+      clock,
+      foreignLayers,
+      undeleteMs,
+      pushed: replicateArrival,
+    }),
+    storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      imageFacts,
+      clock,
+      restored: replicateRestored,
+    }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
@@ -205,7 +237,17 @@ export function composeDomain(parts: DomainParts) {
     usage: createUsage({ metadata, clock }),
     pullThroughRules: createRules({ ...pullThrough, upstreams }),
     upstreams,
+    replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
+  const openTarget = localTargets({
+    ...registry,
+    metadata,
+    blobs,
+    access,
+    keys,
+    pace: createPace(0),
+    clock,
+  });
 
   return {
     ...identity,
@@ -214,6 +256,7 @@ export function composeDomain(parts: DomainParts) {
     sealer,
     access,
     home,
+    openTarget,
     audit: createTrail({ ...parts.audit, metadata, home, clock, log }),
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),

@@ -94,6 +94,8 @@ export interface InProcess {
   ): Promise<{ digest: string; manifest: string }>;
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
+  /** Where replicas go. */
+  readonly openTarget: ReturnType<typeof compose>["openTarget"];
   flushPullTimes(): Promise<void>;
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
@@ -152,7 +154,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     : undefined;
   const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit, accounts } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts, openTarget } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -268,6 +270,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return { digest: digestOf(manifest), manifest };
     },
     surfaces: { registry, api, busy },
+    openTarget,
     flushPullTimes: () => pullTimes.flush(),
     async records() {
       await audit.flush();

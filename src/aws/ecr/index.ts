@@ -12,6 +12,7 @@ import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
+import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
@@ -36,6 +37,7 @@ import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.t
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
@@ -85,6 +87,7 @@ export const operations = operationMap<EcrParts>([
   DeleteRepository,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
+  DescribeImageReplicationStatus,
   DescribeImages,
   DescribePullThroughCacheRules,
   DescribeRegistry,
@@ -107,6 +110,7 @@ export const operations = operationMap<EcrParts>([
   PutImageTagMutability,
   PutLifecyclePolicy,
   PutRegistryPolicy,
+  PutReplicationConfiguration,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,

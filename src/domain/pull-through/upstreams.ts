@@ -79,7 +79,6 @@ export function upstreamOf(url: string, settings: UpstreamSettings): Upstream | 
 export interface UpstreamTarget extends Omit<RemoteTarget, "credentials"> {
   /** What is asked in the upstream's place. */
   readonly mirror?: Mirror;
-  readonly manifestHosts?: readonly string[];
 }
 
 /** `undefined` where the upstream is not allowed any more. */
@@ -98,7 +97,9 @@ export function targetOf(url: string, settings: UpstreamSettings): UpstreamTarge
   const origin = `${insecure ? "http" : "https"}://${url}`;
   const inside = isAmong(settings.private);
   const reach = { private: inside, loopback: inside && isLoopback(new URL(origin).hostname), insecure };
-  return { origin, reach, tokenHosts, manifestHosts };
+  // Else who runs an upstream in our network could have anything in it fetched.
+  const blobHosts = inside ? settings.private.map((pattern) => pattern.replace(/:\*$/, "")) : undefined;
+  return { origin, reach, tokenHosts, manifestHosts, blobHosts };
 }
 
 function wellKnownOf(url: string): WellKnown | undefined {

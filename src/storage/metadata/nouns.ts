@@ -5,11 +5,14 @@ import type { JobNouns } from "../../domain/jobs/ports.ts";
 import type { KeyNouns } from "../../domain/keys/ports.ts";
 import type { PullThroughNouns } from "../../domain/pull-through/rule-ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import type { ReplicationNouns } from "../../domain/replication/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { backfills } from "./backfills.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
+import { creationTemplates } from "./creation-templates.ts";
 import { deletedImages } from "./deleted-images.ts";
 import { deletedRepositories } from "./deleted-repositories.ts";
 import type { Flavour } from "./flavour.ts";
@@ -33,6 +36,7 @@ import { organizations } from "./organizations.ts";
 import { pullThroughRules } from "./pull-through-rules.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryPolicies } from "./registry-policies.ts";
+import { replication } from "./replication.ts";
 import { repositories } from "./repositories.ts";
 import { retentions } from "./retentions.ts";
 import type { Schema } from "./schema.ts";
@@ -42,7 +46,7 @@ import { uploads } from "./uploads.ts";
 import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & PullThroughNouns;
+export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & ReplicationNouns & PullThroughNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -55,6 +59,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    creationTemplates: creationTemplates(db, flavour),
     lifecycleImages: lifecycleImages(db, flavour),
     lifecyclePolicies: lifecyclePolicies(db, flavour),
     lifecyclePreviews: lifecyclePreviews(db, flavour),
@@ -80,5 +85,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     jobs: jobs(db, flavour),
     schedules: schedules(db, flavour),
     pullThroughRules: pullThroughRules(db, flavour),
+    replication: replication(db, flavour),
+    backfills: backfills(db, flavour),
   };
 }

@@ -1,0 +1,14 @@
+import { z } from "zod";
+import type { ReplicaJob } from "../domain/replication/ports.ts";
+
+const registry = { account: z.string(), region: z.string() };
+
+/** What is in the queue was put there by the domain, which has checked it. */
+export const replicaPayload = z.object({
+  imageId: z.number(),
+  repositoryId: z.number(),
+  ...registry,
+  name: z.string(),
+  digest: z.string(),
+  to: z.object(registry),
+}) as unknown as z.ZodType<ReplicaJob>;
