@@ -260,6 +260,8 @@ const bringNothing = [
   "DeleteRepositoryCreationTemplate",
   "DescribeRepositoryCreationTemplates",
   "UpdateRepositoryCreationTemplate",
+  ...["CreatePullThroughCacheRule", "DeletePullThroughCacheRule", "DescribePullThroughCacheRules"],
+  ...["UpdatePullThroughCacheRule", "ValidatePullThroughCacheRule"],
 ];
 
 async function initiate(repositoryName: string) {

@@ -9,6 +9,7 @@ import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
 import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region, Registry } from "../domain/names.ts";
+import type { RuleService } from "../domain/pull-through/rule-service.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
 import type { CreationTemplateService } from "../domain/registry/creation-templates.ts";
@@ -57,6 +58,7 @@ export interface ControlPlaneParts {
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
+  readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
   readonly settings: SettingsService;
   readonly holds: HoldService;

@@ -4,9 +4,11 @@ import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
+import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
 import { CreateRepositoryCreationTemplate } from "./CreateRepositoryCreationTemplate.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
+import { DeletePullThroughCacheRule } from "./DeletePullThroughCacheRule.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
@@ -14,6 +16,7 @@ import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
+import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
 import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
@@ -44,8 +47,10 @@ import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
+import { UpdatePullThroughCacheRule } from "./UpdatePullThroughCacheRule.ts";
 import { UpdateRepositoryCreationTemplate } from "./UpdateRepositoryCreationTemplate.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
+import { ValidatePullThroughCacheRule } from "./ValidatePullThroughCacheRule.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
 export function createEcr(parts: EcrParts): JsonService {
@@ -78,9 +83,11 @@ export const operations = operationMap<EcrParts>([
   BatchDeleteImage,
   BatchGetImage,
   CompleteLayerUpload,
+  CreatePullThroughCacheRule,
   CreateRepository,
   CreateRepositoryCreationTemplate,
   DeleteLifecyclePolicy,
+  DeletePullThroughCacheRule,
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryCreationTemplate,
@@ -88,6 +95,7 @@ export const operations = operationMap<EcrParts>([
   DeregisterPullTimeUpdateExclusion,
   DescribeImageReplicationStatus,
   DescribeImages,
+  DescribePullThroughCacheRules,
   DescribeRegistry,
   DescribeRepositories,
   DescribeRepositoryCreationTemplates,
@@ -117,5 +125,7 @@ export const operations = operationMap<EcrParts>([
   UntagResource,
   UpdateImageStorageClass,
   UpdateRepositoryCreationTemplate,
+  UpdatePullThroughCacheRule,
   UploadLayerPart,
+  ValidatePullThroughCacheRule,
 ]);

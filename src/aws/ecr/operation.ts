@@ -1,6 +1,7 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
 import type { Access } from "../../domain/access.ts";
 import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
+import type { RuleService } from "../../domain/pull-through/rule-service.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { CreationTemplateService } from "../../domain/registry/creation-templates.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
@@ -32,6 +33,7 @@ export interface EcrParts {
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
+  readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
   readonly settings: SettingsService;
   readonly registryTokens: RegistryTokens;
