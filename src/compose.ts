@@ -40,6 +40,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
 import { plainMaking } from "./domain/replication/plain-making.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
@@ -210,6 +211,7 @@ export function composeDomain(parts: DomainParts) {
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
+    backfills: createBackfills({ metadata, clock }),
     replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
   const repositoryMaking = plainMaking(metadata, access, registry.repositories);

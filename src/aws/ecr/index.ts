@@ -13,6 +13,7 @@ import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExc
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
+import { DescribeReplicationBackfillResults } from "./DescribeReplicationBackfillResults.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
 import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
@@ -26,6 +27,7 @@ import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
 import { ListPullTimeUpdateExclusions } from "./ListPullTimeUpdateExclusions.ts";
+import { ListReplicationBackfills } from "./ListReplicationBackfills.ts";
 import { ListTagsForResource } from "./ListTagsForResource.ts";
 import type { EcrParts } from "./operation.ts";
 import { PutAccountSetting } from "./PutAccountSetting.ts";
@@ -38,6 +40,8 @@ import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
+import { StartReplicationBackfill } from "./StartReplicationBackfill.ts";
+import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
@@ -83,6 +87,7 @@ export const operations = operationMap<EcrParts>([
   DescribeImageReplicationStatus,
   DescribeImages,
   DescribeRegistry,
+  DescribeReplicationBackfillResults,
   DescribeRepositories,
   GetAccountSetting,
   GetAuthorizationToken,
@@ -95,6 +100,7 @@ export const operations = operationMap<EcrParts>([
   ListImageReferrers,
   ListImages,
   ListPullTimeUpdateExclusions,
+  ListReplicationBackfills,
   ListTagsForResource,
   PutAccountSetting,
   PutImage,
@@ -106,6 +112,8 @@ export const operations = operationMap<EcrParts>([
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,
+  StartReplicationBackfill,
+  StopReplicationBackfill,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,

@@ -13,7 +13,13 @@ export function plainMaking(metadata: Metadata, access: Access, repositories: Re
       const granted = await access.grant(caller, registry, [
         { action: "ecr:CreateRepository", resource: repositoryArn(registry, name) },
       ]);
-      return { repository: await repositories.create(granted, { name }), made: granted };
+      try {
+        return { repository: await repositories.create(granted, { name }), made: granted };
+      } catch (error) {
+        const made = await metadata.read.repositories.find(registry, name);
+        if (!made) throw error;
+        return { repository: made };
+      }
     },
   };
 }
