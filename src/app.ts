@@ -181,6 +181,7 @@ function domainParts(
     publicUrl,
     defaultRegion: config.region,
     regions: config.regions,
+    createOnPush: config.createOnPush,
     foreignLayers: config.foreignLayers,
     undeleteMs: config.undelete.window,
     limits: config.limits,

@@ -13,6 +13,7 @@ import { createIdentity } from "./domain/identity/identity.ts";
 import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createServiceRoles } from "./domain/identity/service-roles.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
@@ -34,6 +35,7 @@ import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
+import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
 import { createSettings } from "./domain/registry/settings.ts";
@@ -42,7 +44,6 @@ import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
 import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
-import { plainMaking } from "./domain/replication/plain-making.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
 import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
@@ -120,7 +121,6 @@ export function compose(parts: Parts) {
     certificates,
     publicAccess,
     pageKeys: sealer,
-    createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
@@ -129,7 +129,7 @@ export function compose(parts: Parts) {
   return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget };
 }
 
-export type DomainParts = Omit<Parts, "createOnPush" | "publicAccess" | "certificateIdentities" | "send">;
+export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -143,6 +143,7 @@ export function composeDomain(parts: DomainParts) {
     foreignLayers,
     undeleteMs,
     lifecycleEveryMs: everyMs = dayMs,
+    createOnPush,
     regions,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
@@ -172,17 +173,27 @@ export function composeDomain(parts: DomainParts) {
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
+  const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
+    metadata,
+    keys,
+    imageFacts,
+    resources,
+    clock,
+    undeleteMs,
+  });
+  const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
   const registry = {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({
+    repositories,
+    repositoryMaking: createRepositoryMaking({
       metadata,
-      keys,
-      imageFacts,
-      resources,
-      clock,
-      undeleteMs,
+      repositories,
+      access,
+      assumeRole: (role, registry, caller) => serviceRoles.assume("ecr.amazonaws.com", role, registry, caller),
+      everyMs,
+      createOnPush,
     }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
@@ -214,14 +225,12 @@ export function composeDomain(parts: DomainParts) {
     backfills: createBackfills({ metadata, clock }),
     replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
-  const repositoryMaking = plainMaking(metadata, access, registry.repositories);
   const openTarget = localTargets({
     ...registry,
     metadata,
     blobs,
     access,
     keys,
-    repositoryMaking,
     pace: createPace(0),
     clock,
   });

@@ -1,3 +1,4 @@
+import type { Facts } from "../access.ts";
 import { refuse } from "../errors.ts";
 
 /** Quota of resource tags on a repository (ECR user guide, "Tagging a private repository"). */
@@ -15,6 +16,12 @@ export function checkResourceTags(tags: ReadonlyMap<string, string>): void {
       throw invalid(`Tag '${key}' has characters other than letters, numbers, spaces and _ . : / = + - @`);
     }
   }
+}
+
+/** What policies may ask about the tags in a request. */
+export function requestedTagFacts(tags: ReadonlyMap<string, string>): Facts {
+  const values = [...tags].map(([key, value]) => [`aws:requesttag/${key.toLowerCase()}`, value]);
+  return { ...Object.fromEntries(values), "aws:tagkeys": tags.size > 0 ? [...tags.keys()] : undefined };
 }
 
 function invalid(reason: string) {

@@ -11,6 +11,7 @@ import { audit } from "./audit.ts";
 import { backfills } from "./backfills.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
+import { creationTemplates } from "./creation-templates.ts";
 import { deletedImages } from "./deleted-images.ts";
 import { deletedRepositories } from "./deleted-repositories.ts";
 import type { Flavour } from "./flavour.ts";
@@ -56,6 +57,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    creationTemplates: creationTemplates(db, flavour),
     lifecycleImages: lifecycleImages(db, flavour),
     lifecyclePolicies: lifecyclePolicies(db, flavour),
     lifecyclePreviews: lifecyclePreviews(db, flavour),

@@ -11,6 +11,7 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { CreationTemplateTable } from "./creation-template-tables.ts";
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
@@ -60,6 +61,7 @@ export interface Schema {
   deleted_image_manifest: DeletedImageManifestTable;
   deleted_image_layer: DeletedImageLayerTable;
   deleted_repository: DeletedRepositoryTable;
+  creation_template: CreationTemplateTable;
   replication_configuration: ReplicationConfigurationTable;
   image_replica: ImageReplicaTable;
   replication_backfill: ReplicationBackfillTable;
