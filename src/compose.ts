@@ -49,6 +49,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
@@ -239,6 +240,7 @@ export function composeDomain(parts: DomainParts) {
     usage: createUsage({ metadata, clock }),
     pullThroughRules: createRules({ ...pullThrough, upstreams }),
     upstreams,
+    backfills: createBackfills({ metadata, clock }),
     replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
   const openTarget = localTargets({

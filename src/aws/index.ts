@@ -28,6 +28,7 @@ import type { SettingsService } from "../domain/registry/settings.ts";
 import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import type { UndeleteService } from "../domain/registry/undelete.ts";
 import type { UsageService } from "../domain/registry/usage.ts";
+import type { BackfillService } from "../domain/replication/backfills.ts";
 import type { ReplicationService } from "../domain/replication/service.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
@@ -60,6 +61,7 @@ export interface ControlPlaneParts {
   readonly lifecyclePreviews: LifecyclePreviewService;
   readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
+  readonly backfills: BackfillService;
   readonly settings: SettingsService;
   readonly holds: HoldService;
   readonly retention: RetentionService;

@@ -234,6 +234,10 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("StartReplicationBackfill", { destination: { region: "eu-west-1", registryId: "123456789012" } }),
+  onRegistry("ListReplicationBackfills"),
+  onRegistry("DescribeReplicationBackfillResults", { replicationBackfillId: "none" }),
+  onRegistry("StopReplicationBackfill", { replicationBackfillId: "none" }),
   onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),

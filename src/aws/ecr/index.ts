@@ -18,6 +18,7 @@ import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
+import { DescribeReplicationBackfillResults } from "./DescribeReplicationBackfillResults.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
 import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
 import { errors, membersOf } from "./errors.ts";
@@ -32,6 +33,7 @@ import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
 import { ListPullTimeUpdateExclusions } from "./ListPullTimeUpdateExclusions.ts";
+import { ListReplicationBackfills } from "./ListReplicationBackfills.ts";
 import { ListTagsForResource } from "./ListTagsForResource.ts";
 import type { EcrParts } from "./operation.ts";
 import { PutAccountSetting } from "./PutAccountSetting.ts";
@@ -44,6 +46,8 @@ import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
+import { StartReplicationBackfill } from "./StartReplicationBackfill.ts";
+import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
@@ -97,6 +101,7 @@ export const operations = operationMap<EcrParts>([
   DescribeImages,
   DescribePullThroughCacheRules,
   DescribeRegistry,
+  DescribeReplicationBackfillResults,
   DescribeRepositories,
   DescribeRepositoryCreationTemplates,
   GetAccountSetting,
@@ -110,6 +115,7 @@ export const operations = operationMap<EcrParts>([
   ListImageReferrers,
   ListImages,
   ListPullTimeUpdateExclusions,
+  ListReplicationBackfills,
   ListTagsForResource,
   PutAccountSetting,
   PutImage,
@@ -121,6 +127,8 @@ export const operations = operationMap<EcrParts>([
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,
+  StartReplicationBackfill,
+  StopReplicationBackfill,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,

@@ -14,6 +14,7 @@ import type { RepositoryService } from "../../domain/registry/repositories.ts";
 import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
 import type { StorageClassService } from "../../domain/registry/storage-class.ts";
+import type { BackfillService } from "../../domain/replication/backfills.ts";
 import type { ReplicationService } from "../../domain/replication/service.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
@@ -35,6 +36,7 @@ export interface EcrParts {
   readonly lifecyclePreviews: LifecyclePreviewService;
   readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
+  readonly backfills: BackfillService;
   readonly settings: SettingsService;
   readonly registryTokens: RegistryTokens;
   readonly addresses: Addresses;
