@@ -3,7 +3,7 @@ import { lazily } from "./lazily.ts";
 
 const several = (text: string, texts: readonly string[]) => [...texts, text];
 
-/** `berth copy`: images between registries, layouts and archives. */
+/** `berth copy` and `berth import`: images between registries, layouts and archives. */
 export function addCopyCommands(program: Command): void {
   program
     .command("copy")
@@ -45,6 +45,69 @@ export function addCopyCommands(program: Command): void {
     .option("-c, --config <file>", "read where Berth is from this file instead of ~/.berth/helper.yaml")
     .addHelpText("after", copyHelp)
     .action(lazily(() => import("./copy.ts"), "copy"));
+
+  const imports = program
+    .command("import")
+    .summary("take over the content of another registry")
+    .description(
+      "Copy everything that another registry has into a running Berth, which the AWS variables of this shell name as for the AWS CLI. Repositories are made. What is there already is not sent again: an import that was interrupted is gone on with by running it once more.",
+    );
+
+  withImportOptions(
+    imports
+      .command("distribution")
+      .argument("<dir>", "its rootdirectory, or docker/registry/v2 in it")
+      .summary("from the storage folder of Distribution or Harbor")
+      .description(
+        "Import from the storage folder of Distribution (Docker's registry) or Harbor. Nothing in it is changed.",
+      ),
+  ).action(lazily(() => import("./import.ts"), "importDistribution"));
+
+  withImportOptions(
+    imports
+      .command("zot")
+      .argument("<dir>", "its rootDirectory")
+      .summary("from the storage folder of zot")
+      .description("Import from the storage folder of zot. Nothing in it is changed."),
+  ).action(lazily(() => import("./import.ts"), "importZot"));
+
+  withImportOptions(
+    imports
+      .command("ecr")
+      .argument(
+        "<registry>",
+        "a region of AWS, such as eu-west-1, or the host of a registry: of ECR or of another Berth",
+      )
+      .summary("from Amazon ECR, or from another Berth")
+      .description(
+        "Import repositories from Amazon ECR or another Berth, with their settings: mutability of tags, scanning, resource tags, policy and lifecycle policy. What cannot be taken over is told.",
+      ),
+  )
+    .option("--profile <name>", "ask as this profile of ~/.aws/credentials, instead of with the key pair of this shell")
+    .option("--region <region>", "the region of a Berth whose host name tells none")
+    .option("--insecure", "speak plain HTTP with the registry; with this machine that needs no option")
+    .option("--no-settings", "take images alone")
+    .option(
+      "--encryption <type>",
+      "how new repositories are encrypted: AES256, KMS or KMS_DSSE; Berth's default without",
+    )
+    .option("--kms-key <key>", "by which of Berth's keys")
+    .action(lazily(() => import("./import.ts"), "importEcr"));
+}
+
+function withImportOptions(command: Command): Command {
+  return command
+    .option("--prefix <name>", "put the repositories below this name")
+    .option("--include <pattern>", "only what matches REPOSITORY:TAG, with * and ?; any number of times", several, [])
+    .option("--exclude <pattern>", "not what matches; any number of times", several, [])
+    .option("--untagged", "images without a tag, too")
+    .option("--no-referrers", "leave signatures and whatever else refers to an image behind")
+    .option("--dry-run", "say what would be imported, with sizes, and change nothing")
+    .option("--fail-fast", "stop when one image fails, instead of going on with the others")
+    .option("--parallel <number>", "how many images and blobs at once, at most 64", "4")
+    .option("--json", "print a line of JSON for each image, and one for all of them")
+    .option("--ca <file>", "authorities in PEM that vouch for the registries, beside those of the system")
+    .option("-c, --config <file>", "read the settings from this file instead of ./berth.yaml");
 }
 
 const copyHelp = `

@@ -9,7 +9,7 @@ import { isAmong, registryHosts } from "../api/hosts.ts";
 import { registryToken } from "../api/registry-token.ts";
 import { CommandFailed } from "../failure.ts";
 import { readInput } from "../text.ts";
-import { dockerLogin, loginOf } from "./docker-config.ts";
+import { dockerLogin, type Login, loginOf } from "./docker-config.ts";
 
 /** Who asks a registry: what was typed, then who may ask for a token, then what Docker was told. */
 export interface CredentialOptions {
@@ -27,7 +27,7 @@ export interface CredentialOptions {
 }
 
 /** ECR's own hosts. Those of other partitions end otherwise. */
-const ecrHost = /^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$/;
+export const ecrHost = /^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$/;
 
 /** @throws CommandFailed for credentials that were given and cannot be used */
 export async function credentialsFor(host: string, options: CredentialOptions): Promise<RemoteCredentials | undefined> {
@@ -64,13 +64,21 @@ function tokenOf(host: string, { client, profile, environment }: CredentialOptio
   const isBerth = isAmong(registryHosts(client), host);
   const config = isBerth ? client : awsEcr(host, client);
   if (!config) return undefined;
-  const asked = withProfile(config, profile);
-  let known: Promise<{ user: string; password: string } | undefined> | undefined;
-  async function ask() {
-    const api = createApi(asked);
-    const signer = await findSigner(asked, api);
-    if (!signer) return dockerLogin(environment.dockerConfigFile, host);
-    const { password } = await registryToken({ api, config: asked }, signer, registryOfHost(host));
+  return tokenFrom(withProfile(config, profile), host, () => dockerLogin(environment.dockerConfigFile, host));
+}
+
+/** @param otherwise where there is no key pair */
+export function tokenFrom(
+  config: ClientConfig,
+  host: string,
+  otherwise: () => Promise<Login | undefined>,
+): RemoteCredentials {
+  let known: Promise<Login | undefined> | undefined;
+  async function ask(): Promise<Login | undefined> {
+    const api = createApi(config);
+    const signer = await findSigner(config, api);
+    if (!signer) return otherwise();
+    const { password } = await registryToken({ api, config }, signer, registryOfHost(host));
     return { user: "AWS", password };
   }
   return {

@@ -1,16 +1,19 @@
 import { type Digest, digestHex, type Tag } from "../../domain/names.ts";
 import { maxManifestBytes } from "../../domain/registry/manifests.ts";
-import type { RemoteDescriptor, RemoteManifest } from "../../domain/registry/remote-registry.ts";
+import type { RemoteManifest } from "../../domain/registry/remote-registry.ts";
 import { readAll } from "./content.ts";
 import { isCalled } from "./docker-names.ts";
 import type { Files } from "./files.ts";
-import { blobPath, isObject, type LayoutEntry, readDocument, readLayoutIndex } from "./layout-index.ts";
+import { blobPath, type LayoutEntry, readLayoutIndex } from "./layout-index.ts";
 import { type ImageName, type Referrers, type Source, type SourceBlob, showImage } from "./places.ts";
 import { CopyFailed } from "./problems.ts";
+import { createSubjects } from "./subjects.ts";
 
 export interface LayoutSourceOptions {
   /** The one image that is meant, as its name stands in the layout. */
   readonly name?: string;
+  /** What has no name is among the images, too. */
+  readonly untagged?: boolean;
   /** Told of what cannot be copied because of its name. */
   readonly warn: (text: string) => void;
   /** Where else a blob may lie that is not in its place. */
@@ -25,11 +28,10 @@ export interface LayoutSource extends Source {
 /** An OCI layout in a folder or an archive. @throws CopyFailed for what is none */
 export async function openLayoutSource(
   files: Files,
-  { name, warn, elsewhere }: LayoutSourceOptions,
+  { name, untagged, warn, elsewhere }: LayoutSourceOptions,
 ): Promise<LayoutSource> {
   const entries = await readLayoutIndex(files);
   const byDigest = new Map(entries.map((entry) => [entry.digest, entry]));
-  let bySubject: Promise<Map<Digest, RemoteDescriptor[]>> | undefined;
 
   const isMeant = (entry: LayoutEntry) =>
     name === undefined ||
@@ -59,22 +61,13 @@ export async function openLayoutSource(
     return facts && facts.sizeBytes > 0 ? { files, path } : ((await elsewhere(digest)) ?? { files, path });
   }
 
-  /** What the entries without a name refer to. Each is read once. */
-  async function subjects(): Promise<Map<Digest, RemoteDescriptor[]>> {
-    const found = new Map<Digest, RemoteDescriptor[]>();
-    for (const entry of entries) {
-      if (entry.sizeBytes > maxManifestBytes) continue;
-      const { files: at, path } = await locate(entry.digest);
-      const document = await readDocument(at, path, maxManifestBytes).catch(() => undefined);
-      const subject = isObject(document?.subject) ? document.subject.digest : undefined;
-      if (typeof subject !== "string") continue;
-      const { digest, mediaType, sizeBytes } = entry;
-      const others = found.get(subject as Digest) ?? [];
-      if (!others.some((other) => other.digest === digest)) others.push({ digest, mediaType, sizeBytes });
-      found.set(subject as Digest, others);
+  const subjects = createSubjects(async function* () {
+    for (const { digest, mediaType, sizeBytes } of entries) {
+      if (sizeBytes > maxManifestBytes) continue;
+      const manifest = await manifestAt(digest, mediaType).catch(() => undefined);
+      if (manifest) yield { digest, mediaType, sizeBytes, bytes: manifest.bytes };
     }
-    return found;
-  }
+  });
 
   return {
     name: files.name,
@@ -99,6 +92,7 @@ export async function openLayoutSource(
     async *images() {
       const seen = new Set<string>();
       for (const entry of entries) {
+        if (entry.refName === undefined && untagged) yield { repository: "", reference: { digest: entry.digest } };
         if (!isMeant(entry) || entry.refName === undefined) continue;
         if (!entry.image) warn(`left out: "${entry.refName}" of ${files.name} is no name of an image`);
         else if (!seen.has(showImage(entry.image))) {
@@ -118,14 +112,13 @@ export async function openLayoutSource(
       return read && { ...read, offset };
     },
     async referrers(repository, subject): Promise<Referrers> {
-      bySubject ??= subjects();
       const prefix = `sha256-${digestHex(subject)}.`;
       const tags = entries.flatMap(({ image }) => {
         const tag =
           image && image.repository === repository && "tag" in image.reference ? image.reference.tag : undefined;
         return tag?.startsWith(prefix) ? [tag as Tag] : [];
       });
-      return { manifests: (await bySubject).get(subject) ?? [], tags };
+      return { manifests: await subjects.of("", subject), tags };
     },
     close: () => files.close(),
   };

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { ClientConfig, CopyConfig } from "../../client-config.ts";
-import type { Asking, RemoteRegistry } from "../../domain/registry/remote-registry.ts";
+import type { Asking, RemoteCredentials, RemoteRegistry } from "../../domain/registry/remote-registry.ts";
 import type { Remotes } from "../../remotes/registry/index.ts";
 import { CommandFailed } from "../failure.ts";
 import { isLoopback } from "../text.ts";
@@ -24,6 +24,8 @@ export interface SideOptions {
   readonly creds?: string;
   readonly credsFile?: string;
   readonly profile?: string;
+  /** In place of those that are looked for. */
+  readonly credentials?: RemoteCredentials;
   /** A file of authorities beside those of the system. */
   readonly ca?: string;
   /** Plain HTTP is spoken with a host that is not this machine. */
@@ -51,9 +53,9 @@ export async function openSource(reference: PlaceReference, options: SourceOptio
       return registrySource(remote, { repository: reference.repository, wanted, warn, repositories });
     }
     case "oci":
-      return openLayoutSource(filesIn(reference.path), { name: reference.name, warn });
+      return openLayoutSource(filesIn(reference.path), { name: reference.name, untagged: true, warn });
     case "oci-archive":
-      return openLayoutSource(await openArchive(reference.path), { name: reference.name, warn });
+      return openLayoutSource(await openArchive(reference.path), { name: reference.name, untagged: true, warn });
     case "docker-archive": {
       const archive = await openArchive(reference.path);
       const isLayout = (await archive.stat(layoutMarker.path)) && (await archive.stat("index.json"));
@@ -94,14 +96,8 @@ export async function openRegistry(
   options: SideOptions,
 ): Promise<RemoteRegistry> {
   const { side, creds, credsFile, profile, client, environment } = options;
-  const credentials = await credentialsFor(shownHost, {
-    given: creds,
-    file: credsFile,
-    profile,
-    client,
-    environment,
-    side,
-  });
+  const given = { given: creds, file: credsFile, profile, client, environment, side };
+  const credentials = options.credentials ?? (await credentialsFor(shownHost, given));
   const authorities = options.ca === undefined ? undefined : await readAuthorities(options.ca);
   const open = (scheme: "http" | "https") =>
     options.remotes.open({
@@ -110,10 +106,14 @@ export async function openRegistry(
       authorities,
       reach: { private: true, loopback: true, insecure: scheme === "http" },
     });
-  if (options.insecure) return open("http");
-  // As Docker does: this machine is asked over TLS first.
+  return open(await schemeFor(host, options.insecure));
+}
+
+/** As Docker does: this machine is asked over TLS first, and without it else. */
+export async function schemeFor(host: string, insecure: boolean): Promise<"http" | "https"> {
+  if (insecure) return "http";
   const isThisMachine = isLoopback(host.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1"));
-  return isThisMachine && !(await speaksTls(host)) ? open("http") : open("https");
+  return isThisMachine && !(await speaksTls(host)) ? "http" : "https";
 }
 
 const probeTimeoutMs = 5_000;
