@@ -7,6 +7,7 @@ import { type Config, publicUrlOf } from "./config.ts";
 import { nudging } from "./domain/jobs/nudges.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import {
   CannotStart,
   explained,
@@ -17,6 +18,7 @@ import {
   sealingKeyFile,
 } from "./opening.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { createRemotes } from "./remotes/registry/index.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
@@ -126,7 +128,11 @@ async function openRegistry(
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
-    ...domainParts(config, { ...stores, metadata }, { rootKey, sealingKey, publicUrl, log }),
+    ...domainParts(
+      config,
+      { ...stores, metadata },
+      { rootKey, sealingKey, publicUrl, openRemote: openRemotes(opened), log },
+    ),
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     send: sendContent,
@@ -154,14 +160,19 @@ interface DomainKeys {
   readonly rootKey: RootKeyInUse;
   readonly sealingKey: Uint8Array;
   readonly publicUrl: string;
+  readonly openRemote: OpenRemote;
   readonly log: Log;
+}
+
+function openRemotes(opened: AsyncDisposableStack): OpenRemote {
+  return opened.adopt(createRemotes({ clock }), (remotes) => remotes.close()).open;
 }
 
 /** What the domain is made of, over stores that are open. */
 function domainParts(
   config: Config,
   { metadata, blobs, keyWrapper, keyring }: Awaited<ReturnType<typeof openStores>>,
-  { rootKey, sealingKey, publicUrl, log }: DomainKeys,
+  { rootKey, sealingKey, publicUrl, openRemote, log }: DomainKeys,
 ): DomainParts {
   return {
     metadata,
@@ -182,6 +193,8 @@ function domainParts(
     regions: config.regions,
     createOnPush: config.createOnPush,
     foreignLayers: config.foreignLayers,
+    upstreams: config.pullThrough,
+    openRemote,
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
@@ -330,7 +343,13 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
       const { openTarget, audit } = composeDomain(
-        domainParts(config, stores, { rootKey, sealingKey, publicUrl: publicUrlOf(config, port.port), log }),
+        domainParts(config, stores, {
+          rootKey,
+          sealingKey,
+          publicUrl: publicUrlOf(config, port.port),
+          openRemote: openRemotes(opened),
+          log,
+        }),
       );
       opened.defer(() => audit.close());
       const background = await startBackground({

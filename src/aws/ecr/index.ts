@@ -4,9 +4,11 @@ import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
+import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
 import { CreateRepositoryCreationTemplate } from "./CreateRepositoryCreationTemplate.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
+import { DeletePullThroughCacheRule } from "./DeletePullThroughCacheRule.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
@@ -14,7 +16,9 @@ import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
+import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
+import { DescribeReplicationBackfillResults } from "./DescribeReplicationBackfillResults.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
 import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
 import { errors, membersOf } from "./errors.ts";
@@ -29,6 +33,7 @@ import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
 import { ListPullTimeUpdateExclusions } from "./ListPullTimeUpdateExclusions.ts";
+import { ListReplicationBackfills } from "./ListReplicationBackfills.ts";
 import { ListTagsForResource } from "./ListTagsForResource.ts";
 import type { EcrParts } from "./operation.ts";
 import { PutAccountSetting } from "./PutAccountSetting.ts";
@@ -41,11 +46,15 @@ import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
+import { StartReplicationBackfill } from "./StartReplicationBackfill.ts";
+import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
+import { UpdatePullThroughCacheRule } from "./UpdatePullThroughCacheRule.ts";
 import { UpdateRepositoryCreationTemplate } from "./UpdateRepositoryCreationTemplate.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
+import { ValidatePullThroughCacheRule } from "./ValidatePullThroughCacheRule.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
 export function createEcr(parts: EcrParts): JsonService {
@@ -78,9 +87,11 @@ export const operations = operationMap<EcrParts>([
   BatchDeleteImage,
   BatchGetImage,
   CompleteLayerUpload,
+  CreatePullThroughCacheRule,
   CreateRepository,
   CreateRepositoryCreationTemplate,
   DeleteLifecyclePolicy,
+  DeletePullThroughCacheRule,
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryCreationTemplate,
@@ -88,7 +99,9 @@ export const operations = operationMap<EcrParts>([
   DeregisterPullTimeUpdateExclusion,
   DescribeImageReplicationStatus,
   DescribeImages,
+  DescribePullThroughCacheRules,
   DescribeRegistry,
+  DescribeReplicationBackfillResults,
   DescribeRepositories,
   DescribeRepositoryCreationTemplates,
   GetAccountSetting,
@@ -102,6 +115,7 @@ export const operations = operationMap<EcrParts>([
   ListImageReferrers,
   ListImages,
   ListPullTimeUpdateExclusions,
+  ListReplicationBackfills,
   ListTagsForResource,
   PutAccountSetting,
   PutImage,
@@ -113,9 +127,13 @@ export const operations = operationMap<EcrParts>([
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,
+  StartReplicationBackfill,
+  StopReplicationBackfill,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,
   UpdateRepositoryCreationTemplate,
+  UpdatePullThroughCacheRule,
   UploadLayerPart,
+  ValidatePullThroughCacheRule,
 ]);
