@@ -128,14 +128,28 @@ describe("a redirect", () => {
     expect(other.asked).toEqual([]);
   });
 
-  test("that leads to somebody who wants a password gives none", async () => {
-    const store = play.serve(() => new Response("", { status: 401, headers: { "www-authenticate": "Basic" } }));
-    const { origin } = leading(() => store.origin);
-    expect(await failureOf(play.open({ origin, ...secrets }).blob("a/b", digest, { signal }))).toMatchObject({
-      problem: "denied",
-    });
-    expect(store.asked.map(({ headers }) => headers.authorization)).toEqual([undefined as never]);
-  });
+  test.each(["Basic", 'Bearer realm="ORIGIN/token"'])(
+    "to somebody who wants %s is answered by nothing",
+    async (wanted) => {
+      let registry = "";
+      const store = play.serve(() => {
+        const challenge = wanted.replace("ORIGIN", registry);
+        return new Response("", { status: 401, headers: { "www-authenticate": challenge } });
+      });
+      const { origin, asked } = play.serve(() => to(store.origin));
+      registry = origin;
+      let reads = 0;
+      const credentials = {
+        async read() {
+          reads++;
+          return { user: "me", password: "a-password" };
+        },
+      };
+      const failure = await failureOf(play.open({ origin, credentials }).blob("a/b", digest, { signal }));
+      expect(failure).toMatchObject({ problem: "denied" });
+      expect([asked.length, store.asked.length, reads]).toEqual([1, 1, 0]);
+    },
+  );
 });
 
 describe("where a registry may be", () => {

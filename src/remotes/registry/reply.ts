@@ -58,6 +58,7 @@ export function replyOf(
       watch.end();
       if (!response.complete || isHalfSent) asked.destroy();
     }
+    // The parser has noticed it before; whoever reads takes an end for all there is.
     if (announced === undefined || sizeBytes === announced) return;
     throw new RemoteFailure("unavailable", `${url.host} sent ${sizeBytes} bytes of ${announced}`);
   }

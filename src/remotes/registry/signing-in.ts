@@ -155,6 +155,9 @@ export function createSigningIn({ target, transport, memory, clock }: SigningInP
     return { value, expiresAt: asked.getTime() + lifetimeMs - Math.min(earlyMs, lifetimeMs / 10) };
   }
 
+  /** By the registry itself: whom it redirects to has nothing to ask of us. */
+  const isRefused = ({ status, url }: Reply) => status === 401 && url.origin === origin.origin;
+
   return {
     secrets: () => [...secrets, ...lastTokens],
     async send(scopes, signal, request) {
@@ -162,8 +165,7 @@ export function createSigningIn({ target, transport, memory, clock }: SigningInP
       const isUsable = remembered && (remembered.scheme === "bearer" || target.credentials);
       const shown = isUsable ? await shownTo(remembered, scopes, signal, false) : undefined;
       const reply = await request(shown);
-      // Whom it redirects to has nothing to ask of us.
-      if (reply.status !== 401 || reply.url.origin !== origin.origin) return reply;
+      if (!isRefused(reply)) return reply;
       const challenge = chosen(parseChallenges(headerOf(reply.headers["www-authenticate"])));
       if (!challenge) return reply;
       reply.discard();
@@ -172,7 +174,7 @@ export function createSigningIn({ target, transport, memory, clock }: SigningInP
       if (next !== shown || challenge.scheme === "bearer") {
         const second = await request(next);
         // Who was given a token showed good credentials for it.
-        if (second.status !== 401 || challenge.scheme === "bearer") return second;
+        if (!isRefused(second) || challenge.scheme === "bearer") return second;
         second.discard();
       }
       if (await areOthersThan(hashOf(next))) return await request(await shownTo(challenge, scopes, signal, true));
