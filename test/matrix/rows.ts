@@ -146,9 +146,15 @@ function template(verb: "Create" | "Update", input: object): Row {
   };
 }
 
+/** They can name the registry of another account. */
+function ofRules(operation: string, input: object = {}): Row {
+  return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
+const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
 
 const written = {
@@ -176,6 +182,7 @@ export const ecrRows: readonly Row[] = [
   },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
+  onRepository("DescribeImageReplicationStatus", { imageId: imageIds[0] }),
   onRepository("DescribeImages"),
   onRepository("DescribeRepositories", { repositoryName: undefined, repositoryNames: [repository] }),
   {
@@ -211,6 +218,11 @@ export const ecrRows: readonly Row[] = [
   template("Update", written),
   onRegistry("DescribeRepositoryCreationTemplates"),
   onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
+  ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
+  ofRules("DescribePullThroughCacheRules"),
+  ofRules("UpdatePullThroughCacheRule", ghostRule),
+  ofRules("ValidatePullThroughCacheRule", ghostRule),
+  ofRules("DeletePullThroughCacheRule", ghostRule),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),
@@ -222,6 +234,11 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("StartReplicationBackfill", { destination: { region: "eu-west-1", registryId: "123456789012" } }),
+  onRegistry("ListReplicationBackfills"),
+  onRegistry("DescribeReplicationBackfillResults", { replicationBackfillId: "none" }),
+  onRegistry("StopReplicationBackfill", { replicationBackfillId: "none" }),
+  onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),
 ];

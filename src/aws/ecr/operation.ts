@@ -1,6 +1,7 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
 import type { Access } from "../../domain/access.ts";
 import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
+import type { RuleService } from "../../domain/pull-through/rule-service.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { CreationTemplateService } from "../../domain/registry/creation-templates.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
@@ -13,6 +14,8 @@ import type { RepositoryService } from "../../domain/registry/repositories.ts";
 import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
 import type { StorageClassService } from "../../domain/registry/storage-class.ts";
+import type { BackfillService } from "../../domain/replication/backfills.ts";
+import type { ReplicationService } from "../../domain/replication/service.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
 import type { EcrCode } from "./errors.ts";
@@ -31,6 +34,9 @@ export interface EcrParts {
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
+  readonly pullThroughRules: RuleService;
+  readonly replication: ReplicationService;
+  readonly backfills: BackfillService;
   readonly settings: SettingsService;
   readonly registryTokens: RegistryTokens;
   readonly addresses: Addresses;
