@@ -325,6 +325,35 @@ async function checkSettings({ check, account, folder }: World, { json, refused,
       "standard error",
     );
   });
+  await check("repository creation templates: create, describe, update, delete", async () => {
+    const prefix = ["--prefix", "cli-template"];
+    const lifecyclePolicy = JSON.stringify({
+      rules: [
+        {
+          rulePriority: 1,
+          selection: { tagStatus: "untagged", countType: "imageCountMoreThan", countNumber: 5 },
+          action: { type: "expire" },
+        },
+      ],
+    });
+    const says = ["--applied-for", "CREATE_ON_PUSH", "REPLICATION", "--lifecycle-policy", lifecyclePolicy];
+    const tags = ["--resource-tags", "Key=team,Value=registry"];
+    const made = await json("ecr", "create-repository-creation-template", ...prefix, ...says, ...tags);
+    equal(made.repositoryCreationTemplate.appliedFor, ["CREATE_ON_PUSH", "REPLICATION"], "appliedFor");
+    const change = ["--image-tag-mutability", "IMMUTABLE", "--description", "changed"];
+    await json("ecr", "update-repository-creation-template", ...prefix, ...change);
+    const described = await json("ecr", "describe-repository-creation-templates", "--prefixes", "cli-template");
+    const [{ updatedAt, ...shown }] = described.repositoryCreationTemplates;
+    const { updatedAt: _, ...expected } = made.repositoryCreationTemplate;
+    equal(shown, { ...expected, imageTagMutability: "IMMUTABLE", description: "changed" }, "template");
+    holds(Date.parse(updatedAt) >= Date.parse(shown.createdAt), `updatedAt ${updatedAt}`);
+    await json("ecr", "delete-repository-creation-template", ...prefix);
+    contains(
+      await refused("ecr", "delete-repository-creation-template", ...prefix),
+      "TemplateNotFoundException",
+      "standard error",
+    );
+  });
   await check("get-account-setting, put-account-setting", async () => {
     const shown = await json("ecr", "put-account-setting", "--name", "REGISTRY_POLICY_SCOPE", "--value", "V2");
     equal(await json("ecr", "get-account-setting", "--name", "REGISTRY_POLICY_SCOPE"), shown, "setting");
