@@ -8,7 +8,7 @@ import { version } from "./process.ts";
 export const name = "aws-cli";
 export const installedByCi = true;
 // Each call starts Python anew, which costs most of a second.
-export const timeoutMs = 240_000;
+export const timeoutMs = 300_000;
 export const find = () => version(["aws", "--version"]);
 
 const REPOSITORY = "cli/app";
@@ -346,7 +346,7 @@ async function checkSettings({ check, account, folder }: World, { json, refused,
     const [{ updatedAt, ...shown }] = described.repositoryCreationTemplates;
     const { updatedAt: _, ...expected } = made.repositoryCreationTemplate;
     equal(shown, { ...expected, imageTagMutability: "IMMUTABLE", description: "changed" }, "template");
-    holds(Date.parse(updatedAt) >= Date.parse(shown.createdAt), `updatedAt ${updatedAt}`);
+    holds(updatedAt >= shown.createdAt, `created at ${shown.createdAt}, updated at ${updatedAt}`);
     await json("ecr", "delete-repository-creation-template", ...prefix);
     contains(
       await refused("ecr", "delete-repository-creation-template", ...prefix),
