@@ -1,6 +1,7 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
 import { ecrRows, type Row, repository } from "./rows.ts";
+import { secretsRows } from "./secrets-rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -166,6 +167,7 @@ export const apiRows: readonly Row[] = [
   ...stsRows,
   ...iamRows,
   ...kmsRows,
+  ...secretsRows,
   ...organizationsRows,
   ...otherRows,
   ...berthRows,
