@@ -122,9 +122,17 @@ function usage(operation: string, name: string, input: object = {}): Row {
 const ofRepository = (operation: string, input: object = {}) =>
   usage(operation, repository, { repositoryName: repository, ...input });
 
+/** On the rules of a registry, which may be another account's. */
+const ofRule = (operation: string): Row => ({
+  ...usage(operation, repository, { ecrRepositoryPrefix: "ghost" }),
+  resource: "*",
+});
+
 const berthRows: readonly Row[] = [
   ofRepository("ExplainLifecycle"),
   ofRepository("DiffLifecyclePolicy"),
+  ofRule("GetPullThroughOptions"),
+  ofRule("PutPullThroughOptions"),
   ofRepository("PutRetention", { reportOnly: true }),
   ofRepository("GetRetention"),
   ofRepository("DeleteRetention"),
