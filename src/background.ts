@@ -15,7 +15,7 @@ import { recordLifecycle } from "./jobs/lifecycle-events.ts";
 import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
-import { replicateImageHandler } from "./jobs/replicate.ts";
+import { backfillHandler, replicateImageHandler } from "./jobs/replicate.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -74,6 +74,7 @@ function handlersOf({ stores, openTarget, settings, metrics, log }: BackgroundPa
       log.info({ run }, "it was measured what storage is used for"),
     ),
     replicateImageHandler({ metadata, openTarget, clock }),
+    backfillHandler({ metadata, openTarget, clock }),
     moveBlobsHandler(stores, {
       moved(moved) {
         const { archived, restored, activated } = moved;

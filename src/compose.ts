@@ -26,6 +26,7 @@ import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
 import { noFurtherUpstreams, type UpstreamSettings } from "./domain/pull-through/upstreams.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
 import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
@@ -47,6 +48,7 @@ import { createSettings } from "./domain/registry/settings.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
@@ -246,6 +248,7 @@ export function composeDomain(parts: DomainParts) {
       clock,
       restored: replicateRestored,
     }),
+    creationTemplates: createCreationTemplates({ metadata, directory, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
@@ -257,6 +260,7 @@ export function composeDomain(parts: DomainParts) {
     usage: createUsage({ metadata, clock }),
     pullThroughRules: createRules({ ...pullThrough, upstreams }),
     upstreams,
+    backfills: createBackfills({ metadata, clock }),
     replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
   const openTarget = localTargets({

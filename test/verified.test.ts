@@ -234,6 +234,7 @@ const bringNothing = [
     "DescribeImageReplicationStatus",
     "DescribeImages",
     "DescribeRegistry",
+    "DescribeReplicationBackfillResults",
     "DescribeRepositories",
   ],
   ...["GetAccountSetting", "GetAuthorizationToken", "GetDownloadUrlForLayer", "GetRegistryPolicy"],
@@ -242,6 +243,7 @@ const bringNothing = [
     "ListImageReferrers",
     "ListImages",
     "ListPullTimeUpdateExclusions",
+    "ListReplicationBackfills",
     "ListTagsForResource",
     "PutAccountSetting",
   ],
@@ -256,8 +258,13 @@ const bringNothing = [
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
   ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
   "StartLifecyclePolicyPreview",
+  "CreateRepositoryCreationTemplate",
+  "DeleteRepositoryCreationTemplate",
+  "DescribeRepositoryCreationTemplates",
+  "UpdateRepositoryCreationTemplate",
   ...["CreatePullThroughCacheRule", "DeletePullThroughCacheRule", "DescribePullThroughCacheRules"],
   ...["UpdatePullThroughCacheRule", "ValidatePullThroughCacheRule"],
+  ...["StartReplicationBackfill", "StopReplicationBackfill"],
 ];
 
 async function initiate(repositoryName: string) {

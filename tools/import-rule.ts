@@ -126,6 +126,22 @@ export const rooms: readonly Room[] = [
       "commands that ask a server are clients of its API as any other, with the published signer in place of a whole SDK",
   },
   {
+    room: "src/cli/copy/**",
+    ours: [
+      "src/cli/*.ts",
+      "src/cli/api/**",
+      "src/client-config.ts",
+      "src/domain/{names,errors,json}.ts",
+      "src/domain/registry/{manifests,remote-registry,ports,addresses}.ts",
+      "src/remotes/registry/**",
+      "src/remotes/aws-signing.ts",
+    ],
+    packages: ["commander"],
+    outside: "all",
+    because:
+      "a copy is a client of two registries by the port that the server's own caches use, and opens no store of a server",
+  },
+  {
     room: "src/cli/certificates.ts",
     ours: [],
     packages: ["pkijs", "asn1js"],
@@ -148,6 +164,7 @@ export const rooms: readonly Room[] = [
       "src/domain/identity/accounts.ts",
       "src/domain/names.ts",
       "src/domain/errors.ts",
+      "src/remotes/registry/index.ts",
       "src/server/log.ts",
       "src/workers/channel.ts",
       "package.json",

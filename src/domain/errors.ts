@@ -70,8 +70,18 @@ const registrySentences = {
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
     `The requested image storage class update is not supported. ${reason}.`,
+  ReplicationBackfillNotFound: ({ registry, id }: Pick<In, "registry"> & { id: string }) =>
+    `The replication backfill with id '${id}' does not exist in the registry with id '${registry.account}'`,
+  ReplicationBackfillInProgress: ({ registry, region }: Pick<In, "registry"> & { region: string }) =>
+    `A replication backfill to the region '${region}' is already in progress in the registry with id '${registry.account}'`,
+  ReplicationBackfillInvalidStatus: ({ id, status }: { id: string; status: string }) =>
+    `The replication backfill with id '${id}' has the status ${status} and cannot be stopped`,
   ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
   ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
+  TemplateAlreadyExists: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' already exists in the registry with id '${registry.account}'. Specify a unique prefix and try again.`,
+  TemplateNotFound: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' can't be found in the registry with id '${registry.account}'. Verify the registry ID and prefix and try again.`,
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,

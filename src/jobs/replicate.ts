@@ -1,8 +1,9 @@
 import { TryLater } from "../domain/jobs/queue.ts";
-import { replicateImageKind } from "../domain/replication/jobs.ts";
+import { backfill } from "../domain/replication/backfilling.ts";
+import { backfillKind, replicateImageKind } from "../domain/replication/jobs.ts";
 import { NotYet, type ReplicatingParts, replicateImage } from "../domain/replication/replicating.ts";
 import { type JobHandler, jobHandler } from "./handler.ts";
-import { replicaPayload } from "./replication-payloads.ts";
+import { backfillPayload, replicaPayload } from "./replication-payloads.ts";
 
 /** Brings images to where rules say. May run twice: what is there is not brought again. */
 export function replicateImageHandler(parts: ReplicatingParts): JobHandler {
@@ -14,6 +15,19 @@ export function replicateImageHandler(parts: ReplicatingParts): JobHandler {
     timeoutMs: 12 * 60 * 60_000,
     async run(job, { signal }) {
       await later(() => replicateImage(parts, job, signal));
+    },
+  });
+}
+
+/** Brings what was there before. May run twice: each item is asked about again. */
+export function backfillHandler(parts: ReplicatingParts): JobHandler {
+  return jobHandler({
+    kind: backfillKind,
+    payload: backfillPayload,
+    atOnce: 2,
+    timeoutMs: 7 * 24 * 60 * 60_000,
+    async run(job, { signal, progress, checkpoint }) {
+      await later(() => backfill(parts, job, { signal, progress, checkpoint }));
     },
   });
 }

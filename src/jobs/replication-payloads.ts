@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ReplicaJob } from "../domain/replication/ports.ts";
+import type { BackfillJob, ReplicaJob } from "../domain/replication/ports.ts";
 
 const registry = { account: z.string(), region: z.string() };
 
@@ -12,3 +12,4 @@ export const replicaPayload = z.object({
   digest: z.string(),
   to: z.object(registry),
 }) as unknown as z.ZodType<ReplicaJob>;
+export const backfillPayload = z.object({ ...registry, id: z.string() }) as unknown as z.ZodType<BackfillJob>;

@@ -135,6 +135,17 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** Whoever writes a template needs what is done by it, on the repositories that it is for, and may pass its role on. */
+function template(verb: "Create" | "Update", input: object): Row {
+  const operation = `${verb}RepositoryCreationTemplate`;
+  const done = ["CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy"].map((action) => `ecr:${action}`);
+  return {
+    ...onRegistry(operation, { prefix: "matrix", ...input }),
+    actions: [`ecr:${operation}`, ...done, "iam:PassRole"],
+    namesItsResource: false,
+  };
+}
+
 /** They can name the registry of another account. */
 function ofRules(operation: string, input: object = {}): Row {
   return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
@@ -145,6 +156,12 @@ const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
 const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
+
+const written = {
+  lifecyclePolicy: "{}",
+  repositoryPolicy: "{}",
+  customRoleArn: "arn:aws:iam::123456789012:role/maker",
+};
 
 export const ecrRows: readonly Row[] = [
   onRepository("BatchCheckLayerAvailability", { layerDigests: [digest] }),
@@ -197,6 +214,10 @@ export const ecrRows: readonly Row[] = [
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  template("Create", { appliedFor: ["REPLICATION"], ...written }),
+  template("Update", written),
+  onRegistry("DescribeRepositoryCreationTemplates"),
+  onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
   ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
   ofRules("DescribePullThroughCacheRules"),
   ofRules("UpdatePullThroughCacheRule", ghostRule),
@@ -213,6 +234,10 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("StartReplicationBackfill", { destination: { region: "eu-west-1", registryId: "123456789012" } }),
+  onRegistry("ListReplicationBackfills"),
+  onRegistry("DescribeReplicationBackfillResults", { replicationBackfillId: "none" }),
+  onRegistry("StopReplicationBackfill", { replicationBackfillId: "none" }),
   onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),

@@ -6,17 +6,21 @@ import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
+import { CreateRepositoryCreationTemplate } from "./CreateRepositoryCreationTemplate.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
 import { DeletePullThroughCacheRule } from "./DeletePullThroughCacheRule.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
+import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
+import { DescribeReplicationBackfillResults } from "./DescribeReplicationBackfillResults.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
+import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
 import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
 import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
@@ -29,6 +33,7 @@ import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
 import { ListPullTimeUpdateExclusions } from "./ListPullTimeUpdateExclusions.ts";
+import { ListReplicationBackfills } from "./ListReplicationBackfills.ts";
 import { ListTagsForResource } from "./ListTagsForResource.ts";
 import type { EcrParts } from "./operation.ts";
 import { PutAccountSetting } from "./PutAccountSetting.ts";
@@ -41,10 +46,13 @@ import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
+import { StartReplicationBackfill } from "./StartReplicationBackfill.ts";
+import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
 import { UpdatePullThroughCacheRule } from "./UpdatePullThroughCacheRule.ts";
+import { UpdateRepositoryCreationTemplate } from "./UpdateRepositoryCreationTemplate.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
 import { ValidatePullThroughCacheRule } from "./ValidatePullThroughCacheRule.ts";
 
@@ -81,17 +89,21 @@ export const operations = operationMap<EcrParts>([
   CompleteLayerUpload,
   CreatePullThroughCacheRule,
   CreateRepository,
+  CreateRepositoryCreationTemplate,
   DeleteLifecyclePolicy,
   DeletePullThroughCacheRule,
   DeleteRegistryPolicy,
   DeleteRepository,
+  DeleteRepositoryCreationTemplate,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
   DescribeImageReplicationStatus,
   DescribeImages,
   DescribePullThroughCacheRules,
   DescribeRegistry,
+  DescribeReplicationBackfillResults,
   DescribeRepositories,
+  DescribeRepositoryCreationTemplates,
   GetAccountSetting,
   GetAuthorizationToken,
   GetDownloadUrlForLayer,
@@ -103,6 +115,7 @@ export const operations = operationMap<EcrParts>([
   ListImageReferrers,
   ListImages,
   ListPullTimeUpdateExclusions,
+  ListReplicationBackfills,
   ListTagsForResource,
   PutAccountSetting,
   PutImage,
@@ -114,9 +127,12 @@ export const operations = operationMap<EcrParts>([
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
   StartLifecyclePolicyPreview,
+  StartReplicationBackfill,
+  StopReplicationBackfill,
   TagResource,
   UntagResource,
   UpdateImageStorageClass,
+  UpdateRepositoryCreationTemplate,
   UpdatePullThroughCacheRule,
   UploadLayerPart,
   ValidatePullThroughCacheRule,

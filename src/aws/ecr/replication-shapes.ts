@@ -52,3 +52,6 @@ export function configurationView(rules: readonly ReplicationRule[]): Replicatio
     })),
   };
 }
+
+/** Any text: what is no id of ours names none. */
+export const BackfillId = z.string().min(1).max(64);

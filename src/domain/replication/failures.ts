@@ -25,6 +25,18 @@ export class ReplicationFailed extends Error {
   }
 }
 
+/** Of an index: some of what it lists does not arrive. */
+export class PartsFailed extends ReplicationFailed {
+  constructor(
+    /** Each once, in order. */
+    readonly codes: readonly [FailureCode, ...FailureCode[]],
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(codes[0], message, options);
+  }
+}
+
 /** What an error means for a replica; `undefined` for one that may pass. */
 export function failureCodeOf(error: unknown): FailureCode | undefined {
   if (error instanceof ReplicationFailed) return error.code;

@@ -100,6 +100,12 @@ export interface BackfillProgress {
   readonly failureCodes: readonly string[];
 }
 
+export interface BackfillPlace {
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly id: string;
+}
+
 /** One image under one of its tags, or under none. */
 export interface BackfillItem {
   readonly number: number;
@@ -119,14 +125,16 @@ export interface Backfills {
   find(registry: Registry, id: string): Promise<Backfill | undefined>;
   /** `find` inside a transaction that changes it. */
   lock(registry: Registry, id: string): Promise<Backfill | undefined>;
-  /** Newest first. */
+  /** Newest first; of those that have ended only what did so since. */
   list(
     registry: Registry,
-    page: { readonly after?: { readonly startedAt: number; readonly id: string }; readonly limit: number },
+    endedSince: Date,
+    page: { readonly after?: BackfillPlace; readonly limit: number },
   ): Promise<Backfill[]>;
-  /** Those that have not ended. Inside a transaction, others that begin one wait. */
-  running(registry: Registry): Promise<Backfill[]>;
-  create(backfill: Omit<Backfill, "progress" | "endedAt" | "failureCode">): Promise<void>;
+  /** How many have not ended. */
+  countOpen(registry: Registry): Promise<number>;
+  /** Answers whether none to the same region is open. */
+  create(backfill: Omit<Backfill, "progress" | "endedAt" | "failureCode">): Promise<boolean>;
   update(id: string, change: Partial<Pick<Backfill, "status" | "failureCode" | "progress" | "endedAt">>): Promise<void>;
   add(id: string, items: readonly BackfillItem[]): Promise<void>;
   /** Those without a result, by number. */
@@ -139,6 +147,13 @@ export interface Backfills {
   ): Promise<BackfillResult[]>;
   /** Removes what ended before, about `limit` rows at a time. Answers whether it is all gone. */
   prune(endedBefore: Date, limit: number): Promise<boolean>;
+}
+
+/** What jobs name backfills by. */
+export interface BackfillJob {
+  readonly account: AccountId;
+  readonly region: Region;
+  readonly id: string;
 }
 
 /** What jobs name images by. An image that was deleted and pushed again has another id. */

@@ -2,7 +2,7 @@ import type { Digest, Tag } from "../names.ts";
 import { eachOf } from "../registry/each.ts";
 import { parseManifest } from "../registry/manifests.ts";
 import type { Nouns, StoredManifest } from "../registry/ports.ts";
-import { ReplicationFailed } from "./failures.ts";
+import { type FailureCode, failureCodeOf, PartsFailed, ReplicationFailed } from "./failures.ts";
 import type { ReplicaTarget, Source } from "./target.ts";
 
 /** More indexes inside of indexes than anybody has. */
@@ -27,10 +27,10 @@ export async function bringImage(
   if (await target.has(image)) return image;
   await target.open(image, tag);
   const { layers, children } = parseManifest(image.manifest, image.mediaType);
-  for (const child of children) {
+  await bringParts(digest, children, async (child) => {
     const there = await bringImage(read, source, target, child, { tag, signal }, depth + 1);
     if (!there) throw new ReplicationFailed("ImageInaccessible", `${child}, which ${digest} lists, is gone`);
-  }
+  });
   const digests = layers.map((layer) => layer.digest);
   const blobs = await read.layers.findMany(source.id, digests);
   const damaged = blobs.find(({ quarantined }) => quarantined);
@@ -38,6 +38,24 @@ export async function bringImage(
   await eachOf(blobs, (blob) => target.bring(blob));
   await target.put(image);
   return image;
+}
+
+/** All are tried, so that it is known why any of them does not arrive. */
+async function bringParts(index: Digest, parts: readonly Digest[], bring: (part: Digest) => Promise<void>) {
+  const codes = new Set<FailureCode>();
+  let cause: unknown;
+  for (const part of parts) {
+    try {
+      await bring(part);
+    } catch (error) {
+      const code = failureCodeOf(error);
+      if (code === undefined) throw error;
+      codes.add(code);
+      cause ??= error;
+    }
+  }
+  const [first, ...others] = [...codes].sort();
+  if (first) throw new PartsFailed([first, ...others], `what ${index} lists does not arrive`, { cause });
 }
 
 /**

@@ -20,45 +20,51 @@ export type ReplicaOutcome =
   | { readonly status: "FAILED"; readonly failureCode: string; readonly error: unknown };
 
 /** A destination that is away may come back for so long. */
-const giveUpAfterMs = 24 * 60 * 60_000;
+export const giveUpAfterMs = 24 * 60 * 60_000;
 const shortestWaitMs = 1_000;
 const longestWaitMs = 5 * 60_000;
 
 /**
  * Does one job. May run twice, also at the same time: what is there is not brought again, and only what was asked for by the
  * version that was read is noted as done.
+ * Answers `undefined` where there is nothing to do.
  * @throws NotYet
  */
-export async function replicateImage(parts: ReplicatingParts, job: ReplicaJob, signal: AbortSignal): Promise<void> {
+export async function replicateImage(
+  parts: ReplicatingParts,
+  job: ReplicaJob,
+  signal: AbortSignal,
+): Promise<ReplicaOutcome | undefined> {
   const { metadata, clock } = parts;
   const { read } = metadata;
   const replica = await read.replication.find(job.imageId, job.to);
-  if (replica?.status !== "IN_PROGRESS") return;
+  if (replica?.status !== "IN_PROGRESS") return undefined;
   const source = await read.repositories.find(job, job.name);
-  if (source?.id !== job.repositoryId) return;
+  if (source?.id !== job.repositoryId) return undefined;
 
   const end = async (outcome: ReplicaOutcome) => {
     const isEnd = await metadata.transact(({ replication }) =>
       replication.end(job.imageId, job.to, replica.version, outcome, clock()),
     );
     if (isEnd) await parts.ended?.(job, outcome);
+    return outcome;
   };
 
   try {
     const target = parts.openTarget(source, job.to, { signal });
     const image = await bringImage(read, source, target, job.digest, { tag: replica.tags[0], signal });
-    if (!image) return;
+    if (!image) return undefined;
     const without: Tag[] = [];
     for (const tag of replica.tags) {
       if (!(await bringTag(read, source, target, image, tag, signal))) without.push(tag);
     }
-    await end({ status: "COMPLETE", without });
+    return await end({ status: "COMPLETE", without });
   } catch (error) {
     signal.throwIfAborted();
     const waitedMs = clock().getTime() - replica.changedAt.getTime();
     const failureCode = failureCodeOf(error) ?? (waitedMs > giveUpAfterMs ? "DestinationUnavailable" : undefined);
     if (failureCode === undefined) throw laterThan(waitedMs, job.to, error);
-    await end({ status: "FAILED", failureCode, error });
+    return await end({ status: "FAILED", failureCode, error });
   }
 }
 

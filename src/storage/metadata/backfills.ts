@@ -54,8 +54,9 @@ export function backfills(db: Kysely<Schema>, flavour: Flavour): Backfills {
       return row && toBackfill(row);
     },
 
-    async list(registry, { after, limit }) {
+    async list(registry, endedSince, { after, limit }) {
       const rows = await ofRegistry(registry)
+        .where(({ or, eb }) => or([eb("ended_at", "is", null), eb("ended_at", ">", endedSince.getTime())]))
         .$if(after !== undefined, (query) =>
           query.where(sql<SqlBool>`(started_at, id) < (${after?.startedAt ?? 0}, ${after?.id ?? ""})`),
         )
@@ -66,13 +67,13 @@ export function backfills(db: Kysely<Schema>, flavour: Flavour): Backfills {
       return rows.map(toBackfill);
     },
 
-    async running(registry) {
-      const rows = await flavour.forUpdate(ofRegistry(registry).where("ended_at", "is", null)).execute();
-      return rows.map(toBackfill);
+    async countOpen(registry) {
+      const rows = await ofRegistry(registry).where("ended_at", "is", null).execute();
+      return rows.length;
     },
 
     async create({ id, registry, destination, status, startedAt }) {
-      await db
+      const created = await db
         .insertInto("replication_backfill")
         .values({
           id,
@@ -83,7 +84,12 @@ export function backfills(db: Kysely<Schema>, flavour: Flavour): Backfills {
           status,
           started_at: startedAt.getTime(),
         })
+        .onConflict((conflict) =>
+          conflict.columns(["account", "region", "to_region"]).where("ended_at", "is", null).doNothing(),
+        )
+        .returning("id")
         .execute();
+      return created.length > 0;
     },
 
     async update(id, { status, failureCode, progress, endedAt }) {

@@ -87,7 +87,8 @@ export async function createReplication(db: Kysely<unknown>, { types }: Flavour)
       ended_at ${integer}
     ) ${orderedTable}`,
     sql`create index replication_backfill_by_start on replication_backfill (account, region, started_at, id)`,
-    sql`create index replication_backfill_open on replication_backfill (account, region, id) where ended_at is null`,
+    // One at a time for each region that is replicated to.
+    sql`create unique index replication_backfill_open on replication_backfill (account, region, to_region) where ended_at is null`,
     sql`create index replication_backfill_by_end on replication_backfill (ended_at, id) where ended_at is not null`,
     sql`create table replication_backfill_item (
       backfill_id ${text} not null references replication_backfill (id) on delete restrict,
