@@ -254,6 +254,9 @@ const bringNothing = [
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
   ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
   "StartLifecyclePolicyPreview",
+  ...["BatchGetRepositoryScanningConfiguration", "DescribeImageScanFindings", "GetRegistryScanningConfiguration"],
+  ...["PutRegistryScanningConfiguration", "StartImageScan"],
+  ...["DeleteSigningConfiguration", "DescribeImageSigningStatus", "GetSigningConfiguration", "PutSigningConfiguration"],
 ];
 
 async function initiate(repositoryName: string) {

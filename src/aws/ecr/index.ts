@@ -3,13 +3,17 @@ import { type JsonService, operationMap } from "../service.ts";
 import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
+import { BatchGetRepositoryScanningConfiguration } from "./BatchGetRepositoryScanningConfiguration.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreateRepository } from "./CreateRepository.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
+import { DeleteSigningConfiguration } from "./DeleteSigningConfiguration.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
+import { DescribeImageScanFindings } from "./DescribeImageScanFindings.ts";
+import { DescribeImageSigningStatus } from "./DescribeImageSigningStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
@@ -20,7 +24,9 @@ import { GetDownloadUrlForLayer } from "./GetDownloadUrlForLayer.ts";
 import { GetLifecyclePolicy } from "./GetLifecyclePolicy.ts";
 import { GetLifecyclePolicyPreview } from "./GetLifecyclePolicyPreview.ts";
 import { GetRegistryPolicy } from "./GetRegistryPolicy.ts";
+import { GetRegistryScanningConfiguration } from "./GetRegistryScanningConfiguration.ts";
 import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
+import { GetSigningConfiguration } from "./GetSigningConfiguration.ts";
 import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
@@ -33,8 +39,11 @@ import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.t
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { PutRegistryScanningConfiguration } from "./PutRegistryScanningConfiguration.ts";
+import { PutSigningConfiguration } from "./PutSigningConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
+import { StartImageScan } from "./StartImageScan.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
@@ -71,13 +80,17 @@ export const operations = operationMap<EcrParts>([
   BatchCheckLayerAvailability,
   BatchDeleteImage,
   BatchGetImage,
+  BatchGetRepositoryScanningConfiguration,
   CompleteLayerUpload,
   CreateRepository,
   DeleteLifecyclePolicy,
   DeleteRegistryPolicy,
   DeleteRepository,
   DeleteRepositoryPolicy,
+  DeleteSigningConfiguration,
   DeregisterPullTimeUpdateExclusion,
+  DescribeImageScanFindings,
+  DescribeImageSigningStatus,
   DescribeImages,
   DescribeRegistry,
   DescribeRepositories,
@@ -87,7 +100,9 @@ export const operations = operationMap<EcrParts>([
   GetLifecyclePolicy,
   GetLifecyclePolicyPreview,
   GetRegistryPolicy,
+  GetRegistryScanningConfiguration,
   GetRepositoryPolicy,
+  GetSigningConfiguration,
   InitiateLayerUpload,
   ListImageReferrers,
   ListImages,
@@ -99,8 +114,11 @@ export const operations = operationMap<EcrParts>([
   PutImageTagMutability,
   PutLifecyclePolicy,
   PutRegistryPolicy,
+  PutRegistryScanningConfiguration,
+  PutSigningConfiguration,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
+  StartImageScan,
   StartLifecyclePolicyPreview,
   TagResource,
   UntagResource,

@@ -10,7 +10,9 @@ import type { PolicyService } from "../../domain/registry/policies.ts";
 import type { PullTimeExclusionService } from "../../domain/registry/pull-time-exclusions.ts";
 import type { RepositoryService } from "../../domain/registry/repositories.ts";
 import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
+import type { ScanningService } from "../../domain/registry/scanning.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
+import type { SigningService } from "../../domain/registry/signing.ts";
 import type { StorageClassService } from "../../domain/registry/storage-class.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
@@ -30,6 +32,8 @@ export interface EcrParts {
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
   readonly settings: SettingsService;
+  readonly scanning: ScanningService;
+  readonly signing: SigningService;
   readonly registryTokens: RegistryTokens;
   readonly addresses: Addresses;
   readonly paging: Paging;

@@ -1,6 +1,7 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
+import type { ScanningNouns } from "./scanning-ports.ts";
 import type { Usage } from "./usage-ports.ts";
 
 /**
@@ -200,7 +201,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends LifecycleNouns, RetentionNouns {
+export interface Nouns extends LifecycleNouns, RetentionNouns, ScanningNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;

@@ -6,6 +6,7 @@ import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import { createLifecycle } from "./lifecycle-tables.ts";
 import { createRetention } from "./retention-tables.ts";
+import { createScanning } from "./scanning-tables.ts";
 import type { Schema } from "./schema.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
 import { createUsage } from "./usage-tables.ts";
@@ -63,6 +64,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0011_lifecycle": { up: (db) => createLifecycle(db, flavour) },
     "0013_usage": { up: (db) => createUsage(db, flavour) },
     "0014_retention": { up: (db) => createRetention(db, flavour) },
+    "0020_scanning_signing": { up: (db) => createScanning(db, flavour) },
   };
 }
 
