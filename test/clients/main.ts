@@ -28,6 +28,7 @@ import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as terraformScanning from "./terraform-scanning.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
@@ -53,6 +54,7 @@ const CLIENTS: readonly Client[] = [
   terraformIam,
   terraformKms,
   terraformLifecycle,
+  terraformScanning,
   publicAccess,
   tls,
   races,
