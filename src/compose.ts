@@ -4,6 +4,7 @@ import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
+import { refuse } from "./domain/errors.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
@@ -13,14 +14,20 @@ import { createIdentity } from "./domain/identity/identity.ts";
 import { withResourceControl } from "./domain/identity/organization-standing.ts";
 import type { IdentityMetadata } from "./domain/identity/ports.ts";
 import { createSealer } from "./domain/identity/sealer.ts";
+import { createServiceRoles } from "./domain/identity/service-roles.ts";
 import type { IssuerKeys } from "./domain/identity/web-identity.ts";
 import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
+import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
+import { createRules } from "./domain/pull-through/rule-service.ts";
+import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
+import { noFurtherUpstreams, type UpstreamSettings } from "./domain/pull-through/upstreams.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
 import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
@@ -28,11 +35,14 @@ import { createLayers } from "./domain/registry/layers.ts";
 import { createLifecycleAnswers } from "./domain/registry/lifecycle-answers.ts";
 import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
 import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
+import { createPace } from "./domain/registry/pace.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
+import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
 import { createScanning } from "./domain/registry/scanning.ts";
@@ -41,12 +51,21 @@ import { createSigning } from "./domain/registry/signing.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { createBackfills } from "./domain/replication/backfills.ts";
+import { localTargets } from "./domain/replication/local-target.ts";
+import type { ReplicationNouns } from "./domain/replication/ports.ts";
+import { createReplication } from "./domain/replication/service.ts";
+import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns> &
+    IdentityMetadata &
+    KeyMetadata &
+    AuditMetadata &
+    PullThroughMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -69,6 +88,10 @@ export interface Parts {
   readonly undeleteMs?: number;
   /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
   readonly lifecycleEveryMs?: number;
+  /** Which registries caches may stand before, beside those of ECR. Left out: none. */
+  readonly upstreams?: UpstreamSettings;
+  /** Left out: no other registry is asked anything. */
+  readonly openRemote?: OpenRemote;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -97,7 +120,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, openTarget } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -112,16 +135,15 @@ export function compose(parts: Parts) {
     certificates,
     publicAccess,
     pageKeys: sealer,
-    createOnPush: parts.createOnPush,
     send: parts.send,
   });
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget };
 }
 
-export type DomainParts = Omit<Parts, "regions" | "createOnPush" | "publicAccess" | "certificateIdentities" | "send">;
+export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -135,6 +157,8 @@ export function composeDomain(parts: DomainParts) {
     foreignLayers,
     undeleteMs,
     lifecycleEveryMs: everyMs = dayMs,
+    createOnPush,
+    regions,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
@@ -161,24 +185,52 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
+  const pullThrough = { metadata, settings: parts.upstreams ?? noFurtherUpstreams, secrets: noSecrets, clock };
+  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
+
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
+  const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
+    metadata,
+    keys,
+    imageFacts,
+    resources,
+    clock,
+    undeleteMs,
+  });
+  const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
   const registry = {
     resources,
     pullTimes,
     addresses: createAddresses(parts.publicUrl),
-    repositories: createRepositories<Nouns & KeyNouns & JobNouns>({
+    repositories,
+    repositoryMaking: createRepositoryMaking({
       metadata,
-      keys,
-      imageFacts,
-      resources,
-      clock,
-      undeleteMs,
+      repositories,
+      access,
+      assumeRole: (role, registry, caller) => serviceRoles.assume("ecr.amazonaws.com", role, registry, caller),
+      everyMs,
+      createOnPush,
     }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
-    storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
+    images: createImages<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      keys,
+      imageFacts,
+      pullTimes,
+      clock,
+      foreignLayers,
+      undeleteMs,
+      pushed: replicateArrival,
+    }),
+    storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      imageFacts,
+      clock,
+      restored: replicateRestored,
+    }),
+    creationTemplates: createCreationTemplates({ metadata, directory, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
@@ -190,7 +242,20 @@ export function composeDomain(parts: DomainParts) {
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
+    pullThroughRules: createRules({ ...pullThrough, upstreams }),
+    upstreams,
+    backfills: createBackfills({ metadata, clock }),
+    replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
   };
+  const openTarget = localTargets({
+    ...registry,
+    metadata,
+    blobs,
+    access,
+    keys,
+    pace: createPace(0),
+    clock,
+  });
 
   return {
     ...identity,
@@ -199,6 +264,7 @@ export function composeDomain(parts: DomainParts) {
     sealer,
     access,
     home,
+    openTarget,
     audit: createTrail({ ...parts.audit, metadata, home, clock, log }),
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
@@ -211,3 +277,10 @@ function ratesOf({ rates: { profile, own }, ratesPer }: Limits, clock: () => Dat
   for (const { operation, perSecond, burst } of own) limits[operation] = { perSecond, burst };
   return Object.keys(limits).length === 0 ? undefined : createRates({ limits, per: ratesPer, clock });
 }
+
+/** There is no place for them yet. */
+const noSecrets = {
+  read: async (_registry: unknown, arn: string): Promise<string> => {
+    throw refuse("UpstreamSecretNotFound", { arn });
+  },
+};

@@ -75,6 +75,7 @@ export async function inProcess(options: InProcessOptions = {}) {
     allowInsecureIssuers: true,
     publicUrl: `https://${registryHost}`,
     defaultRegion,
+    createOnPush: false,
     clock,
     log,
   });

@@ -6,6 +6,7 @@ import type { ImageService } from "../domain/registry/images.ts";
 import type { LayerService } from "../domain/registry/layers.ts";
 import type { Content } from "../domain/registry/ports.ts";
 import type { RepositoryService } from "../domain/registry/repositories.ts";
+import type { RepositoryMaking } from "../domain/registry/repository-making.ts";
 import { type Authenticator, authenticate, authenticateDownload } from "./authenticate.ts";
 import { issueToken, scopeFor, tokenPath } from "./bearer-token.ts";
 import { deleteBlob, deleteManifest } from "./delete.ts";
@@ -37,8 +38,8 @@ export interface DataPlane extends Authenticator, Recorder {
   addresses: Pick<Addresses, "originOf">;
   /** Makes opaque page keys. */
   pageKeys: { seal(purpose: string, value: unknown): string; open(purpose: string, sealed: string): unknown };
-  /** Whether a push makes the repository that it needs. */
-  createOnPush: boolean;
+  /** Makes the repository that a push needs, where one is to be made. */
+  repositoryMaking: RepositoryMaking;
   /** Hands content to the socket: only the server knows how. */
   send(content: Content, init: { status: number; headers: Record<string, string> }): Response;
   log: ErrorLog;

@@ -13,9 +13,10 @@ export async function beginUpload(
   granted: Granted,
   plane: DataPlane,
 ): Promise<Response> {
-  await ensureRepository(repository, granted, plane);
-  const upload = await plane.layers.begin(granted, repository, algorithm);
-  return new Response(null, { status: 202, headers: uploadHeaders(repository, upload) });
+  return intoRepository(repository, granted, plane, async (granted) => {
+    const upload = await plane.layers.begin(granted, repository, algorithm);
+    return new Response(null, { status: 202, headers: uploadHeaders(repository, upload) });
+  });
 }
 
 /** POST …/blobs/uploads/?digest=: a whole blob in one request. */
@@ -25,9 +26,16 @@ export async function pushBlob(
   granted: Granted,
   plane: DataPlane,
 ): Promise<Response> {
-  await ensureRepository(repository, granted, plane);
-  await plane.layers.push(granted, repository, digest, bodyOf(request, granted.caller));
-  return blobCreated(repository, digest);
+  let isBegun = false;
+  const push = async (granted: Granted) => {
+    const bytes = bodyOf(request, granted.caller, () => {
+      isBegun = true;
+    });
+    await plane.layers.push(granted, repository, digest, bytes);
+    return blobCreated(repository, digest);
+  };
+  // A repository that is missing later than that was deleted meanwhile, and the bytes are gone.
+  return intoRepository(repository, granted, plane, push, () => !isBegun);
 }
 
 /** POST …/blobs/uploads/?mount=: takes a blob over from another repository, else begins an upload. */
@@ -36,16 +44,17 @@ export async function mountBlob(
   granted: Granted,
   plane: DataPlane,
 ): Promise<Response> {
-  await ensureRepository(repository, granted, plane);
   const { caller, registry } = granted;
   const mayRead = (name: RepositoryName) =>
     plane.access.allows(caller, registry, {
       action: "ecr:GetDownloadUrlForLayer",
       resource: repositoryArn(registry, name),
     });
-  const mounted = await plane.layers.mount(granted, repository, digest, { from, mayRead });
-  if (mounted) return blobCreated(repository, digest);
-  return beginUpload({ kind: "upload.begin", repository }, granted, plane);
+  return intoRepository(repository, granted, plane, async (granted) => {
+    const mounted = await plane.layers.mount(granted, repository, digest, { from, mayRead });
+    if (mounted) return blobCreated(repository, digest);
+    return beginUpload({ kind: "upload.begin", repository }, granted, plane);
+  });
 }
 
 /** PATCH …/blobs/uploads/<id>: a chunk, or a stream of unknown length. */
@@ -126,40 +135,43 @@ export async function writeManifest(
   granted: Granted,
   plane: DataPlane,
 ): Promise<Response> {
-  await ensureRepository(repository, granted, plane);
-  const put = await plane.images.put(granted, repository, {
-    manifest: await bytes(),
-    mediaType,
-    digest: "digest" in reference ? reference.digest : undefined,
-    tags: "tag" in reference ? [reference.tag, ...tags] : tags,
+  return intoRepository(repository, granted, plane, async (granted) => {
+    const put = await plane.images.put(granted, repository, {
+      manifest: await bytes(),
+      mediaType,
+      digest: "digest" in reference ? reference.digest : undefined,
+      tags: "tag" in reference ? [reference.tag, ...tags] : tags,
+    });
+    const headers = new Headers({
+      Location: `/v2/${repository}/manifests/${put.digest}`,
+      "Docker-Content-Digest": put.digest,
+    });
+    if (put.subject) headers.set("OCI-Subject", put.subject);
+    for (const tag of tags) headers.append("OCI-Tag", tag);
+    return new Response(null, { status: 201, headers });
   });
-  const headers = new Headers({
-    Location: `/v2/${repository}/manifests/${put.digest}`,
-    "Docker-Content-Digest": put.digest,
-  });
-  if (put.subject) headers.set("OCI-Subject", put.subject);
-  for (const tag of tags) headers.append("OCI-Tag", tag);
-  return new Response(null, { status: 201, headers });
 }
 
-/** With `createOnPush`, a push makes its repository, if the caller may create one. Without, ECR's error is right. */
-async function ensureRepository(name: RepositoryName, granted: Granted, plane: DataPlane): Promise<void> {
-  if (!plane.createOnPush) return;
-  const { caller, registry } = granted;
+/**
+ * A push into a repository that is not there makes it, where a creation template or the server's settings say so, and is
+ * tried again. What is there costs nothing. The grant is asked for anew: the repository may have a policy and tags now.
+ */
+async function intoRepository(
+  name: RepositoryName,
+  granted: Granted,
+  plane: DataPlane,
+  push: (granted: Granted) => Promise<Response>,
+  isRepeatable = () => true,
+): Promise<Response> {
   try {
-    await plane.repositories.describe(granted, [name]);
+    return await push(granted);
   } catch (error) {
-    if (!(error instanceof Refusal && error.is("RepositoryNotFound"))) throw error;
-    const need = { action: "ecr:CreateRepository", resource: repositoryArn(registry, name) } as const;
-    const mayCreate = await plane.access.grant(caller, registry, [need]);
-    try {
-      await plane.repositories.create(mayCreate, { name });
-    } catch (failure) {
-      // Another push was a moment faster.
-      if (failure instanceof Refusal && failure.is("RepositoryAlreadyExists")) return;
-      throw failure;
-    }
-    await recordCreation(name, mayCreate, plane);
+    if (!(error instanceof Refusal && error.is("RepositoryNotFound") && isRepeatable())) throw error;
+    const { caller, registry, needs } = granted;
+    const ensured = await plane.repositoryMaking.ensure(caller, registry, name, "CREATE_ON_PUSH");
+    if (!ensured) throw error;
+    if (ensured.made) await recordCreation(name, ensured.made, plane);
+    return push(await plane.access.grant(caller, registry, needs));
   }
 }
 
@@ -214,7 +226,8 @@ function hasBody({ headers, body }: Request): boolean {
   return body !== null && headers.get("content-length") !== "0";
 }
 
-async function* bodyOf({ body }: Request, { paced }: Pick<Caller, "paced">): Bytes {
+async function* bodyOf({ body }: Request, { paced }: Pick<Caller, "paced">, begun = () => {}): Bytes {
+  begun();
   if (!body) return;
   const bytes = body as unknown as Bytes;
   yield* paced ? paced(bytes) : bytes;

@@ -1,6 +1,6 @@
 import { request as requestPlain } from "node:http";
 import { request as requestSecure } from "node:https";
-import { isIP } from "node:net";
+import type { Guard } from "./guard.ts";
 
 export interface Limits {
   readonly timeoutMs: number;
@@ -23,8 +23,8 @@ export interface Question {
   readonly headers: Readonly<Record<string, string>>;
   /** Makes it a POST. */
   readonly body?: string;
-  /** Where to connect to, whatever the host's name says. */
-  readonly address?: string;
+  /** Finds the addresses to connect to, in place of the system. */
+  readonly lookup?: Guard["lookup"];
   /** Who vouches for the other side, in PEM; those that the system trusts where it is left out. */
   readonly authorities?: string;
 }
@@ -34,14 +34,14 @@ export interface Question {
  * @throws NotFetched for an answer beyond the limit, and whatever the network says
  */
 export function exchange(question: Question, { maxBytes }: Limits, signal: AbortSignal): Promise<Answer> {
-  const { url, headers, body, address, authorities: ca } = question;
+  const { url, headers, body, lookup, authorities: ca } = question;
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   const asked = (url.protocol === "http:" ? requestPlain : requestSecure)(url, {
     method: body === undefined ? "GET" : "POST",
     agent: false,
     signal,
     headers,
-    ...(address !== undefined && { lookup: lookupOf(address) }),
+    ...(lookup && { lookup: lookup as never }),
     ...(ca !== undefined && { ca }),
   });
   asked.on("error", reject);
@@ -62,13 +62,4 @@ export function exchange(question: Question, { maxBytes }: Limits, signal: Abort
   });
   asked.end(body);
   return promise;
-}
-
-function lookupOf(address: string) {
-  const family = isIP(address);
-  const lookup = (_host: string, options: { all?: boolean }, done: (...results: unknown[]) => void) => {
-    if (options.all) done(null, [{ address, family }]);
-    else done(null, address, family);
-  };
-  return lookup as never;
 }

@@ -1,7 +1,5 @@
-import { lookup as resolve } from "node:dns/promises";
-import { isIP } from "node:net";
 import { type Answer, exchange, type Limits, NotFetched } from "./exchange.ts";
-import { type Reach, reachOf } from "./public-addresses.ts";
+import { createGuard } from "./guard.ts";
 
 export interface Reachable {
   /** Whether hosts inside of our own network may be asked. */
@@ -38,25 +36,12 @@ async function getOnce(url: URL, reachable: Reachable, limits: Limits, signal: A
   if (!isPlain && url.protocol !== "https:") throw new NotFetched(`${url.protocol} is not spoken`);
   if (isPlain && !reachable.allowInsecure) throw new NotFetched("no TLS");
   if (url.username !== "" || url.password !== "") throw new NotFetched("a URL with a password");
-  const address = await addressOf(url.hostname.replace(/^\[(.*)\]$/, "$1"), signal);
-  checkReach(reachOf(address), isPlain, reachable);
+  const guard = isPlain ? plain : reachable.allowPrivate ? anywhere : outside;
+  guard.checkHost(url.hostname);
   const headers = { accept: "application/json", "user-agent": "Berth" };
-  return exchange({ url, address, headers }, limits, signal);
+  return exchange({ url, lookup: guard.lookup, headers }, limits, signal);
 }
 
-function checkReach(reach: Reach, isPlain: boolean, { allowPrivate }: Reachable): void {
-  if (isPlain ? reach === "loopback" : reach === "public" || (allowPrivate && reach !== "never")) return;
-  throw new NotFetched(isPlain ? "no TLS" : `a ${reach === "never" ? "special" : reach} address`);
-}
-
-async function addressOf(host: string, signal: AbortSignal): Promise<string> {
-  if (isIP(host)) return host;
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return (await Promise.race([resolve(host), aborted.promise])).address;
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
+const plain = createGuard((reach) => reach === "loopback");
+const anywhere = createGuard((reach) => reach !== "never");
+const outside = createGuard((reach) => reach === "public");

@@ -1,36 +1,21 @@
-import { afterAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { noRetention } from "../../src/domain/lifecycle/ports.ts";
 import { digestFor } from "../../src/domain/lifecycle/testing.ts";
 import type { RepositoryName, Tag } from "../../src/domain/names.ts";
 import { evaluateRepository } from "../../src/domain/registry/lifecycle-evaluation.ts";
 import type { LifecycleEvent } from "../../src/domain/registry/lifecycle-events.ts";
 import { openPostgres } from "../../src/storage/metadata/postgres.ts";
-import { startPostgres, type TestPostgres } from "../../src/storage/metadata/test-postgres.ts";
+import { type TestPostgres, withTestPostgres } from "../../src/storage/metadata/test-postgres.ts";
 import { account, region } from "../support/berth.ts";
 import { lifecycleEveryMs } from "../support/lifecycle.ts";
 
 /** Where transactions are truly at once: evaluations without a lease between them, and pushes that take the same rows. */
 
-const started = await startPostgres();
 const slowMs = 60_000;
 
-if ("missing" in started) {
-  const title = `PostgreSQL: ${started.missing}`;
-  if (process.env.CI) {
-    test(title, () => {
-      throw new Error(title);
-    });
-  } else {
-    console.warn(`skipped: ${title}`);
-    test.skip(title, () => {});
-  }
-} else {
-  postgresTests(started);
-}
+await withTestPostgres(postgresTests);
 
 function postgresTests(server: TestPostgres): void {
-  afterAll(() => server.stop(), slowMs);
-
   test(
     "three evaluations and pushes at once: each image once, and nothing that was pushed is lost",
     async () => {

@@ -135,10 +135,33 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** Whoever writes a template needs what is done by it, on the repositories that it is for, and may pass its role on. */
+function template(verb: "Create" | "Update", input: object): Row {
+  const operation = `${verb}RepositoryCreationTemplate`;
+  const done = ["CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy"].map((action) => `ecr:${action}`);
+  return {
+    ...onRegistry(operation, { prefix: "matrix", ...input }),
+    actions: [`ecr:${operation}`, ...done, "iam:PassRole"],
+    namesItsResource: false,
+  };
+}
+
+/** They can name the registry of another account. */
+function ofRules(operation: string, input: object = {}): Row {
+  return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
+const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
+
+const written = {
+  lifecyclePolicy: "{}",
+  repositoryPolicy: "{}",
+  customRoleArn: "arn:aws:iam::123456789012:role/maker",
+};
 
 export const ecrRows: readonly Row[] = [
   onRepository("BatchCheckLayerAvailability", { layerDigests: [digest] }),
@@ -167,6 +190,7 @@ export const ecrRows: readonly Row[] = [
   },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
+  onRepository("DescribeImageReplicationStatus", { imageId: imageIds[0] }),
   onRepository("DescribeImages"),
   onRepository("DescribeImageScanFindings", { imageId: imageIds[0] }),
   onRepository("DescribeImageSigningStatus", { imageId: imageIds[0] }),
@@ -202,6 +226,15 @@ export const ecrRows: readonly Row[] = [
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  template("Create", { appliedFor: ["REPLICATION"], ...written }),
+  template("Update", written),
+  onRegistry("DescribeRepositoryCreationTemplates"),
+  onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
+  ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
+  ofRules("DescribePullThroughCacheRules"),
+  ofRules("UpdatePullThroughCacheRule", ghostRule),
+  ofRules("ValidatePullThroughCacheRule", ghostRule),
+  ofRules("DeletePullThroughCacheRule", ghostRule),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("GetRegistryScanningConfiguration"),
@@ -217,6 +250,11 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("StartReplicationBackfill", { destination: { region: "eu-west-1", registryId: "123456789012" } }),
+  onRegistry("ListReplicationBackfills"),
+  onRegistry("DescribeReplicationBackfillResults", { replicationBackfillId: "none" }),
+  onRegistry("StopReplicationBackfill", { replicationBackfillId: "none" }),
+  onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),
 ];

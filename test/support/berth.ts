@@ -94,6 +94,8 @@ export interface InProcess {
   ): Promise<{ digest: string; manifest: string }>;
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
+  /** Where replicas go. */
+  readonly openTarget: ReturnType<typeof compose>["openTarget"];
   flushPullTimes(): Promise<void>;
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
@@ -118,6 +120,9 @@ export interface InProcessOptions {
   readonly foreignLayers?: "allow" | "refuse";
   readonly undeleteMs?: number;
   readonly certificateIdentities?: Parameters<typeof compose>[0]["certificateIdentities"];
+  /** Which registries caches may stand before, and how they are asked. */
+  readonly upstreams?: Parameters<typeof compose>[0]["upstreams"];
+  readonly openRemote?: Parameters<typeof compose>[0]["openRemote"];
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -149,7 +154,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     : undefined;
   const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit, accounts } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts, openTarget } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -167,6 +172,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     foreignLayers: options.foreignLayers,
     undeleteMs: options.undeleteMs,
     certificateIdentities: options.certificateIdentities,
+    upstreams: options.upstreams,
+    openRemote: options.openRemote,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: region,
     createOnPush: options.createOnPush ?? false,
@@ -263,6 +270,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return { digest: digestOf(manifest), manifest };
     },
     surfaces: { registry, api, busy },
+    openTarget,
     flushPullTimes: () => pullTimes.flush(),
     async records() {
       await audit.flush();

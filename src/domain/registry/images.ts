@@ -42,6 +42,8 @@ export interface NewManifest {
   readonly tags: readonly Tag[];
   /** Whether pushing what is there already is an error, as in PutImage; over HTTP it is not. */
   readonly refuseExisting?: boolean;
+  /** Whether another registry sent it here: then nothing sends it on. */
+  readonly isReplica?: boolean;
 }
 
 export interface PutManifest {
@@ -114,8 +116,8 @@ const namedParents = 10;
 /** Some ten thousand manifests of usual size. */
 const manifestCacheBytes = 32 * 1024 * 1024;
 
-export interface ImageParts {
-  readonly metadata: Metadata;
+export interface ImageParts<All extends Nouns> {
+  readonly metadata: Metadata<All>;
   readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly imageFacts: ImageFacts;
   readonly pullTimes: PullTimes;
@@ -127,11 +129,18 @@ export interface ImageParts {
   readonly foreignLayers?: ForeignLayers;
   /** For how long deleted images can be brought back. Left out: they are gone at once, as in ECR. */
   readonly undeleteMs?: number;
+  /** Told of each push, in its transaction. */
+  readonly pushed?: (nouns: All, repository: Repository, image: PushedImage, at: Date) => Promise<void>;
+}
+
+/** What was pushed, with the tags that it was pushed under. */
+export interface PushedImage extends Pick<Image, "id" | "digest" | "subject"> {
+  readonly tags: readonly Tag[];
 }
 
 export type ForeignLayers = "allow" | "refuse";
 
-export function createImages(parts: ImageParts): ImageService {
+export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageService {
   const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow", undeleteMs = 0 } = parts;
   const manifests = createManifestCache(manifestCacheBytes);
 
@@ -164,7 +173,7 @@ export function createImages(parts: ImageParts): ImageService {
   async function pushing<Result>(
     { registry }: Granted,
     name: RepositoryName,
-    work: (nouns: Nouns, repository: Repository) => Promise<Result>,
+    work: (nouns: All, repository: Repository) => Promise<Result>,
   ): Promise<Result> {
     for (let asked: number | undefined; ; ) {
       const done = await metadata.transact(async (nouns): Promise<{ result: Result } | { ask: Repository }> => {
@@ -233,7 +242,7 @@ export function createImages(parts: ImageParts): ImageService {
   }
 
   return {
-    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false }) {
+    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false, isReplica = false }) {
       const parsed = admitted(parseManifest(manifest, mediaType), foreignLayers);
       const wanted = given === undefined ? undefined : parseDigest(given);
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
@@ -283,6 +292,8 @@ export function createImages(parts: ImageParts): ImageService {
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
         }
+        if (!isReplica)
+          await parts.pushed?.(nouns, repository, { ...image, digest, subject: parsed.subject, tags }, now);
         // The same bytes can be pushed as two types; the first one stays.
         const stored = image.created ? parsed : await nouns.images.find(repository.id, digest);
         return { created: image.created, mediaType: stored?.mediaType ?? parsed.mediaType };

@@ -1,8 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { type JobKind, jobKind } from "../jobs/kinds.ts";
 import type { JobMetadata, JobNouns } from "../jobs/ports.ts";
 import { schedule, unschedule } from "../jobs/schedules.ts";
 import type { AccountId, Region, RepositoryName } from "../names.ts";
-import type { Repository } from "./ports.ts";
+import type { Nouns, Repository } from "./ports.ts";
 
 /** A repository as jobs name it. One that was made anew under the same name has another id. */
 export interface RepositoryOfJob {
@@ -42,6 +43,25 @@ export async function scheduleEvaluations(
 /** An evaluation that is in the queue finds no policy, or no repository. */
 export async function endEvaluations(nouns: Pick<JobNouns, "schedules">, repository: { id: number }): Promise<void> {
   await unschedule(nouns, evaluateLifecycle as JobKind<never>, keyOfRepository(repository));
+}
+
+/** In the transaction that `nouns` are of: keeps a text that was checked, and sees to its evaluations. */
+export async function setLifecyclePolicy(
+  nouns: Nouns & JobNouns,
+  repository: Repository,
+  {
+    text,
+    now,
+    by,
+    everyMs,
+  }: { readonly text: string; readonly now: Date; readonly by: string; readonly everyMs: number },
+): Promise<void> {
+  const stored = await nouns.lifecyclePolicies.find(repository.id);
+  // An evaluation that is on its way goes on.
+  if (stored?.text !== text) {
+    await nouns.lifecyclePolicies.put(repository.id, { id: randomUUID(), text, setAt: now, setBy: by });
+  }
+  await scheduleEvaluations(nouns, repositoryOfJob(repository), { everyMs, now });
 }
 
 const schedulesTogether = 500;

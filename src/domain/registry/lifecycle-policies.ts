@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { JobNouns } from "../jobs/ports.ts";
 import { checkLifecyclePolicy } from "../lifecycle/policy.ts";
 import type { RepositoryName } from "../names.ts";
-import { endEvaluations, repositoryOfJob, scheduleEvaluations } from "./lifecycle-jobs.ts";
+import { endEvaluations, setLifecyclePolicy } from "./lifecycle-jobs.ts";
 import type { StoredLifecyclePolicy } from "./lifecycle-ports.ts";
 import type { Metadata, Nouns } from "./ports.ts";
 import { existing } from "./repositories.ts";
@@ -41,14 +40,7 @@ export function createLifecyclePolicies({ metadata, clock, everyMs }: LifecycleP
       checkedPolicy(text);
       await metadata.transact(async (nouns) => {
         const repository = await existing(nouns.repositories, registry, name);
-        const now = clock();
-        const stored = await nouns.lifecyclePolicies.find(repository.id);
-        // An evaluation that is on its way goes on.
-        if (stored?.text !== text) {
-          const policy = { id: randomUUID(), text, setAt: now, setBy: caller.principal.arn };
-          await nouns.lifecyclePolicies.put(repository.id, policy);
-        }
-        await scheduleEvaluations(nouns, repositoryOfJob(repository), { everyMs, now });
+        await setLifecyclePolicy(nouns, repository, { text, now: clock(), by: caller.principal.arn, everyMs });
       });
     },
     async delete({ registry }, name) {

@@ -1,4 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { CreationTemplateNouns } from "./creation-template-ports.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
 import type { ScanningNouns } from "./scanning-ports.ts";
@@ -201,7 +202,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends LifecycleNouns, RetentionNouns, ScanningNouns {
+export interface Nouns extends CreationTemplateNouns, LifecycleNouns, RetentionNouns, ScanningNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;

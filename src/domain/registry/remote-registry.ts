@@ -34,7 +34,7 @@ export interface RemoteRegistry {
   ): Promise<RemoteBlob | undefined>;
   /** By the referrers API, or by the tag that stands in for it (distribution specification, "Referrers Tag Schema"). */
   referrers(repository: string, subject: Digest, options: Asking): Promise<RemoteDescriptor[]>;
-  /** All pages, as they come. `undefined` where there is no such repository. */
+  /** All pages, as they come; nothing where there is no such repository. @throws RemoteFailure while they are read */
   tags(repository: string, options: Asking): AsyncIterable<string>;
   repositories(options: Asking): AsyncIterable<string>;
 
@@ -136,6 +136,11 @@ export interface RemoteTarget {
   readonly tokenHosts?: readonly string[];
   /** Hosts that blobs may be fetched from by redirect, without credentials. Left out: any public one. */
   readonly blobHosts?: readonly string[];
+  /**
+   * Hosts that manifests and lists may be fetched from by redirect, without credentials: `*.pkg.dev` for registry.k8s.io.
+   * Left out: none but its own.
+   */
+  readonly manifestHosts?: readonly string[];
   /** Authorities in PEM beside those of the system. */
   readonly authorities?: string;
   /** Headers of every request, such as those between two Berths. */

@@ -5,8 +5,8 @@ import type { Registry, RepositoryName } from "../names.ts";
 import { confirmMayGo } from "./held.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { keptUntil } from "./image-removal.ts";
-import { endEvaluations } from "./lifecycle-jobs.ts";
-import type { Metadata, Nouns, Page, Repository, RepositorySettings, TagMutability } from "./ports.ts";
+import { endEvaluations, setLifecyclePolicy } from "./lifecycle-jobs.ts";
+import type { Metadata, Nouns, Page, Repository, RepositorySettings, StoredPolicy, TagMutability } from "./ports.ts";
 import type { RepositoryKeys, WantedEncryption } from "./repository-keys.ts";
 import type { RegistryResources } from "./resource-policies.ts";
 import { checkResourceTags, maxResourceTags } from "./resource-tags.ts";
@@ -19,6 +19,10 @@ export interface NewRepository {
   readonly tags?: ReadonlyMap<string, string>;
   /** Left out: by the server's own key. */
   readonly encryption?: WantedEncryption;
+  /** The repository policy that it has from the beginning, checked and bound. */
+  readonly policy?: StoredPolicy;
+  /** The lifecycle policy that it has from the beginning, checked, and how often that is evaluated. */
+  readonly lifecycle?: { readonly text: string; readonly everyMs: number };
 }
 
 /** Repositories and what is said of them. Each method acts in the registry that the grant is for. */
@@ -86,7 +90,8 @@ export function createRepositories<All extends Nouns & JobNouns>({
   }
 
   return {
-    async create(granted, { name, tagMutability, exclusionFilters, scanOnPush, encryption, tags = new Map() }) {
+    async create(granted, wanted) {
+      const { name, tagMutability, exclusionFilters, scanOnPush, encryption, lifecycle, tags = new Map() } = wanted;
       checkResourceTags(tags);
       if (tags.size > maxResourceTags) throw refuse("TooManyTags", { limit: maxResourceTags });
       const key = encryption && (await keys.choose(granted, name, encryption));
@@ -97,12 +102,17 @@ export function createRepositories<All extends Nouns & JobNouns>({
         tagMutability: tagMutability ?? "MUTABLE",
         exclusionFilters: exclusionFilters ?? [],
         scanOnPush: scanOnPush ?? false,
+        policy: wanted.policy?.policy,
+        policyBindings: wanted.policy?.bindings,
         encryption: key?.encryption ?? ({ type: "AES256" } as const),
       };
       const created = await metadata.transact(async (nouns) => {
         const made = await nouns.repositories.create(repository, tags);
         if (!made) throw refuse("RepositoryAlreadyExists", { repository: name, registry: granted.registry });
         await key?.keep(nouns);
+        if (lifecycle) {
+          await setLifecyclePolicy(nouns, made, { ...lifecycle, now: clock(), by: granted.caller.principal.arn });
+        }
         return made;
       });
       key?.kept();

@@ -3,7 +3,8 @@ import type { Registry, RepositoryName } from "../names.ts";
 import type { Repository } from "./ports.ts";
 
 /** Why a repository is made that nobody asked for by name (ECR API reference, RepositoryCreationTemplate.appliedFor). */
-export type MakingCause = "PULL_THROUGH_CACHE" | "REPLICATION" | "CREATE_ON_PUSH";
+export const makingCauses = ["REPLICATION", "PULL_THROUGH_CACHE", "CREATE_ON_PUSH"] as const;
+export type MakingCause = (typeof makingCauses)[number];
 
 /** Makes repositories that a pull, a push or a replica needs, as creation templates say. */
 export interface RepositoryMaking {

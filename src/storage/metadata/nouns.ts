@@ -3,12 +3,16 @@ import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { JobNouns } from "../../domain/jobs/ports.ts";
 import type { KeyNouns } from "../../domain/keys/ports.ts";
+import type { PullThroughNouns } from "../../domain/pull-through/rule-ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
+import type { ReplicationNouns } from "../../domain/replication/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { backfills } from "./backfills.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
+import { creationTemplates } from "./creation-templates.ts";
 import { deletedImages } from "./deleted-images.ts";
 import { deletedRepositories } from "./deleted-repositories.ts";
 import type { Flavour } from "./flavour.ts";
@@ -30,9 +34,11 @@ import { lifecyclePreviews } from "./lifecycle-previews.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
+import { pullThroughRules } from "./pull-through-rules.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryConfigurations } from "./registry-configurations.ts";
 import { registryPolicies } from "./registry-policies.ts";
+import { replication } from "./replication.ts";
 import { repositories } from "./repositories.ts";
 import { retentions } from "./retentions.ts";
 import type { Schema } from "./schema.ts";
@@ -42,7 +48,7 @@ import { uploads } from "./uploads.ts";
 import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns;
+export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & ReplicationNouns & PullThroughNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -58,6 +64,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     imageScans: imageScans(db, flavour),
     imageSignings: imageSignings(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
+    creationTemplates: creationTemplates(db, flavour),
     lifecycleImages: lifecycleImages(db, flavour),
     lifecyclePolicies: lifecyclePolicies(db, flavour),
     lifecyclePreviews: lifecyclePreviews(db, flavour),
@@ -82,5 +89,8 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     audit: audit(db, flavour),
     jobs: jobs(db, flavour),
     schedules: schedules(db, flavour),
+    pullThroughRules: pullThroughRules(db, flavour),
+    replication: replication(db, flavour),
+    backfills: backfills(db, flavour),
   };
 }

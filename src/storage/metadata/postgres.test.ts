@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { afterAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,29 +28,14 @@ import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
-import { startPostgres, type TestPostgres } from "./test-postgres.ts";
+import { type TestPostgres, withTestPostgres } from "./test-postgres.ts";
 import { usageContract } from "./usage-contract.ts";
 
-const started = await startPostgres();
 const slowMs = 60_000;
 
-if ("missing" in started) {
-  const title = `PostgreSQL: ${started.missing}`;
-  if (process.env.CI) {
-    test(title, () => {
-      throw new Error(title);
-    });
-  } else {
-    console.warn(`skipped: ${title}`);
-    test.skip(title, () => {});
-  }
-} else {
-  postgresTests(started);
-}
+await withTestPostgres(postgresTests);
 
 function postgresTests(server: TestPostgres): void {
-  // Many databases are to be removed, on a busy machine.
-  afterAll(() => server.stop(), slowMs);
   async function open() {
     const metadata = await openPostgres({ url: await server.createDatabase() });
     return { metadata, dispose: () => metadata.close() };

@@ -11,10 +11,18 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { CreationTemplateTable } from "./creation-template-tables.ts";
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type { PullThroughRuleTable } from "./pull-through-tables.ts";
+import type {
+  ImageReplicaTable,
+  ReplicationBackfillItemTable,
+  ReplicationBackfillTable,
+  ReplicationConfigurationTable,
+} from "./replication-tables.ts";
 import type {
   DeletedImageLayerTable,
   DeletedImageManifestTable,
@@ -56,6 +64,11 @@ export interface Schema {
   deleted_image_manifest: DeletedImageManifestTable;
   deleted_image_layer: DeletedImageLayerTable;
   deleted_repository: DeletedRepositoryTable;
+  creation_template: CreationTemplateTable;
+  replication_configuration: ReplicationConfigurationTable;
+  image_replica: ImageReplicaTable;
+  replication_backfill: ReplicationBackfillTable;
+  replication_backfill_item: ReplicationBackfillItemTable;
 
   account: AccountTable;
   identity: IdentityTable;
@@ -84,6 +97,8 @@ export interface Schema {
 
   usage_run: UsageRunTable;
   usage_entry: UsageEntryTable;
+
+  pull_through_rule: PullThroughRuleTable;
 }
 
 interface RepositoryTable {

@@ -1,3 +1,4 @@
+import { afterAll, test } from "bun:test";
 import { chmod, chown, cp, glob, mkdtemp, readFile, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -38,6 +39,28 @@ const guard = `
   wait $server
   rm -rf "$folder"
 `;
+
+/** Many databases are to be removed, on a busy machine. */
+const stopTimeoutMs = 60_000;
+
+/** Tests that need a server. Without one they are skipped by name, and on CI they fail. */
+export async function withTestPostgres(tests: (server: TestPostgres) => void): Promise<void> {
+  const started = await startPostgres();
+  if (!("missing" in started)) {
+    afterAll(() => started.stop(), stopTimeoutMs);
+    tests(started);
+    return;
+  }
+  const title = `PostgreSQL: ${started.missing}`;
+  if (process.env.CI) {
+    test(title, () => {
+      throw new Error(title);
+    });
+  } else {
+    console.warn(`skipped: ${title}`);
+    test.skip(title, () => {});
+  }
+}
 
 /** `missing` says why there is none. */
 export async function startPostgres(): Promise<TestPostgres | { readonly missing: string }> {

@@ -1,0 +1,18 @@
+import { enqueue, jobKind } from "../jobs/kinds.ts";
+import type { JobNouns } from "../jobs/ports.ts";
+import type { BackfillJob, Destination, ReplicaJob } from "./ports.ts";
+
+/** Brings one image to one destination. As many attempts as there may be crashes on the way; see `giveUpAfterMs`. */
+export const replicateImageKind = jobKind<ReplicaJob>("replication.image", { maxAttempts: 30 });
+
+/** Brings all that is there already to one destination. */
+export const backfillKind = jobKind<BackfillJob>("replication.backfill", { maxAttempts: 30 });
+
+export async function enqueueReplica(nouns: JobNouns, job: ReplicaJob, now: Date): Promise<void> {
+  await enqueue(nouns, replicateImageKind, job, { key: `${job.imageId}/${nameOf(job.to)}`, now });
+}
+
+/** For keys of jobs, and for people. */
+export function nameOf({ account, region }: Destination): string {
+  return `${account}/${region}`;
+}

@@ -1,0 +1,86 @@
+import { RemoteFailure, type RemoteProblem } from "../../domain/registry/remote-registry.ts";
+import { NotFetched } from "../exchange.ts";
+import { objectIn } from "../keeper-calls.ts";
+
+/** What of an answer says why it is none. */
+export interface Refused {
+  readonly status: number;
+  readonly retryAfter?: string;
+  /** The beginning of the body. */
+  readonly text: string;
+}
+
+/** Longest wait that a registry is believed to want. */
+const maxRetryAfterMs = 24 * 60 * 60_000;
+const maxShown = 200;
+
+/** @param secrets what was sent and must not be shown, should the other side repeat it */
+export function failureOf(who: string, refused: Refused, secrets: readonly string[], now: Date): RemoteFailure {
+  const { status, retryAfter, text } = refused;
+  const { code, message } = firstError(text);
+  const why = [code, message && printable(message, secrets)].filter(Boolean).join(": ");
+  return new RemoteFailure(
+    problemOf(status, code),
+    `${who} answered ${status}${why && ` (${why})`}`.slice(0, maxShown * 2),
+    { status, code, retryAfterMs: retryAfterMs(retryAfter, now) },
+  );
+}
+
+function problemOf(status: number, code: string | undefined): RemoteProblem {
+  if (status === 429 || code === "TOOMANYREQUESTS") return "throttled";
+  if (status === 401 || status === 403) return "denied";
+  if (status >= 500 || status === 408 || status === 425) return "unavailable";
+  return status >= 400 ? "refused" : "nonsense";
+}
+
+/** The first error of an OCI error body (distribution specification, "Error Codes"). */
+export function firstError(text: string): { readonly code?: string; readonly message?: string } {
+  const { errors, details } = objectIn(text);
+  const [first] = Array.isArray(errors) ? errors : [];
+  const { code, message } = (typeof first === "object" && first !== null ? first : {}) as Record<string, unknown>;
+  const said = typeof message === "string" ? message : details;
+  return {
+    ...(typeof code === "string" && /^[A-Z][A-Z0-9_]{0,63}$/.test(code) && { code }),
+    ...(typeof said === "string" && { message: said }),
+  };
+}
+
+/** `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. */
+export function retryAfterMs(header: string | undefined, now: Date): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now.getTime();
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), maxRetryAfterMs);
+}
+
+/** What others wrote, for one line of a log. */
+export function printable(text: string, secrets: readonly string[] = []): string {
+  const shown = secrets.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "…")), text);
+  return shown
+    .replace(/[^\x20-\x7e…]+/g, " ")
+    .slice(0, maxShown)
+    .trim();
+}
+
+/** What came of a connection, as a failure of the registry. A signal's own reason stays what it is. */
+export function networkFailure(who: string, error: unknown, signal?: AbortSignal): unknown {
+  if (error instanceof RemoteFailure) return error;
+  if (signal?.aborted) return signal.reason;
+  if (error instanceof NotFetched) {
+    return new RemoteFailure("out-of-bounds", `${who} cannot be asked: ${error.message}`, { cause: error });
+  }
+  return new RemoteFailure("unavailable", `${who} cannot be reached: ${causeOf(error)}`, { cause: error });
+}
+
+const causes: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there",
+  ConnectionRefused: "nobody listens there",
+  ENOTFOUND: "its name is not known",
+  EAI_AGAIN: "its name cannot be looked up now",
+  ECONNRESET: "the connection broke",
+  EPIPE: "the connection broke",
+};
+
+function causeOf(error: unknown): string {
+  const { code = "", message } = error as { code?: string; message: string };
+  return causes[code] ?? printable(code !== "" && !message.includes(code) ? `${message} (${code})` : message);
+}

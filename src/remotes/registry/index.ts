@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { type OpenRemote, RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
+import type { Resolve } from "../guard.ts";
+import { createCalls } from "./calls.ts";
+import { createListing } from "./listing.ts";
+import { createReading } from "./reading.ts";
+import { createSigningIn, rememberSignIns } from "./signing-in.ts";
+import { createTransport, type Patience } from "./transport.ts";
+import { createWriting } from "./writing.ts";
+
+export interface Remotes {
+  /** As often as one likes: connections and tokens are shared. @throws RemoteFailure for what is no address */
+  readonly open: OpenRemote;
+  close(): void;
+}
+
+export interface RemotesParts {
+  readonly clock?: () => Date;
+  readonly resolve?: Resolve;
+  readonly patience?: Patience;
+  /** Before an upload that failed is tried again. */
+  readonly pauseMs?: number;
+}
+
+/** Other registries, and what is remembered of all of them: connections, challenges, tokens. */
+export function createRemotes({
+  clock = () => new Date(),
+  resolve,
+  patience,
+  pauseMs = 500,
+}: RemotesParts = {}): Remotes {
+  const memory = rememberSignIns();
+  /** One for each combination of what may be reached and who is trusted: operators configure few. */
+  const transports = new Map<string, ReturnType<typeof createTransport>>();
+
+  function transportFor({ reach, authorities }: RemoteTarget) {
+    const trust = authorities === undefined ? "" : createHash("sha256").update(authorities).digest("hex");
+    const key = [reach.private, reach.loopback, reach.insecure, trust].join();
+    const known = transports.get(key);
+    if (known) return known;
+    const made = createTransport({ reach, authorities, resolve, patience });
+    transports.set(key, made);
+    return made;
+  }
+
+  return {
+    open(target) {
+      const origin = originIn(target.origin);
+      const transport = transportFor(target);
+      const checked = { ...target, origin: origin.origin };
+      const signingIn = createSigningIn({ target: checked, transport, memory, clock });
+      const calls = createCalls({ target: checked, transport, signingIn, clock });
+      const reading = createReading(calls);
+      const writing = createWriting({ calls, origin, statBlob: reading.statBlob, pauseMs });
+      return { name: origin.host, ...reading, ...createListing(calls), ...writing };
+    },
+    close() {
+      for (const transport of transports.values()) transport.close();
+      transports.clear();
+    },
+  };
+}
+
+function originIn(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isOrigin =
+    url && /^https?:$/.test(url.protocol) && url.pathname === "/" && url.search === "" && url.hash === "";
+  if (url && isOrigin && url.username === "" && url.password === "") return url;
+  throw new RemoteFailure("out-of-bounds", "that is no address of a registry");
+}
