@@ -7,6 +7,7 @@ import { type Config, publicUrlOf } from "./config.ts";
 import { nudging } from "./domain/jobs/nudges.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
+import type { Peers } from "./domain/replication/peer-target.ts";
 import {
   CannotStart,
   explained,
@@ -126,7 +127,11 @@ async function openRegistry(
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
-    ...domainParts(config, { ...stores, metadata }, { rootKey, sealingKey, publicUrl, log }),
+    ...domainParts(
+      config,
+      { ...stores, metadata },
+      { rootKey, sealingKey, publicUrl, peers: await connectPeers(config, opened), log },
+    ),
     createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
@@ -155,14 +160,24 @@ interface DomainKeys {
   readonly rootKey: RootKeyInUse;
   readonly sealingKey: Uint8Array;
   readonly publicUrl: string;
+  readonly peers: Peers | undefined;
   readonly log: Log;
+}
+
+/** Servers that images are replicated to. Most have none, and then nothing of what speaks to them is there. */
+async function connectPeers({ replication }: Config, opened: AsyncDisposableStack): Promise<Peers | undefined> {
+  if (!replication.peers) return undefined;
+  const { createRemotes } = await import("./remotes/registry/index.ts");
+  const { openPeers } = await import("./remotes/peers.ts");
+  const remotes = opened.adopt(createRemotes(), ({ close }) => close());
+  return openPeers(replication, remotes.open);
 }
 
 /** What the domain is made of, over stores that are open. */
 function domainParts(
   config: Config,
   { metadata, blobs, keyWrapper, keyring }: Awaited<ReturnType<typeof openStores>>,
-  { rootKey, sealingKey, publicUrl, log }: DomainKeys,
+  { rootKey, sealingKey, publicUrl, peers, log }: DomainKeys,
 ): DomainParts {
   return {
     metadata,
@@ -187,6 +202,8 @@ function domainParts(
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,
+    peers,
+    replicatedBytesPerSecond: config.replication.bytesPerSecond,
     clock,
     log,
   };
@@ -331,7 +348,13 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
       const { openTarget, audit } = composeDomain(
-        domainParts(config, stores, { rootKey, sealingKey, publicUrl: publicUrlOf(config, port.port), log }),
+        domainParts(config, stores, {
+          rootKey,
+          sealingKey,
+          publicUrl: publicUrlOf(config, port.port),
+          peers: await connectPeers(config, opened),
+          log,
+        }),
       );
       opened.defer(() => audit.close());
       const background = await startBackground({

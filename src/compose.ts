@@ -44,8 +44,10 @@ import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
 import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
+import { type Peers, peerTargets } from "./domain/replication/peer-target.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
+import type { OpenTarget } from "./domain/replication/target.ts";
 import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
@@ -78,6 +80,10 @@ export interface Parts {
   readonly undeleteMs?: number;
   /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
   readonly lifecycleEveryMs?: number;
+  /** Other servers that images are replicated to. Left out: none. */
+  readonly peers?: Peers;
+  /** Of layers that are replicated. Left out, or 0: as many as there can be. */
+  readonly replicatedBytesPerSecond?: number;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -145,6 +151,7 @@ export function composeDomain(parts: DomainParts) {
     lifecycleEveryMs: everyMs = dayMs,
     createOnPush,
     regions,
+    peers,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
@@ -223,17 +230,15 @@ export function composeDomain(parts: DomainParts) {
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
     backfills: createBackfills({ metadata, clock }),
-    replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
+    replication: createReplication({
+      metadata,
+      clock,
+      reaches: ({ region }) => peers?.has(region) || (regions?.includes(region) ?? true),
+    }),
   };
-  const openTarget = localTargets({
-    ...registry,
-    metadata,
-    blobs,
-    access,
-    keys,
-    pace: createPace(0),
-    clock,
-  });
+  const pace = createPace(parts.replicatedBytesPerSecond ?? 0);
+  const replication = { ...registry, metadata, blobs, access, keys, pace, clock };
+  const openTarget = targetsFor(localTargets(replication), peers && peerTargets({ ...replication, peers }), peers);
 
   return {
     ...identity,
@@ -247,6 +252,12 @@ export function composeDomain(parts: DomainParts) {
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
   };
+}
+
+/** A region of a peer is there, whatever of it this database has. */
+function targetsFor(local: OpenTarget, ofPeers: OpenTarget | undefined, peers: Peers | undefined): OpenTarget {
+  return (source, destination, options) =>
+    (ofPeers && peers?.has(destination.region) ? ofPeers : local)(source, destination, options);
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -21,6 +21,7 @@ import type {
   ReplicationBackfillItemTable,
   ReplicationBackfillTable,
   ReplicationConfigurationTable,
+  ReplicaUploadTable,
 } from "./replication-tables.ts";
 import type {
   DeletedImageLayerTable,
@@ -64,6 +65,7 @@ export interface Schema {
   creation_template: CreationTemplateTable;
   replication_configuration: ReplicationConfigurationTable;
   image_replica: ImageReplicaTable;
+  replica_upload: ReplicaUploadTable;
   replication_backfill: ReplicationBackfillTable;
   replication_backfill_item: ReplicationBackfillItemTable;
 
