@@ -7,7 +7,7 @@ import { type Config, publicUrlOf } from "./config.ts";
 import { nudging } from "./domain/jobs/nudges.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
-import type { Peers } from "./domain/replication/peer-target.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import {
   CannotStart,
   explained,
@@ -18,6 +18,8 @@ import {
   sealingKeyFile,
 } from "./opening.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { openPeers } from "./remotes/peers.ts";
+import { createRemotes } from "./remotes/registry/index.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
@@ -130,9 +132,8 @@ async function openRegistry(
     ...domainParts(
       config,
       { ...stores, metadata },
-      { rootKey, sealingKey, publicUrl, peers: await connectPeers(config, opened), log },
+      { rootKey, sealingKey, publicUrl, openRemote: openRemotes(opened), log },
     ),
-    createOnPush: config.createOnPush,
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     send: sendContent,
@@ -160,24 +161,19 @@ interface DomainKeys {
   readonly rootKey: RootKeyInUse;
   readonly sealingKey: Uint8Array;
   readonly publicUrl: string;
-  readonly peers: Peers | undefined;
+  readonly openRemote: OpenRemote;
   readonly log: Log;
 }
 
-/** Servers that images are replicated to. Most have none, and then nothing of what speaks to them is there. */
-async function connectPeers({ replication }: Config, opened: AsyncDisposableStack): Promise<Peers | undefined> {
-  if (!replication.peers) return undefined;
-  const { createRemotes } = await import("./remotes/registry/index.ts");
-  const { openPeers } = await import("./remotes/peers.ts");
-  const remotes = opened.adopt(createRemotes(), ({ close }) => close());
-  return openPeers(replication, remotes.open);
+function openRemotes(opened: AsyncDisposableStack): OpenRemote {
+  return opened.adopt(createRemotes({ clock }), (remotes) => remotes.close()).open;
 }
 
 /** What the domain is made of, over stores that are open. */
 function domainParts(
   config: Config,
   { metadata, blobs, keyWrapper, keyring }: Awaited<ReturnType<typeof openStores>>,
-  { rootKey, sealingKey, publicUrl, peers, log }: DomainKeys,
+  { rootKey, sealingKey, publicUrl, openRemote, log }: DomainKeys,
 ): DomainParts {
   return {
     metadata,
@@ -198,11 +194,13 @@ function domainParts(
     regions: config.regions,
     createOnPush: config.createOnPush,
     foreignLayers: config.foreignLayers,
+    upstreams: config.pullThrough,
+    openRemote,
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,
-    peers,
+    peers: openPeers(config.replication, openRemote),
     replicatedBytesPerSecond: config.replication.bytesPerSecond,
     clock,
     log,
@@ -352,7 +350,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
           rootKey,
           sealingKey,
           publicUrl: publicUrlOf(config, port.port),
-          peers: await connectPeers(config, opened),
+          openRemote: openRemotes(opened),
           log,
         }),
       );

@@ -144,6 +144,29 @@ export function clientConfig(sources: ClientSources = {}): ClientConfig {
   };
 }
 
+/** What copies between registries take from the environment, beside the above. */
+export interface CopyConfig {
+  /** `user:password` of either side. */
+  readonly sourceCredentials?: string;
+  readonly destinationCredentials?: string;
+  /** Where Docker keeps what `docker login` was told. */
+  readonly dockerConfigFile?: string;
+  /** Where it is kept which uploads are not finished. */
+  readonly journalDirectory?: string;
+}
+
+export function copyConfig(env: Record<string, string | undefined> = process.env): CopyConfig {
+  const own = (name: ClientVariable) => env[name] || undefined;
+  const home = env.HOME || homedirOrNone();
+  const docker = env.DOCKER_CONFIG || (home && join(home, ".docker"));
+  return {
+    sourceCredentials: own("BERTH_COPY_SRC_CREDS"),
+    destinationCredentials: own("BERTH_COPY_DEST_CREDS"),
+    dockerConfigFile: docker && join(docker, "config.json"),
+    journalDirectory: home && join(home, ".berth", "copies"),
+  };
+}
+
 /** kubelet may run a plugin for a user that has none. */
 function homedirOrNone(): string | undefined {
   try {

@@ -4,6 +4,7 @@ import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
+import { refuse } from "./domain/errors.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
@@ -20,8 +21,13 @@ import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region } from "./domain/names.ts";
+import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
+import { createRules } from "./domain/pull-through/rule-service.ts";
+import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
+import { noFurtherUpstreams, type UpstreamSettings } from "./domain/pull-through/upstreams.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
 import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
@@ -34,6 +40,7 @@ import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
@@ -57,7 +64,8 @@ export interface Parts {
   readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns> &
     IdentityMetadata &
     KeyMetadata &
-    AuditMetadata;
+    AuditMetadata &
+    PullThroughMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -84,6 +92,10 @@ export interface Parts {
   readonly peers?: Peers;
   /** Of layers that are replicated. Left out, or 0: as many as there can be. */
   readonly replicatedBytesPerSecond?: number;
+  /** Which registries caches may stand before, beside those of ECR. Left out: none. */
+  readonly upstreams?: UpstreamSettings;
+  /** Left out: no other registry is asked anything. */
+  readonly openRemote?: OpenRemote;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -178,6 +190,9 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
+  const pullThrough = { metadata, settings: parts.upstreams ?? noFurtherUpstreams, secrets: noSecrets, clock };
+  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
+
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
@@ -220,6 +235,7 @@ export function composeDomain(parts: DomainParts) {
       clock,
       restored: replicateRestored,
     }),
+    creationTemplates: createCreationTemplates({ metadata, directory, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
@@ -229,6 +245,8 @@ export function composeDomain(parts: DomainParts) {
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
+    pullThroughRules: createRules({ ...pullThrough, upstreams }),
+    upstreams,
     backfills: createBackfills({ metadata, clock }),
     replication: createReplication({
       metadata,
@@ -266,3 +284,10 @@ function ratesOf({ rates: { profile, own }, ratesPer }: Limits, clock: () => Dat
   for (const { operation, perSecond, burst } of own) limits[operation] = { perSecond, burst };
   return Object.keys(limits).length === 0 ? undefined : createRates({ limits, per: ratesPer, clock });
 }
+
+/** There is no place for them yet. */
+const noSecrets = {
+  read: async (_registry: unknown, arn: string): Promise<string> => {
+    throw refuse("UpstreamSecretNotFound", { arn });
+  },
+};

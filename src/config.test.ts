@@ -47,6 +47,7 @@ test("nothing given: the defaults", () => {
     },
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
     kms: { keeper: "local" },
+    pullThrough: { further: [], private: [], insecure: [], mirrors: [] },
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
@@ -94,6 +95,11 @@ limits:
   minBytesPerSecond: 1
   rates: ecr, PutImage=20/40, ListImages=0.5, *=100
   ratesPer: principal
+pullThrough:
+  upstreams: [ "*.example.com", "127.0.0.1:*=berth" ]
+  allowPrivate: [ "*.example.com" ]
+  insecure: [ "127.0.0.1:*" ]
+  mirrors: [ "quay.io=https://mirror.example.com", "ghcr.io=http://me:p%40ss@10.0.0.1:5000" ]
 oidc:
   allowPrivateIssuers: true
 uploadExpiryHours: 1
@@ -147,6 +153,18 @@ usage:
         ],
       },
       ratesPer: "principal",
+    },
+    pullThrough: {
+      further: [
+        { pattern: "*.example.com", kind: "oci" },
+        { pattern: "127.0.0.1:*", kind: "berth" },
+      ],
+      private: ["*.example.com"],
+      insecure: ["127.0.0.1:*"],
+      mirrors: [
+        { host: "quay.io", origin: "https://mirror.example.com" },
+        { host: "ghcr.io", origin: "http://10.0.0.1:5000", credentials: { user: "me", password: "p@ss" } },
+      ],
     },
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
     kms: { keeper: "local" },

@@ -55,6 +55,7 @@ const secretKeys = new Set([
   "kms.awsSecretAccessKey",
   "kms.awsSessionToken",
   "kms.vaultToken",
+  "pullThrough.mirrors",
 ]);
 
 /** @throws ConfigError naming every problem. */
@@ -145,7 +146,13 @@ function readFile(given: string | undefined, cwd: string, origins: Map<string, s
 }
 
 /** Read by our commands where they are clients (client-config.ts); a server beside them has no use for them. */
-const clientVariables = ["BERTH_ENDPOINT", "BERTH_HELPER_CONFIG", "BERTH_HELPER_HOSTS"] as const;
+const clientVariables = [
+  "BERTH_ENDPOINT",
+  "BERTH_HELPER_CONFIG",
+  "BERTH_HELPER_HOSTS",
+  "BERTH_COPY_SRC_CREDS",
+  "BERTH_COPY_DEST_CREDS",
+] as const;
 
 export type ClientVariable = (typeof clientVariables)[number];
 

@@ -258,6 +258,12 @@ const bringNothing = [
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
   ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
   "StartLifecyclePolicyPreview",
+  "CreateRepositoryCreationTemplate",
+  "DeleteRepositoryCreationTemplate",
+  "DescribeRepositoryCreationTemplates",
+  "UpdateRepositoryCreationTemplate",
+  ...["CreatePullThroughCacheRule", "DeletePullThroughCacheRule", "DescribePullThroughCacheRules"],
+  ...["UpdatePullThroughCacheRule", "ValidatePullThroughCacheRule"],
   ...["StartReplicationBackfill", "StopReplicationBackfill"],
 ];
 

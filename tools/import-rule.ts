@@ -83,6 +83,11 @@ export const rooms: readonly Room[] = [
     because: "what is configured must be readable without starting anything",
   },
   {
+    room: "src/config-pull-through.ts",
+    ours: [],
+    because: "what is configured must be readable without starting anything",
+  },
+  {
     room: "src/config-tls.ts",
     ours: ["src/domain/names.ts"],
     because: "what is configured must be readable without starting anything",
@@ -94,7 +99,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/config-schema.ts",
-    ours: ["src/config-keepers.ts", "src/config-tls.ts", "src/domain/names.ts"],
+    ours: ["src/config-keepers.ts", "src/config-pull-through.ts", "src/config-tls.ts", "src/domain/names.ts"],
     packages: ["zod"],
     outside: "all",
     because: "what is configured must be readable without starting anything",
@@ -121,6 +126,22 @@ export const rooms: readonly Room[] = [
       "commands that ask a server are clients of its API as any other, with the published signer in place of a whole SDK",
   },
   {
+    room: "src/cli/copy/**",
+    ours: [
+      "src/cli/*.ts",
+      "src/cli/api/**",
+      "src/client-config.ts",
+      "src/domain/{names,errors,json}.ts",
+      "src/domain/registry/{manifests,remote-registry,ports,addresses}.ts",
+      "src/remotes/registry/**",
+      "src/remotes/aws-signing.ts",
+    ],
+    packages: ["commander"],
+    outside: "all",
+    because:
+      "a copy is a client of two registries by the port that the server's own caches use, and opens no store of a server",
+  },
+  {
     room: "src/cli/certificates.ts",
     ours: [],
     packages: ["pkijs", "asn1js"],
@@ -143,6 +164,7 @@ export const rooms: readonly Room[] = [
       "src/domain/identity/accounts.ts",
       "src/domain/names.ts",
       "src/domain/errors.ts",
+      "src/remotes/registry/index.ts",
       "src/server/log.ts",
       "src/workers/channel.ts",
       "package.json",

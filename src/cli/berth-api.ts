@@ -1,5 +1,5 @@
 import { type ClientConfig, clientConfig } from "../client-config.ts";
-import { type Config, loadConfig, publicUrlOf } from "../config.ts";
+import { loadConfig, publicUrlOf } from "../config.ts";
 import { createApi } from "./api/client.ts";
 import { findSigner } from "./api/credentials.ts";
 import { CommandFailed } from "./failure.ts";
@@ -13,7 +13,7 @@ export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
 
 /** @param file the configuration file, where one was given */
 export async function berthApi(file: string | undefined): Promise<Ask> {
-  const config = configFor(loadConfig({ file }));
+  const config = berthConfig(file);
   const api = createApi(config, limits);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
@@ -22,7 +22,8 @@ export async function berthApi(file: string | undefined): Promise<Ask> {
 }
 
 /** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */
-function configFor(server: Config): ClientConfig {
+export function berthConfig(file: string | undefined): ClientConfig {
+  const server = loadConfig({ file });
   const { region, data } = server;
   const given = clientConfig({ presets: { region, data } });
   if (given.endpoints.berth) return given;

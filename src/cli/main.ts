@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addCopyCommands } from "./copy-commands.ts";
 import { describeFailure } from "./failure.ts";
 import { lazily } from "./lazily.ts";
 import { commandLine } from "./names.ts";
@@ -341,6 +342,8 @@ jobs
   .option(...kindOption)
   .option("--json", "print the result as JSON")
   .action(lazily(() => import("./jobs.ts"), "discardJobs"));
+
+addCopyCommands(program);
 
 addRetentionCommands(program);
 

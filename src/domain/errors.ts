@@ -78,6 +78,10 @@ const registrySentences = {
     `The replication backfill with id '${id}' has the status ${status} and cannot be stopped`,
   ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
   ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
+  TemplateAlreadyExists: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' already exists in the registry with id '${registry.account}'. Specify a unique prefix and try again.`,
+  TemplateNotFound: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' can't be found in the registry with id '${registry.account}'. Verify the registry ID and prefix and try again.`,
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,
@@ -234,6 +238,25 @@ const keySentences = {
   KeyDryRun: () => "The request would have succeeded, but the DryRun option is set.",
 } satisfies Record<string, (facts: never) => string>;
 
+/** What pull through cache rules are refused for, worded as ECR words it. These meanings never reach the data plane. */
+const pullThroughSentences = {
+  PullThroughRuleExists: ({ registry, prefix }: RuleName) =>
+    `The pull through cache rule with the prefix '${prefix}' already exists in the registry with id '${registry.account}'`,
+  PullThroughRuleNotFound: ({ registry, prefix }: RuleName) =>
+    `The pull through cache rule with the prefix '${prefix}' does not exist in the registry with id '${registry.account}'`,
+  UpstreamUnsupported: ({ url }: { url: string }) =>
+    `The upstream registry URL ${url} is invalid. Specify a valid upstream registry URL and try again`,
+  UpstreamSecretNotFound: ({ arn }: { arn: string }) => `The secret ${arn} does not exist`,
+  SecretInaccessible: ({ arn, reason }: { arn: string; reason: string }) =>
+    `The secret ${arn} is unable to be accessed: ${reason}`,
+  SecretUndecryptable: ({ arn }: { arn: string }) => `The secret ${arn} is accessible but is unable to be decrypted`,
+} satisfies Record<string, (facts: never) => string>;
+
+interface RuleName {
+  registry: Registry;
+  prefix: string;
+}
+
 export const sentences = {
   ...registrySentences,
   ...identitySentences,
@@ -241,6 +264,7 @@ export const sentences = {
   ...organizationSentences,
   ...auditSentences,
   ...keySentences,
+  ...pullThroughSentences,
 };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
@@ -248,6 +272,7 @@ export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type KeyRefusalCode = keyof typeof keySentences;
+export type PullThroughRefusalCode = keyof typeof pullThroughSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {

@@ -81,6 +81,8 @@ export const wire = {
   ReplicationBackfillInvalidStatus: [409, "UNSUPPORTED"],
   ExclusionAlreadyExists: [409, "UNSUPPORTED"],
   ExclusionNotFound: [404, "UNSUPPORTED"],
+  TemplateAlreadyExists: [409, "UNSUPPORTED"],
+  TemplateNotFound: [404, "UNSUPPORTED"],
   ImageReferenced: [405, "UNSUPPORTED"],
   ManifestInvalid: [400, "MANIFEST_INVALID"],
   ManifestTooLarge: [413, "SIZE_INVALID"],

@@ -135,10 +135,33 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** Whoever writes a template needs what is done by it, on the repositories that it is for, and may pass its role on. */
+function template(verb: "Create" | "Update", input: object): Row {
+  const operation = `${verb}RepositoryCreationTemplate`;
+  const done = ["CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy"].map((action) => `ecr:${action}`);
+  return {
+    ...onRegistry(operation, { prefix: "matrix", ...input }),
+    actions: [`ecr:${operation}`, ...done, "iam:PassRole"],
+    namesItsResource: false,
+  };
+}
+
+/** They can name the registry of another account. */
+function ofRules(operation: string, input: object = {}): Row {
+  return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
+const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
+
+const written = {
+  lifecyclePolicy: "{}",
+  repositoryPolicy: "{}",
+  customRoleArn: "arn:aws:iam::123456789012:role/maker",
+};
 
 export const ecrRows: readonly Row[] = [
   onRepository("BatchCheckLayerAvailability", { layerDigests: [digest] }),
@@ -191,6 +214,15 @@ export const ecrRows: readonly Row[] = [
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  template("Create", { appliedFor: ["REPLICATION"], ...written }),
+  template("Update", written),
+  onRegistry("DescribeRepositoryCreationTemplates"),
+  onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
+  ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
+  ofRules("DescribePullThroughCacheRules"),
+  ofRules("UpdatePullThroughCacheRule", ghostRule),
+  ofRules("ValidatePullThroughCacheRule", ghostRule),
+  ofRules("DeletePullThroughCacheRule", ghostRule),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),

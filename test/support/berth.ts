@@ -120,6 +120,9 @@ export interface InProcessOptions {
   readonly foreignLayers?: "allow" | "refuse";
   readonly undeleteMs?: number;
   readonly certificateIdentities?: Parameters<typeof compose>[0]["certificateIdentities"];
+  /** Which registries caches may stand before, and how they are asked. */
+  readonly upstreams?: Parameters<typeof compose>[0]["upstreams"];
+  readonly openRemote?: Parameters<typeof compose>[0]["openRemote"];
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -174,6 +177,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     undeleteMs: options.undeleteMs,
     peers: options.peers,
     certificateIdentities: options.certificateIdentities,
+    upstreams: options.upstreams,
+    openRemote: options.openRemote,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: (options.region ?? region) as Region,
     createOnPush: options.createOnPush ?? false,

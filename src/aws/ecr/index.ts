@@ -4,17 +4,23 @@ import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
+import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
+import { CreateRepositoryCreationTemplate } from "./CreateRepositoryCreationTemplate.ts";
 import { DeleteLifecyclePolicy } from "./DeleteLifecyclePolicy.ts";
+import { DeletePullThroughCacheRule } from "./DeletePullThroughCacheRule.ts";
 import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
+import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
+import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
 import { DescribeReplicationBackfillResults } from "./DescribeReplicationBackfillResults.ts";
 import { DescribeRepositories } from "./DescribeRepositories.ts";
+import { DescribeRepositoryCreationTemplates } from "./DescribeRepositoryCreationTemplates.ts";
 import { errors, membersOf } from "./errors.ts";
 import { GetAccountSetting } from "./GetAccountSetting.ts";
 import { GetAuthorizationToken } from "./GetAuthorizationToken.ts";
@@ -45,7 +51,10 @@ import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
 import { TagResource } from "./TagResource.ts";
 import { UntagResource } from "./UntagResource.ts";
 import { UpdateImageStorageClass } from "./UpdateImageStorageClass.ts";
+import { UpdatePullThroughCacheRule } from "./UpdatePullThroughCacheRule.ts";
+import { UpdateRepositoryCreationTemplate } from "./UpdateRepositoryCreationTemplate.ts";
 import { UploadLayerPart } from "./UploadLayerPart.ts";
+import { ValidatePullThroughCacheRule } from "./ValidatePullThroughCacheRule.ts";
 
 /** Amazon ECR, API version 2015-09-21. */
 export function createEcr(parts: EcrParts): JsonService {
@@ -78,17 +87,23 @@ export const operations = operationMap<EcrParts>([
   BatchDeleteImage,
   BatchGetImage,
   CompleteLayerUpload,
+  CreatePullThroughCacheRule,
   CreateRepository,
+  CreateRepositoryCreationTemplate,
   DeleteLifecyclePolicy,
+  DeletePullThroughCacheRule,
   DeleteRegistryPolicy,
   DeleteRepository,
+  DeleteRepositoryCreationTemplate,
   DeleteRepositoryPolicy,
   DeregisterPullTimeUpdateExclusion,
   DescribeImageReplicationStatus,
   DescribeImages,
+  DescribePullThroughCacheRules,
   DescribeRegistry,
   DescribeReplicationBackfillResults,
   DescribeRepositories,
+  DescribeRepositoryCreationTemplates,
   GetAccountSetting,
   GetAuthorizationToken,
   GetDownloadUrlForLayer,
@@ -117,5 +132,8 @@ export const operations = operationMap<EcrParts>([
   TagResource,
   UntagResource,
   UpdateImageStorageClass,
+  UpdateRepositoryCreationTemplate,
+  UpdatePullThroughCacheRule,
   UploadLayerPart,
+  ValidatePullThroughCacheRule,
 ]);

@@ -1,7 +1,9 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
 import type { Access } from "../../domain/access.ts";
 import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
+import type { RuleService } from "../../domain/pull-through/rule-service.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
+import type { CreationTemplateService } from "../../domain/registry/creation-templates.ts";
 import type { ImageService } from "../../domain/registry/images.ts";
 import type { LayerService } from "../../domain/registry/layers.ts";
 import type { LifecyclePolicyService } from "../../domain/registry/lifecycle-policies.ts";
@@ -28,9 +30,11 @@ export interface EcrParts {
   readonly layers: LayerService;
   readonly images: ImageService;
   readonly storageClasses: StorageClassService;
+  readonly creationTemplates: CreationTemplateService;
   readonly pullTimeExclusions: PullTimeExclusionService;
   readonly lifecyclePolicies: LifecyclePolicyService;
   readonly lifecyclePreviews: LifecyclePreviewService;
+  readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
   readonly backfills: BackfillService;
   readonly settings: SettingsService;

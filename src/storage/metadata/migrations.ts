@@ -6,6 +6,7 @@ import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
 import { createKeys, indexGrantsByContext } from "./key-tables.ts";
 import { createLifecycle } from "./lifecycle-tables.ts";
+import { createPullThroughRules } from "./pull-through-tables.ts";
 import { createReplication } from "./replication-tables.ts";
 import { createRetention } from "./retention-tables.ts";
 import type { Schema } from "./schema.ts";
@@ -66,6 +67,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0013_usage": { up: (db) => createUsage(db, flavour) },
     "0014_retention": { up: (db) => createRetention(db, flavour) },
     "0015_creation_templates": { up: (db) => createCreationTemplates(db, flavour) },
+    "0017_pull_through_rules": { up: (db) => createPullThroughRules(db, flavour) },
     "0019_replication": { up: (db) => createReplication(db, flavour) },
   };
 }

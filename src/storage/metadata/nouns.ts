@@ -3,6 +3,7 @@ import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { JobNouns } from "../../domain/jobs/ports.ts";
 import type { KeyNouns } from "../../domain/keys/ports.ts";
+import type { PullThroughNouns } from "../../domain/pull-through/rule-ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import type { ReplicationNouns } from "../../domain/replication/ports.ts";
 import { accessKeys } from "./access-keys.ts";
@@ -32,6 +33,7 @@ import { lifecyclePreviews } from "./lifecycle-previews.ts";
 import { managedPolicies } from "./managed-policies.ts";
 import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
+import { pullThroughRules } from "./pull-through-rules.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { replication } from "./replication.ts";
@@ -44,7 +46,7 @@ import { uploads } from "./uploads.ts";
 import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & ReplicationNouns;
+export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & ReplicationNouns & PullThroughNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -82,6 +84,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     audit: audit(db, flavour),
     jobs: jobs(db, flavour),
     schedules: schedules(db, flavour),
+    pullThroughRules: pullThroughRules(db, flavour),
     replication: replication(db, flavour),
     backfills: backfills(db, flavour),
   };

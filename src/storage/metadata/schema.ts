@@ -16,6 +16,7 @@ import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type { PullThroughRuleTable } from "./pull-through-tables.ts";
 import type {
   ImageReplicaTable,
   ReplicationBackfillItemTable,
@@ -96,6 +97,8 @@ export interface Schema {
 
   usage_run: UsageRunTable;
   usage_entry: UsageEntryTable;
+
+  pull_through_rule: PullThroughRuleTable;
 }
 
 interface RepositoryTable {
