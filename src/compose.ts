@@ -20,7 +20,7 @@ import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
-import type { Region } from "./domain/names.ts";
+import type { Region, Registry } from "./domain/names.ts";
 import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
 import { createRules } from "./domain/pull-through/rule-service.ts";
 import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
@@ -51,11 +51,12 @@ import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
 import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
+import { createReplicationExtras } from "./domain/replication/options.ts";
 import { type Peers, peerTargets } from "./domain/replication/peer-target.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
 import type { OpenTarget } from "./domain/replication/target.ts";
-import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
+import { replicateArrival, replicateRemoval, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
@@ -204,6 +205,7 @@ export function composeDomain(parts: DomainParts) {
     undeleteMs,
   });
   const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
+  const reaches = ({ region }: Registry) => peers?.has(region) || (regions?.includes(region) ?? true);
   const registry = {
     resources,
     pullTimes,
@@ -228,6 +230,7 @@ export function composeDomain(parts: DomainParts) {
       foreignLayers,
       undeleteMs,
       pushed: replicateArrival,
+      removed: replicateRemoval,
     }),
     storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({
       metadata,
@@ -248,14 +251,11 @@ export function composeDomain(parts: DomainParts) {
     pullThroughRules: createRules({ ...pullThrough, upstreams }),
     upstreams,
     backfills: createBackfills({ metadata, clock }),
-    replication: createReplication({
-      metadata,
-      clock,
-      reaches: ({ region }) => peers?.has(region) || (regions?.includes(region) ?? true),
-    }),
+    replication: createReplication({ metadata, clock, reaches }),
+    replicationExtras: createReplicationExtras({ metadata, clock, reaches }),
   };
   const pace = createPace(parts.replicatedBytesPerSecond ?? 0);
-  const replication = { ...registry, metadata, blobs, access, keys, pace, clock };
+  const replication = { ...registry, metadata, blobs, access, keys, pace, clock, everyMs };
   const openTarget = targetsFor(localTargets(replication), peers && peerTargets({ ...replication, peers }), peers);
 
   return {

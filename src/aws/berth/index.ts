@@ -6,6 +6,7 @@ import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
+import { GetReplicationOptions } from "./GetReplicationOptions.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
 import { GetUsageHistory } from "./GetUsageHistory.ts";
@@ -15,8 +16,10 @@ import { ListHolds } from "./ListHolds.ts";
 import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
+import { PutReplicationOptions } from "./PutReplicationOptions.ts";
 import { PutRetention } from "./PutRetention.ts";
 import { RemoveHold } from "./RemoveHold.ts";
+import { ReplicateImages } from "./ReplicateImages.ts";
 import { SetDeletionProtection } from "./SetDeletionProtection.ts";
 import { UndeleteImage } from "./UndeleteImage.ts";
 import { UndeleteRepository } from "./UndeleteRepository.ts";
@@ -40,6 +43,7 @@ export const operations = operationMap<BerthParts>([
   ExplainDecision,
   ExplainLifecycle,
   GetRepositoryUsage,
+  GetReplicationOptions,
   GetRetention,
   GetUsageHistory,
   ListDeletedImages,
@@ -47,8 +51,10 @@ export const operations = operationMap<BerthParts>([
   ListHolds,
   ListUsage,
   PutHold,
+  PutReplicationOptions,
   PutRetention,
   RemoveHold,
+  ReplicateImages,
   SetDeletionProtection,
   UndeleteImage,
   UndeleteRepository,

@@ -117,6 +117,13 @@ export function peerTargets(parts: PeerTargetParts): OpenTarget {
         ),
       put: ({ digest, mediaType, manifest: bytes }) =>
         ask(() => remote.putManifest(name, { digest }, { mediaType, bytes }, { signal })),
+      async untag(digest, tag) {
+        const there = await ask(() => remote.statManifest(name, { tag }, { signal }));
+        if (there?.digest === digest) await ask(() => remote.deleteManifest(name, { tag }, { signal }));
+      },
+      async remove(digest) {
+        await ask(() => remote.deleteManifest(name, { digest }, { signal }));
+      },
       async tag({ mediaType, manifest: bytes }, tag) {
         try {
           await ask(() => remote.putManifest(name, { tag }, { mediaType, bytes }, { signal }));

@@ -169,6 +169,16 @@ export interface BackfillJob {
   readonly id: string;
 }
 
+/** What jobs of removals name: a tag that an image had, or the image. */
+export interface RemovalJob {
+  readonly account: AccountId;
+  readonly region: Region;
+  readonly name: RepositoryName;
+  readonly digest: Digest;
+  readonly tag?: Tag;
+  readonly to: Destination;
+}
+
 /** What jobs name images by. An image that was deleted and pushed again has another id. */
 export interface ReplicaJob {
   readonly imageId: number;
