@@ -18,6 +18,7 @@ import {
   sealingKeyFile,
 } from "./opening.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { openPeers } from "./remotes/peers.ts";
 import { createRemotes } from "./remotes/registry/index.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
@@ -199,6 +200,8 @@ function domainParts(
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,
+    peers: openPeers(config.replication, openRemote),
+    replicatedBytesPerSecond: config.replication.bytesPerSecond,
     clock,
     log,
   };

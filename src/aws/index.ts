@@ -31,6 +31,7 @@ import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import type { UndeleteService } from "../domain/registry/undelete.ts";
 import type { UsageService } from "../domain/registry/usage.ts";
 import type { BackfillService } from "../domain/replication/backfills.ts";
+import type { ReplicationExtras } from "../domain/replication/options.ts";
 import type { ReplicationService } from "../domain/replication/service.ts";
 import type { SecretService } from "../domain/secrets/secrets.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
@@ -65,6 +66,7 @@ export interface ControlPlaneParts {
   readonly lifecyclePreviews: LifecyclePreviewService;
   readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
+  readonly replicationExtras: ReplicationExtras;
   readonly backfills: BackfillService;
   readonly settings: SettingsService;
   readonly scanning: ScanningService;

@@ -22,6 +22,7 @@ import type {
   ReplicationBackfillItemTable,
   ReplicationBackfillTable,
   ReplicationConfigurationTable,
+  ReplicaUploadTable,
 } from "./replication-tables.ts";
 import type {
   DeletedImageLayerTable,
@@ -68,6 +69,7 @@ export interface Schema {
   creation_template: CreationTemplateTable;
   replication_configuration: ReplicationConfigurationTable;
   image_replica: ImageReplicaTable;
+  replica_upload: ReplicaUploadTable;
   replication_backfill: ReplicationBackfillTable;
   replication_backfill_item: ReplicationBackfillItemTable;
 
