@@ -7,6 +7,7 @@ import * as boto3 from "./boto3.ts";
 import * as buildah from "./buildah.ts";
 import type { Client } from "./client.ts";
 import * as conformance from "./conformance.ts";
+import * as copy from "./copy.ts";
 import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
@@ -38,6 +39,7 @@ const CLIENTS: readonly Client[] = [
   awsCli,
   boto3,
   skopeo,
+  copy,
   crane,
   oras,
   docker,

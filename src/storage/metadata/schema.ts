@@ -31,6 +31,7 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
@@ -97,6 +98,9 @@ export interface Schema {
   usage_entry: UsageEntryTable;
 
   pull_through_rule: PullThroughRuleTable;
+
+  secret: SecretTable;
+  secret_version: SecretVersionTable;
 }
 
 interface RepositoryTable {
