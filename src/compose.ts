@@ -44,7 +44,9 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
+import { createScanning } from "./domain/registry/scanning.ts";
 import { createSettings } from "./domain/registry/settings.ts";
+import { createSigning } from "./domain/registry/signing.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
@@ -253,6 +255,8 @@ export function composeDomain(parts: DomainParts) {
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    scanning: createScanning({ metadata, imageFacts, clock }),
+    signing: createSigning({ metadata, imageFacts }),
     holds: createHolds({ metadata, clock }),
     retention: createRetention({ metadata }),
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),

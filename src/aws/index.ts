@@ -24,7 +24,9 @@ import type { PullTimeExclusionService } from "../domain/registry/pull-time-excl
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { RetentionService } from "../domain/registry/retention.ts";
+import type { ScanningService } from "../domain/registry/scanning.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import type { SigningService } from "../domain/registry/signing.ts";
 import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import type { UndeleteService } from "../domain/registry/undelete.ts";
 import type { UsageService } from "../domain/registry/usage.ts";
@@ -65,6 +67,8 @@ export interface ControlPlaneParts {
   readonly replication: ReplicationService;
   readonly backfills: BackfillService;
   readonly settings: SettingsService;
+  readonly scanning: ScanningService;
+  readonly signing: SigningService;
   readonly holds: HoldService;
   readonly retention: RetentionService;
   readonly undelete: UndeleteService;

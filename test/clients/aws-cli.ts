@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { checkScanning } from "./aws-cli-scanning.ts";
 import type { World } from "./client.ts";
 import { contains, equal, holds } from "./expect.ts";
 import { sampleImage } from "./images.ts";
@@ -8,7 +9,7 @@ import { version } from "./process.ts";
 export const name = "aws-cli";
 export const installedByCi = true;
 // Each call starts Python anew, which costs most of a second.
-export const timeoutMs = 300_000;
+export const timeoutMs = 420_000;
 export const find = () => version(["aws", "--version"]);
 
 const REPOSITORY = "cli/app";
@@ -20,6 +21,7 @@ export async function run(world: World): Promise<void> {
   await checkImages(world, cli);
   await checkArchive(world, cli);
   await checkLifecycle(world, cli);
+  await checkScanning(world, cli);
   await checkSettings(world, cli);
   await checkDeletion(world, cli);
 }
@@ -27,7 +29,7 @@ export async function run(world: World): Promise<void> {
 // biome-ignore lint/suspicious/noExplicitAny: what a command prints is known by its documentation only.
 type Json = any;
 
-interface Cli {
+export interface Cli {
   json(...args: string[]): Promise<Json>;
   text(...args: string[]): Promise<string>;
   refused(...args: string[]): Promise<string>;

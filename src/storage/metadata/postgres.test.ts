@@ -23,6 +23,7 @@ import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./p
 import { postgresDialect } from "./postgres-driver.ts";
 import { retentionContract } from "./retention-contract.ts";
 import { retentionRaces } from "./retention-races.ts";
+import { scanningContract } from "./scanning-contract.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -46,6 +47,7 @@ function postgresTests(server: TestPostgres): void {
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
   creationTemplateContract("PostgreSQL", open);
+  scanningContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
