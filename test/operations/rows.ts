@@ -1,0 +1,12 @@
+import type { Operation } from "../support/model.ts";
+import { imageRows } from "./images.ts";
+import { layerRows } from "./layers.ts";
+import { lifecycleRows } from "./lifecycle.ts";
+import { registryRows } from "./registry.ts";
+import { repositoryRows } from "./repositories.ts";
+import type { AnyRow, Rows } from "./row.ts";
+
+const all: Rows = { ...repositoryRows, ...layerRows, ...imageRows, ...lifecycleRows, ...registryRows };
+
+/** Every operation of ECR that there is. */
+export const rows = new Map(Object.entries(all) as unknown as [Operation, AnyRow][]);
