@@ -133,13 +133,16 @@ export interface RemoteTarget {
   /** User and password for Basic, or for the token service that the registry names. Asked again once they were refused. */
   readonly credentials?: RemoteCredentials;
   readonly reach: RemoteReach;
-  /** Further hosts that credentials, tokens and redirects may go to, beside the registry's own: `auth.docker.io`. */
+  /**
+   * Further hosts that credentials and tokens, and redirects of manifests and lists, may go to, beside the registry's own and
+   * those that are known of large registries: `auth.example.com`, `*.example.com`, `auth.example.com:*` for any port.
+   */
   readonly tokenHosts?: readonly string[];
   /** Hosts that blobs may be fetched from by redirect, without credentials. Left out: any public one. */
   readonly blobHosts?: readonly string[];
   /**
-   * Hosts that manifests and lists may be fetched from by redirect, without credentials: `*.pkg.dev` for registry.k8s.io.
-   * Left out: none but its own.
+   * Hosts that manifests and lists may be fetched from by redirect, without credentials: `mirror.example.com`.
+   * Left out: none but its own and, again, those that are known.
    */
   readonly manifestHosts?: readonly string[];
   /** Authorities in PEM beside those of the system. */

@@ -8,6 +8,7 @@ import {
 import type { Resolve } from "../guard.ts";
 import { createCalls } from "./calls.ts";
 import { createEcrCredentials } from "./ecr-credentials.ts";
+import { withWellKnown } from "./hosts.ts";
 import { createListing } from "./listing.ts";
 import { rememberSignIns } from "./memory.ts";
 import { createReading } from "./reading.ts";
@@ -56,7 +57,7 @@ export function createRemotes({
     open(target) {
       const origin = originIn(target.origin);
       const transport = transportFor(target);
-      const checked = { ...target, origin: origin.origin };
+      const checked = withWellKnown({ ...target, origin: origin.origin });
       const signingIn = createSigningIn({ target: checked, transport, memory, clock });
       const calls = createCalls({ target: checked, transport, signingIn, clock });
       const reading = createReading(calls);
