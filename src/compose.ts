@@ -4,7 +4,6 @@ import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
-import { refuse } from "./domain/errors.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
@@ -57,6 +56,11 @@ import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
 import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
+import { createSecretSealer } from "./domain/secret-sealing.ts";
+import type { SecretMetadata } from "./domain/secrets/ports.ts";
+import { createSecretResources } from "./domain/secrets/secret-resources.ts";
+import { createSecrets } from "./domain/secrets/secrets.ts";
+import { createUpstreamSecrets } from "./domain/upstream-secrets.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
@@ -65,7 +69,8 @@ export interface Parts {
     IdentityMetadata &
     KeyMetadata &
     AuditMetadata &
-    PullThroughMetadata;
+    PullThroughMetadata &
+    SecretMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -120,7 +125,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit, openTarget } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, upstreams, openTarget } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -140,7 +145,7 @@ export function compose(parts: Parts) {
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, upstreams };
 }
 
 export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
@@ -169,9 +174,19 @@ export function composeDomain(parts: DomainParts) {
 
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const sealSecrets = createSecretSealer({ metadata, wrapper: parts.keyWrapper, keyring: parts.keyring, clock });
+  const secrets = createSecrets({ metadata, sealer: sealSecrets, clock });
+  const secretResources = createSecretResources(secrets);
+
   /** The gate, if one of those that keep resources were another. */
   const accessOver = (instead: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
-    const keepers = resourcesByService({ ecr: resources, iam: roleResources, kms: kms.resources, ...instead });
+    const keepers = resourcesByService({
+      ecr: resources,
+      iam: roleResources,
+      kms: kms.resources,
+      secretsmanager: secretResources,
+      ...instead,
+    });
     return createAccess({ principals, resources: withResourceControl(keepers, organizationStandings), clock });
   };
   const kms = createKeyServices({
@@ -185,7 +200,12 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
-  const pullThrough = { metadata, settings: parts.upstreams ?? noFurtherUpstreams, secrets: noSecrets, clock };
+  const pullThrough = {
+    metadata,
+    settings: parts.upstreams ?? noFurtherUpstreams,
+    secrets: createUpstreamSecrets(secrets),
+    clock,
+  };
   const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
@@ -261,6 +281,7 @@ export function composeDomain(parts: DomainParts) {
     ...identity,
     ...registry,
     kms,
+    secrets,
     sealer,
     access,
     home,
@@ -277,10 +298,3 @@ function ratesOf({ rates: { profile, own }, ratesPer }: Limits, clock: () => Dat
   for (const { operation, perSecond, burst } of own) limits[operation] = { perSecond, burst };
   return Object.keys(limits).length === 0 ? undefined : createRates({ limits, per: ratesPer, clock });
 }
-
-/** There is no place for them yet. */
-const noSecrets = {
-  read: async (_registry: unknown, arn: string): Promise<string> => {
-    throw refuse("UpstreamSecretNotFound", { arn });
-  },
-};

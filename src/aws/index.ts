@@ -32,6 +32,7 @@ import type { UndeleteService } from "../domain/registry/undelete.ts";
 import type { UsageService } from "../domain/registry/usage.ts";
 import type { BackfillService } from "../domain/replication/backfills.ts";
 import type { ReplicationService } from "../domain/replication/service.ts";
+import type { SecretService } from "../domain/secrets/secrets.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
 import { createBodyMemory } from "./body.ts";
 import { operations as cloudTrailOperations, createCloudTrail } from "./cloudtrail/index.ts";
@@ -47,6 +48,7 @@ import { createPaging } from "./paging.ts";
 import { createJson11 } from "./protocols/json11.ts";
 import { createQuery } from "./protocols/query.ts";
 import type { Recorder } from "./record.ts";
+import { createSecretsManager } from "./secretsmanager/index.ts";
 import { createVerifier } from "./sigv4.ts";
 import { createSts, operations as stsOperations } from "./sts/index.ts";
 
@@ -75,6 +77,7 @@ export interface ControlPlaneParts {
   readonly addresses: Addresses;
   readonly iam: Omit<IamParts, "paging">;
   readonly kms: Omit<KmsParts, "paging" | "sealer">;
+  readonly secrets: SecretService;
   readonly access: Access;
   readonly explanations: ExplanationService;
   readonly usage: UsageService;
@@ -108,6 +111,7 @@ export function createControlPlane(parts: ControlPlaneParts): Surface {
     createCloudTrail(services),
     createOrganizationsApi(services),
     createKms({ ...parts.kms, paging: services.paging, sealer: parts.sealer }),
+    createSecretsManager(services),
     createBerth(services),
   ]);
   const query = createQuery([createSts(services), createIam({ ...parts.iam, paging: services.paging })]);
@@ -142,10 +146,11 @@ export interface NamedOperation {
 
 /** Every operation of every service, as AWS names it. Loads those that are not. */
 export async function allOperations(): Promise<readonly NamedOperation[]> {
-  const [iam, kms, organizations] = await Promise.all([
+  const [iam, kms, organizations, secretsmanager] = await Promise.all([
     import("./iam/operations.ts"),
     import("./kms/operations.ts"),
     import("./organizations/operations.ts"),
+    import("./secretsmanager/operations.ts"),
   ]);
   const services = {
     ecr: ecrOperations,
@@ -153,6 +158,7 @@ export async function allOperations(): Promise<readonly NamedOperation[]> {
     iam: iam.operations,
     kms: kms.operations,
     organizations: organizations.operations,
+    secretsmanager: secretsmanager.operations,
     cloudtrail: cloudTrailOperations,
     berth: berthOperations,
   };

@@ -258,6 +258,20 @@ const pullThroughSentences = {
   SecretUndecryptable: ({ arn }: { arn: string }) => `The secret ${arn} is accessible but is unable to be decrypted`,
 } satisfies Record<string, (facts: never) => string>;
 
+/** What Secrets Manager refuses, worded as it words it. These meanings never reach the data plane. */
+const secretSentences = {
+  SecretNotFound: () => "Secrets Manager can't find the specified secret.",
+  SecretVersionNotFound: ({ version, stage }: { version?: string; stage?: string }) =>
+    version === undefined
+      ? `Secrets Manager can't find the specified secret value for staging label: ${stage}`
+      : `Secrets Manager can't find the specified secret value for VersionId: ${version}`,
+  SecretExists: ({ reason }: { reason: string }) => reason,
+  InvalidSecretRequest: ({ reason }: { reason: string }) => reason,
+  InvalidSecretParameter: ({ reason }: { reason: string }) => reason,
+  InvalidSecretToken: () => "The NextToken value is invalid.",
+  SecretUnreadable: () => "Secrets Manager can't decrypt the protected secret text using the provided key.",
+} satisfies Record<string, (facts: never) => string>;
+
 interface RuleName {
   registry: Registry;
   prefix: string;
@@ -271,6 +285,7 @@ export const sentences = {
   ...auditSentences,
   ...keySentences,
   ...pullThroughSentences,
+  ...secretSentences,
 };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
@@ -279,6 +294,7 @@ export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type KeyRefusalCode = keyof typeof keySentences;
 export type PullThroughRefusalCode = keyof typeof pullThroughSentences;
+export type SecretRefusalCode = keyof typeof secretSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {

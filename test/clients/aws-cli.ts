@@ -9,7 +9,7 @@ import { version } from "./process.ts";
 export const name = "aws-cli";
 export const installedByCi = true;
 // Each call starts Python anew, which costs most of a second.
-export const timeoutMs = 360_000;
+export const timeoutMs = 420_000;
 export const find = () => version(["aws", "--version"]);
 
 const REPOSITORY = "cli/app";
@@ -324,6 +324,35 @@ async function checkSettings({ check, account, folder }: World, { json, refused,
     contains(
       await refused("ecr", "get-repository-policy", ...inRepository),
       "RepositoryPolicyNotFoundException",
+      "standard error",
+    );
+  });
+  await check("repository creation templates: create, describe, update, delete", async () => {
+    const prefix = ["--prefix", "cli-template"];
+    const lifecyclePolicy = JSON.stringify({
+      rules: [
+        {
+          rulePriority: 1,
+          selection: { tagStatus: "untagged", countType: "imageCountMoreThan", countNumber: 5 },
+          action: { type: "expire" },
+        },
+      ],
+    });
+    const says = ["--applied-for", "CREATE_ON_PUSH", "REPLICATION", "--lifecycle-policy", lifecyclePolicy];
+    const tags = ["--resource-tags", "Key=team,Value=registry"];
+    const made = await json("ecr", "create-repository-creation-template", ...prefix, ...says, ...tags);
+    equal(made.repositoryCreationTemplate.appliedFor, ["CREATE_ON_PUSH", "REPLICATION"], "appliedFor");
+    const change = ["--image-tag-mutability", "IMMUTABLE", "--description", "changed"];
+    await json("ecr", "update-repository-creation-template", ...prefix, ...change);
+    const described = await json("ecr", "describe-repository-creation-templates", "--prefixes", "cli-template");
+    const [{ updatedAt, ...shown }] = described.repositoryCreationTemplates;
+    const { updatedAt: _, ...expected } = made.repositoryCreationTemplate;
+    equal(shown, { ...expected, imageTagMutability: "IMMUTABLE", description: "changed" }, "template");
+    holds(updatedAt >= shown.createdAt, `created at ${shown.createdAt}, updated at ${updatedAt}`);
+    await json("ecr", "delete-repository-creation-template", ...prefix);
+    contains(
+      await refused("ecr", "delete-repository-creation-template", ...prefix),
+      "TemplateNotFoundException",
       "standard error",
     );
   });

@@ -1,6 +1,7 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
 import { ecrRows, type Row, repository } from "./rows.ts";
+import { secretsRows } from "./secrets-rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -121,9 +122,17 @@ function usage(operation: string, name: string, input: object = {}): Row {
 const ofRepository = (operation: string, input: object = {}) =>
   usage(operation, repository, { repositoryName: repository, ...input });
 
+/** On the rules of a registry, which may be another account's. */
+const ofRule = (operation: string): Row => ({
+  ...usage(operation, repository, { ecrRepositoryPrefix: "ghost" }),
+  resource: "*",
+});
+
 const berthRows: readonly Row[] = [
   ofRepository("ExplainLifecycle"),
   ofRepository("DiffLifecyclePolicy"),
+  ofRule("GetPullThroughOptions"),
+  ofRule("PutPullThroughOptions"),
   ofRepository("PutRetention", { reportOnly: true }),
   ofRepository("GetRetention"),
   ofRepository("DeleteRetention"),
@@ -166,6 +175,7 @@ export const apiRows: readonly Row[] = [
   ...stsRows,
   ...iamRows,
   ...kmsRows,
+  ...secretsRows,
   ...organizationsRows,
   ...otherRows,
   ...berthRows,

@@ -6,6 +6,7 @@ import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
+import { GetPullThroughOptions } from "./GetPullThroughOptions.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
 import { GetUsageHistory } from "./GetUsageHistory.ts";
@@ -15,6 +16,7 @@ import { ListHolds } from "./ListHolds.ts";
 import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
+import { PutPullThroughOptions } from "./PutPullThroughOptions.ts";
 import { PutRetention } from "./PutRetention.ts";
 import { RemoveHold } from "./RemoveHold.ts";
 import { SetDeletionProtection } from "./SetDeletionProtection.ts";
@@ -39,6 +41,7 @@ export const operations = operationMap<BerthParts>([
   DiffLifecyclePolicy,
   ExplainDecision,
   ExplainLifecycle,
+  GetPullThroughOptions,
   GetRepositoryUsage,
   GetRetention,
   GetUsageHistory,
@@ -47,6 +50,7 @@ export const operations = operationMap<BerthParts>([
   ListHolds,
   ListUsage,
   PutHold,
+  PutPullThroughOptions,
   PutRetention,
   RemoveHold,
   SetDeletionProtection,

@@ -23,7 +23,8 @@ export interface RemoteRegistry {
   ): Promise<RemoteManifest | "unchanged" | undefined>;
   statBlob(repository: string, digest: Digest, options: Asking): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
-   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer. A registry that knows no
+   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer, and whoever does not begin
+   * to read aborts the signal. A registry that knows no
    * ranges answers from the beginning: `offset` says where the bytes begin.
    * @throws RemoteFailure, also while the bytes are read
    */
@@ -150,6 +151,31 @@ export interface RemoteTarget {
 export interface RemoteCredentials {
   read(options: { readonly again: boolean }): Promise<{ readonly user: string; readonly password: string } | undefined>;
 }
+
+/**
+ * An Elastic Container Registry, Amazon's or another Berth, that gives passwords for keys (ECR API reference,
+ * GetAuthorizationToken).
+ */
+export interface EcrAccess {
+  /** Of its API, with nothing behind the host: `https://api.ecr.eu-west-1.amazonaws.com`. */
+  readonly endpoint: string;
+  readonly region: string;
+  /** Asked again once they were refused. @throws RemoteFailure where they cannot be had */
+  keys(options: { readonly again: boolean }): Promise<EcrKeys>;
+  /** A role to assume with them first, and where (STS API reference, AssumeRole). */
+  readonly role?: { readonly arn: string; readonly stsEndpoint: string; readonly externalId?: string };
+  readonly reach: RemoteReach;
+  readonly authorities?: string;
+}
+
+export interface EcrKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** `remotes/registry/index.ts` makes them. They are remembered for as long as they are good. */
+export type EcrCredentials = (access: EcrAccess) => RemoteCredentials;
 
 /** What the operator allows: by default public addresses over TLS alone. */
 export interface RemoteReach {

@@ -11,6 +11,7 @@ import { createReplication } from "./replication-tables.ts";
 import { createRetention } from "./retention-tables.ts";
 import { createScanning } from "./scanning-tables.ts";
 import type { Schema } from "./schema.ts";
+import { createSecrets } from "./secret-tables.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
 import { createUsage } from "./usage-tables.ts";
 
@@ -68,6 +69,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0013_usage": { up: (db) => createUsage(db, flavour) },
     "0014_retention": { up: (db) => createRetention(db, flavour) },
     "0015_creation_templates": { up: (db) => createCreationTemplates(db, flavour) },
+    "0016_secrets": { up: (db) => createSecrets(db, flavour) },
     "0017_pull_through_rules": { up: (db) => createPullThroughRules(db, flavour) },
     "0019_replication": { up: (db) => createReplication(db, flavour) },
     "0020_scanning_signing": { up: (db) => createScanning(db, flavour) },

@@ -9,6 +9,7 @@ import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } fr
 import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
+import { creationTemplateContract } from "./creation-template-contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { jobRaces } from "./job-races.ts";
@@ -45,7 +46,11 @@ function postgresTests(server: TestPostgres): void {
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
+<<<<<<< HEAD
   scanningContract("PostgreSQL", open);
+=======
+  creationTemplateContract("PostgreSQL", open);
+>>>>>>> main
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);

@@ -31,7 +31,11 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+<<<<<<< HEAD
 import type { RegistryConfigurationTable } from "./scanning-tables.ts";
+=======
+import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
+>>>>>>> main
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
@@ -99,6 +103,9 @@ export interface Schema {
   usage_entry: UsageEntryTable;
 
   pull_through_rule: PullThroughRuleTable;
+
+  secret: SecretTable;
+  secret_version: SecretVersionTable;
 }
 
 interface RepositoryTable {

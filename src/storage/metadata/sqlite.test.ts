@@ -8,6 +8,7 @@ import type { AccountId, Region, Registry, RepositoryName } from "../../domain/n
 import type { RepositorySettings } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
+import { creationTemplateContract } from "./creation-template-contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { keyContract } from "./key-contract.ts";
@@ -64,9 +65,14 @@ keyContract("SQLite in memory", openInMemory);
 auditContract("SQLite in a file", openInFile);
 auditContract("SQLite in memory", openInMemory);
 lifecycleContract("SQLite in a file", openInFile);
+creationTemplateContract("SQLite in a file", openInFile);
 lifecycleContract("SQLite in memory", openInMemory);
+<<<<<<< HEAD
 scanningContract("SQLite in a file", openInFile);
 scanningContract("SQLite in memory", openInMemory);
+=======
+creationTemplateContract("SQLite in memory", openInMemory);
+>>>>>>> main
 storageClassContract("SQLite in a file", openInFile);
 storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
