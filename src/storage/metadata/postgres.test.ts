@@ -46,11 +46,8 @@ function postgresTests(server: TestPostgres): void {
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
-<<<<<<< HEAD
   scanningContract("PostgreSQL", open);
-=======
   creationTemplateContract("PostgreSQL", open);
->>>>>>> main
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);

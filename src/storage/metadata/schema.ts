@@ -31,11 +31,8 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
-<<<<<<< HEAD
 import type { RegistryConfigurationTable } from "./scanning-tables.ts";
-=======
 import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
->>>>>>> main
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**

@@ -67,12 +67,9 @@ auditContract("SQLite in memory", openInMemory);
 lifecycleContract("SQLite in a file", openInFile);
 creationTemplateContract("SQLite in a file", openInFile);
 lifecycleContract("SQLite in memory", openInMemory);
-<<<<<<< HEAD
 scanningContract("SQLite in a file", openInFile);
 scanningContract("SQLite in memory", openInMemory);
-=======
 creationTemplateContract("SQLite in memory", openInMemory);
->>>>>>> main
 storageClassContract("SQLite in a file", openInFile);
 storageClassContract("SQLite in memory", openInMemory);
 jobContract("SQLite in a file", openInFile);
