@@ -77,7 +77,10 @@ export async function setOptions(ecrRepositoryPrefix: string, given: GivenOption
 }
 
 function show(options: RuleOptions, json?: boolean): void {
-  if (json) return console.log(JSON.stringify(options));
+  if (json) {
+    console.log(JSON.stringify(options));
+    return;
+  }
   const { freshSeconds = 24 * 3600, allowTags, denyTags, allowRepositories, denyRepositories } = options;
   console.log(`tags are compared     ${freshSeconds === 0 ? "at every pull" : `after ${freshSeconds} s`}`);
   console.log(`tags                  ${filters(allowTags, denyTags)}`);

@@ -46,8 +46,8 @@ function postgresTests(server: TestPostgres): void {
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
-  scanningContract("PostgreSQL", open);
   creationTemplateContract("PostgreSQL", open);
+  scanningContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
