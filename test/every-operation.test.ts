@@ -4,7 +4,6 @@ import { errors } from "../src/aws/ecr/errors.ts";
 import { operations } from "../src/aws/ecr/index.ts";
 import { signDraft } from "../src/aws/test-signer.ts";
 import type { RefusalCode } from "../src/domain/errors.ts";
-import { expectedMissing } from "../tools/operations-coverage.ts";
 import type { AnyRow } from "./operations/row.ts";
 import { rows } from "./operations/rows.ts";
 import { type Watched, watchedWorld } from "./operations/world.ts";
@@ -29,7 +28,8 @@ setDefaultTimeout(30_000);
 let berth: InProcess;
 let world: Watched;
 beforeAll(async () => {
-  berth = await inProcess();
+  // Its upstreams are registries that answer: what they are asked is tested where rules are.
+  berth = await inProcess({ openRemote: ({ origin }) => ({ name: origin, ping: async () => {} }) as never });
   world = watchedWorld(berth);
 });
 afterAll(async () => {
@@ -71,13 +71,11 @@ async function callRaw(operation: Operation, body: string): Promise<string> {
 describe("the operations", () => {
   test("are those of the installed SDK, all of them", () => {
     expect(sdkOperations.length).toBeGreaterThanOrEqual(62);
-    const all: readonly string[] = sdkOperations;
-    expect([...operations.keys()].filter((name) => !all.includes(name))).toEqual([]);
-    expect(sdkOperations.filter((name) => !operations.has(name))).toEqual([...expectedMissing]);
+    expect([...operations.keys()].sort()).toEqual([...sdkOperations]);
   });
 
   test("have a row each", () => {
-    expect([...rows.keys()].sort()).toEqual([...operations.keys()].sort() as Operation[]);
+    expect([...rows.keys()].sort()).toEqual([...sdkOperations]);
   });
 });
 

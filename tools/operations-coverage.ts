@@ -8,25 +8,6 @@ import { inputMembers, type Operation, sdkOperations } from "../test/support/mod
  * tests call it. `npm run docs:operations` runs this.
  */
 
-/** Operations that the installed SDK knows and that are not there yet, by name. It only ever gets shorter. */
-export const expectedMissing: readonly Operation[] = [
-  "CreatePullThroughCacheRule",
-  "CreateRepositoryCreationTemplate",
-  "DeletePullThroughCacheRule",
-  "DeleteRepositoryCreationTemplate",
-  "DescribeImageReplicationStatus",
-  "DescribePullThroughCacheRules",
-  "DescribeReplicationBackfillResults",
-  "DescribeRepositoryCreationTemplates",
-  "ListReplicationBackfills",
-  "PutReplicationConfiguration",
-  "StartReplicationBackfill",
-  "StopReplicationBackfill",
-  "UpdatePullThroughCacheRule",
-  "UpdateRepositoryCreationTemplate",
-  "ValidatePullThroughCacheRule",
-];
-
 export const coveragePath = "docs/operations-coverage.md";
 
 /** An operation that more files than this call is in the table without their names: every other test makes a repository. */

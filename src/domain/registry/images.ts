@@ -286,7 +286,7 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
         });
         const wasActive = image.status === "ACTIVE";
         await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
-        if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, now);
+        if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, { at: now, isReplica });
         else if (!wasActive) await followRestore(nouns, repository, [{ digest }], now);
         if (!image.created && wasActive && refuseExisting && tags.length === 0) {
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });

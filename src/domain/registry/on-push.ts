@@ -11,10 +11,11 @@ export async function followPush(
   { registryConfigurations, imageScans, imageSignings }: Nouns,
   repository: Repository,
   image: Pushed,
-  at: Date,
+  { at, isReplica }: { readonly at: Date; readonly isReplica: boolean },
 ): Promise<void> {
   const isScannable = isContainerImage(image);
-  const isSignable = isSigned(image);
+  // A replica was signed where it was pushed, and its signatures come after it.
+  const isSignable = !isReplica && isSigned(image);
   if (!isScannable && !isSignable) return;
   const { scanning, signing } = await registryConfigurations.find(repository.registry);
   if (isScannable && isScannedOnPush(scanning, repository)) await imageScans.put(image.id, failedScan(at));
