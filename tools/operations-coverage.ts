@@ -11,19 +11,15 @@ import { inputMembers, type Operation, sdkOperations } from "../test/support/mod
 /** Operations that the installed SDK knows and that are not there yet, by name. It only ever gets shorter. */
 export const expectedMissing: readonly Operation[] = [
   "CreatePullThroughCacheRule",
-  "CreateRepositoryCreationTemplate",
   "DeletePullThroughCacheRule",
-  "DeleteRepositoryCreationTemplate",
   "DescribeImageReplicationStatus",
   "DescribePullThroughCacheRules",
   "DescribeReplicationBackfillResults",
-  "DescribeRepositoryCreationTemplates",
   "ListReplicationBackfills",
   "PutReplicationConfiguration",
   "StartReplicationBackfill",
   "StopReplicationBackfill",
   "UpdatePullThroughCacheRule",
-  "UpdateRepositoryCreationTemplate",
   "ValidatePullThroughCacheRule",
 ];
 

@@ -1,4 +1,5 @@
 import type { Operation } from "../support/model.ts";
+import { creationTemplateRows } from "./creation-templates.ts";
 import { imageRows } from "./images.ts";
 import { layerRows } from "./layers.ts";
 import { lifecycleRows } from "./lifecycle.ts";
@@ -6,7 +7,14 @@ import { registryRows } from "./registry.ts";
 import { repositoryRows } from "./repositories.ts";
 import type { AnyRow, Rows } from "./row.ts";
 
-const all: Rows = { ...repositoryRows, ...layerRows, ...imageRows, ...lifecycleRows, ...registryRows };
+const all: Rows = {
+  ...repositoryRows,
+  ...layerRows,
+  ...imageRows,
+  ...lifecycleRows,
+  ...registryRows,
+  ...creationTemplateRows,
+};
 
 /** Every operation of ECR that there is. */
 export const rows = new Map(Object.entries(all) as unknown as [Operation, AnyRow][]);
