@@ -53,7 +53,7 @@ export const creationTemplateRows: Rows = {
     },
   },
   DescribeRepositoryCreationTemplates: {
-    good: async (world) => ({ prefixes: [(await withTemplate(world)).prefix] }),
+    good: async (world) => ({ prefixes: [(await withTemplate(world)).prefix ?? ""] }),
     has: ["registryId", "repositoryCreationTemplates"],
     bad: {
       "a prefix that is none": invalid({ prefixes: ["No Prefix"] }),
