@@ -1,4 +1,5 @@
 import type { Operation } from "../support/model.ts";
+import { creationTemplateRows } from "./creation-templates.ts";
 import { imageRows } from "./images.ts";
 import { layerRows } from "./layers.ts";
 import { lifecycleRows } from "./lifecycle.ts";
@@ -7,7 +8,6 @@ import { registryRows } from "./registry.ts";
 import { replicationRows } from "./replication.ts";
 import { repositoryRows } from "./repositories.ts";
 import type { AnyRow, Rows } from "./row.ts";
-import { templateRows } from "./templates.ts";
 
 const all: Rows = {
   ...repositoryRows,
@@ -15,7 +15,7 @@ const all: Rows = {
   ...imageRows,
   ...lifecycleRows,
   ...registryRows,
-  ...templateRows,
+  ...creationTemplateRows,
   ...pullThroughRows,
   ...replicationRows,
 };
