@@ -149,6 +149,19 @@ test("a storage folder of zot: layouts in layouts, shared blobs as links and as 
   for (const digest of shared) expect(sha256(await here.registry.blob("from/zot/nested", digest))).toBe(digest);
 });
 
+test("a copy makes repositories where it is told to, and else says that there is none", async () => {
+  const [image, layout] = [sampleImage("made"), join(world.folder(), "layout")];
+  await writeImageLayout(layout, image, "v1");
+  const args = ["copy", `oci:${layout}`, `${here.host}/made/by-copy`];
+  const refused = await berthJson(args, env);
+  expect(refused.code).toBe(1);
+  expect(refused.objects[0]?.error).toContain("The repository with name 'made/by-copy' does not exist");
+  expect(await berthJson([...args, "--create-repositories"], env)).toMatchObject({ code: 0, summary: { copied: 1 } });
+  expect(await digestAt("made/by-copy", "v1")).toBe(image.digest);
+  const elsewhere = await berthJson(["copy", `oci:${layout}`, "127.0.0.1:1/app", "--create-repositories"], env);
+  expect(elsewhere).toMatchObject({ code: 1, err: expect.stringContaining("is neither ECR nor the Berth") });
+});
+
 test("another Berth by ECR's API: repositories with their settings, images, untagged ones too, and policies", async () => {
   const source = await world.server();
   const from = clientOf(source);
