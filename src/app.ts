@@ -2,11 +2,12 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { allOperations } from "./aws/index.ts";
 import { startBackground } from "./background.ts";
-import { compose } from "./compose.ts";
+import { compose, composeDomain, type DomainParts } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { nudging } from "./domain/jobs/nudges.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import {
   CannotStart,
   explained,
@@ -17,6 +18,8 @@ import {
   sealingKeyFile,
 } from "./opening.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { openPeers } from "./remotes/peers.ts";
+import { createRemotes } from "./remotes/registry/index.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
@@ -72,7 +75,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const { rootKey, publicUrl, stores, notes, nudge, ...surfaces } = await openRegistry(
+      const { rootKey, publicUrl, stores, notes, nudge, openTarget, ...surfaces } = await openRegistry(
         config,
         server.port,
         opened,
@@ -80,7 +83,14 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
       );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
-      const background = await startBackground({ stores, ...backgroundOf(config), metrics, log, worker: workerName() });
+      const background = await startBackground({
+        stores,
+        openTarget,
+        ...backgroundOf(config),
+        metrics,
+        log,
+        worker: workerName(),
+      });
       opened.defer(() => background.stop());
       nudge.to(background.nudge);
       server.serve(surfaces);
@@ -111,15 +121,61 @@ async function openRegistry(
 ) {
   // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
   const stores = await openStores(config, { prove: !isWorker });
-  const { metadata: plain, blobs, tiers, keyWrapper, keyring } = opened.use(stores);
+  const { metadata: plain, blobs, tiers, keyWrapper } = opened.use(stores);
   const nudge = createNudge();
   const metadata = nudging(plain, nudge.give);
   const sealingKey = await openSealingKey(sealingKeyFile(config));
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
-  const clock = () => new Date();
-  const { registry, api, busy, pullTimes, keyUses, accounts, audit } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
+    ...domainParts(
+      config,
+      { ...stores, metadata },
+      { rootKey, sealingKey, publicUrl, openRemote: openRemotes(opened), log },
+    ),
+    publicAccess: config.publicAccess,
+    certificateIdentities: config.tls?.clientIdentities,
+    send: sendContent,
+  });
+  // Before the stores are closed, and behind the last request.
+  opened.defer(() => audit.close());
+  await accounts.ensureConfigured();
+  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
+  return {
+    registry,
+    api,
+    busy,
+    notes,
+    nudge,
+    rootKey,
+    publicUrl,
+    openTarget,
+    stores: { metadata, blobs, tiers, keyWrapper, clock },
+  };
+}
+
+const clock = () => new Date();
+
+interface DomainKeys {
+  readonly rootKey: RootKeyInUse;
+  readonly sealingKey: Uint8Array;
+  readonly publicUrl: string;
+  readonly openRemote: OpenRemote;
+  readonly log: Log;
+}
+
+function openRemotes(opened: AsyncDisposableStack): OpenRemote {
+  return opened.adopt(createRemotes({ clock }), (remotes) => remotes.close()).open;
+}
+
+/** What the domain is made of, over stores that are open. */
+function domainParts(
+  config: Config,
+  { metadata, blobs, keyWrapper, keyring }: Awaited<ReturnType<typeof openStores>>,
+  { rootKey, sealingKey, publicUrl, openRemote, log }: DomainKeys,
+): DomainParts {
+  return {
     metadata,
     blobs,
     root: { accessKeyId: rootKey.accessKeyId, secret: rootKey.secretAccessKey, account: config.account },
@@ -137,30 +193,17 @@ async function openRegistry(
     defaultRegion: config.region,
     regions: config.regions,
     createOnPush: config.createOnPush,
-    publicAccess: config.publicAccess,
-    certificateIdentities: config.tls?.clientIdentities,
     foreignLayers: config.foreignLayers,
+    upstreams: config.pullThrough,
+    openRemote,
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,
+    peers: openPeers(config.replication, openRemote),
+    replicatedBytesPerSecond: config.replication.bytesPerSecond,
     clock,
     log,
-    send: sendContent,
-  });
-  // Before the stores are closed, and behind the last request.
-  opened.defer(() => audit.close());
-  await accounts.ensureConfigured();
-  const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
-  return {
-    registry,
-    api,
-    busy,
-    notes,
-    nudge,
-    rootKey,
-    publicUrl,
-    stores: { metadata, blobs, tiers, keyWrapper, clock },
   };
 }
 
@@ -292,8 +335,8 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
     };
     try {
       opened.defer(await listenForMetrics(config, metrics, log));
-      const stores = { ...opened.use(await openStores(config, { prove: true })), clock: () => new Date() };
-      await openSealingKey(sealingKeyFile(config));
+      const stores = { ...opened.use(await openStores(config, { prove: true })), clock };
+      const sealingKey = await openSealingKey(sealingKeyFile(config));
       const rootKey = await rootKeyFor(config, log);
       const task: WorkerTask = { config: { ...config, rootKey }, port: port.port };
       tls?.watch((renewed) => {
@@ -302,8 +345,19 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
       });
       await workers.begin({ ...task, tls: tls?.current });
       opened.defer(startRoutines(routinesDoneOnce(config, stores, own, log), log));
+      const { openTarget, audit } = composeDomain(
+        domainParts(config, stores, {
+          rootKey,
+          sealingKey,
+          publicUrl: publicUrlOf(config, port.port),
+          openRemote: openRemotes(opened),
+          log,
+        }),
+      );
+      opened.defer(() => audit.close());
       const background = await startBackground({
         stores,
+        openTarget,
         ...backgroundOf(config),
         metrics: own,
         log,

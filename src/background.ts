@@ -1,19 +1,21 @@
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { type AuditTrail, createTrail } from "./domain/audit/trail.ts";
 import type { JobKind } from "./domain/jobs/kinds.ts";
-import type { JobNouns } from "./domain/jobs/ports.ts";
 import { schedule, unschedule } from "./domain/jobs/schedules.ts";
 import type { Registry } from "./domain/names.ts";
 import type { Stores } from "./domain/registry/collection.ts";
 import { createKeptByRetention } from "./domain/registry/kept-by-retention.ts";
 import { alignEvaluations } from "./domain/registry/lifecycle-jobs.ts";
-import type { Metadata, Nouns, Tiers } from "./domain/registry/ports.ts";
+import type { Metadata, Tiers } from "./domain/registry/ports.ts";
+import type { OpenTarget } from "./domain/replication/target.ts";
+import type { ReplicatingNouns } from "./domain/replication/trigger.ts";
 import { evaluateLifecycleHandler } from "./jobs/evaluate-lifecycle.ts";
 import type { JobHandler } from "./jobs/handler.ts";
 import { recordLifecycle } from "./jobs/lifecycle-events.ts";
 import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
+import { backfillHandler, removeReplicaHandler, replicateImageHandler } from "./jobs/replicate.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -27,10 +29,12 @@ import type { Metrics } from "./server/metrics.ts";
 
 export interface BackgroundParts {
   readonly stores: Omit<Stores, "metadata"> & {
-    readonly metadata: Metadata<Nouns & JobNouns> & AuditMetadata;
+    readonly metadata: Metadata<ReplicatingNouns> & AuditMetadata;
     readonly tiers?: Tiers;
   };
   readonly home: Registry;
+  /** Opens where replicas go. */
+  readonly openTarget: OpenTarget;
   readonly settings: {
     /** From one evaluation of a lifecycle policy to the next. */
     readonly lifecycle: { readonly interval: number };
@@ -49,7 +53,7 @@ const minutes = 60_000;
 const hours = 60 * minutes;
 const firstMeasureAfterMs = 2 * minutes;
 
-function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
+function handlersOf({ stores, openTarget, settings, metrics, log }: BackgroundParts, audit: AuditTrail): JobHandler[] {
   const { metadata, clock } = stores;
   const retention = createKeptByRetention(clock);
   const lifecycle = { metadata, clock, retention, record: recordLifecycle(audit, clock) };
@@ -68,6 +72,11 @@ function handlersOf({ stores, settings, metrics, log }: BackgroundParts, audit: 
     }),
     measureUsageHandler({ ...stores, retentionMs: settings.usage.retention }, (run) =>
       log.info({ run }, "it was measured what storage is used for"),
+    ),
+    replicateImageHandler({ metadata, openTarget, clock }),
+    backfillHandler({ metadata, openTarget, clock }),
+    removeReplicaHandler({ metadata, openTarget, clock }, ({ account, name, digest, tag, to }, error) =>
+      log.warn({ account, repository: name, digest, tag, to, error }, "what was removed stays at a destination"),
     ),
     moveBlobsHandler(stores, {
       moved(moved) {

@@ -19,9 +19,14 @@ import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
-import type { Region } from "./domain/names.ts";
+import type { Region, Registry } from "./domain/names.ts";
+import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
+import { createRules } from "./domain/pull-through/rule-service.ts";
+import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
+import { noFurtherUpstreams, type UpstreamSettings } from "./domain/pull-through/upstreams.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
+import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
 import { createHolds } from "./domain/registry/holds.ts";
 import { createImageFacts } from "./domain/registry/image-facts.ts";
 import { createImages, type ForeignLayers } from "./domain/registry/images.ts";
@@ -29,24 +34,46 @@ import { createLayers } from "./domain/registry/layers.ts";
 import { createLifecycleAnswers } from "./domain/registry/lifecycle-answers.ts";
 import { createLifecyclePolicies } from "./domain/registry/lifecycle-policies.ts";
 import { createLifecyclePreviews } from "./domain/registry/lifecycle-previews.ts";
+import { createPace } from "./domain/registry/pace.ts";
 import { createPolicies } from "./domain/registry/policies.ts";
 import type { BlobStore, Metadata, Nouns } from "./domain/registry/ports.ts";
 import { createPullTimeExclusions } from "./domain/registry/pull-time-exclusions.ts";
 import { createPullTimes } from "./domain/registry/pull-times.ts";
+import type { OpenRemote } from "./domain/registry/remote-registry.ts";
 import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
+import { createScanning } from "./domain/registry/scanning.ts";
 import { createSettings } from "./domain/registry/settings.ts";
+import { createSigning } from "./domain/registry/signing.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
+import { createBackfills } from "./domain/replication/backfills.ts";
+import { localTargets } from "./domain/replication/local-target.ts";
+import { createReplicationExtras } from "./domain/replication/options.ts";
+import { type Peers, peerTargets } from "./domain/replication/peer-target.ts";
+import type { ReplicationNouns } from "./domain/replication/ports.ts";
+import { createReplication } from "./domain/replication/service.ts";
+import type { OpenTarget } from "./domain/replication/target.ts";
+import { replicateArrival, replicateRemoval, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
+import { createSecretSealer } from "./domain/secret-sealing.ts";
+import type { SecretMetadata } from "./domain/secrets/ports.ts";
+import { createSecretResources } from "./domain/secrets/secret-resources.ts";
+import { createSecrets } from "./domain/secrets/secrets.ts";
+import { createUpstreamSecrets } from "./domain/upstream-secrets.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns> & IdentityMetadata & KeyMetadata & AuditMetadata;
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns> &
+    IdentityMetadata &
+    KeyMetadata &
+    AuditMetadata &
+    PullThroughMetadata &
+    SecretMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -69,6 +96,14 @@ export interface Parts {
   readonly undeleteMs?: number;
   /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
   readonly lifecycleEveryMs?: number;
+  /** Other servers that images are replicated to. Left out: none. */
+  readonly peers?: Peers;
+  /** Of layers that are replicated. Left out, or 0: as many as there can be. */
+  readonly replicatedBytesPerSecond?: number;
+  /** Which registries caches may stand before, beside those of ECR. Left out: none. */
+  readonly upstreams?: UpstreamSettings;
+  /** Left out: no other registry is asked anything. */
+  readonly openRemote?: OpenRemote;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -97,7 +132,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, upstreams, openTarget } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -117,10 +152,10 @@ export function compose(parts: Parts) {
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, upstreams };
 }
 
-export type DomainParts = Omit<Parts, "regions" | "publicAccess" | "certificateIdentities" | "send">;
+export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
 
 /** The domain over opened stores: who somebody is, what the registry keeps, the gate between them, and the audit trail. */
 export function composeDomain(parts: DomainParts) {
@@ -135,6 +170,8 @@ export function composeDomain(parts: DomainParts) {
     undeleteMs,
     lifecycleEveryMs: everyMs = dayMs,
     createOnPush,
+    regions,
+    peers,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
@@ -145,9 +182,19 @@ export function composeDomain(parts: DomainParts) {
 
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const sealSecrets = createSecretSealer({ metadata, wrapper: parts.keyWrapper, keyring: parts.keyring, clock });
+  const secrets = createSecrets({ metadata, sealer: sealSecrets, clock });
+  const secretResources = createSecretResources(secrets);
+
   /** The gate, if one of those that keep resources were another. */
   const accessOver = (instead: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
-    const keepers = resourcesByService({ ecr: resources, iam: roleResources, kms: kms.resources, ...instead });
+    const keepers = resourcesByService({
+      ecr: resources,
+      iam: roleResources,
+      kms: kms.resources,
+      secretsmanager: secretResources,
+      ...instead,
+    });
     return createAccess({ principals, resources: withResourceControl(keepers, organizationStandings), clock });
   };
   const kms = createKeyServices({
@@ -161,6 +208,14 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
+  const pullThrough = {
+    metadata,
+    settings: parts.upstreams ?? noFurtherUpstreams,
+    secrets: createUpstreamSecrets(secrets),
+    clock,
+  };
+  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
+
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
   const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
@@ -172,6 +227,7 @@ export function composeDomain(parts: DomainParts) {
     undeleteMs,
   });
   const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
+  const reaches = ({ region }: Registry) => peers?.has(region) || (regions?.includes(region) ?? true);
   const registry = {
     resources,
     pullTimes,
@@ -187,30 +243,64 @@ export function composeDomain(parts: DomainParts) {
     }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
     layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
-    images: createImages({ metadata, keys, imageFacts, pullTimes, clock, foreignLayers, undeleteMs }),
-    storageClasses: createStorageClasses({ metadata, imageFacts, clock }),
+    images: createImages<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      keys,
+      imageFacts,
+      pullTimes,
+      clock,
+      foreignLayers,
+      undeleteMs,
+      pushed: replicateArrival,
+      removed: replicateRemoval,
+    }),
+    storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({
+      metadata,
+      imageFacts,
+      clock,
+      restored: replicateRestored,
+    }),
+    creationTemplates: createCreationTemplates({ metadata, directory, clock }),
     pullTimeExclusions: createPullTimeExclusions({ metadata, pullTimes, clock }),
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    scanning: createScanning({ metadata, imageFacts, clock }),
+    signing: createSigning({ metadata, imageFacts }),
     holds: createHolds({ metadata, clock }),
     retention: createRetention({ metadata }),
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
+    pullThroughRules: createRules({ ...pullThrough, upstreams }),
+    upstreams,
+    backfills: createBackfills({ metadata, clock }),
+    replication: createReplication({ metadata, clock, reaches }),
+    replicationExtras: createReplicationExtras({ metadata, clock, reaches }),
   };
+  const pace = createPace(parts.replicatedBytesPerSecond ?? 0);
+  const replication = { ...registry, metadata, blobs, access, keys, pace, clock, everyMs };
+  const openTarget = targetsFor(localTargets(replication), peers && peerTargets({ ...replication, peers }), peers);
 
   return {
     ...identity,
     ...registry,
     kms,
+    secrets,
     sealer,
     access,
     home,
+    openTarget,
     audit: createTrail({ ...parts.audit, metadata, home, clock, log }),
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
   };
+}
+
+/** A region of a peer is there, whatever of it this database has. */
+function targetsFor(local: OpenTarget, ofPeers: OpenTarget | undefined, peers: Peers | undefined): OpenTarget {
+  return (source, destination, options) =>
+    (ofPeers && peers?.has(destination.region) ? ofPeers : local)(source, destination, options);
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

@@ -2,8 +2,9 @@ import { isIP, isIPv6 } from "node:net";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
+import { furtherUpstream, upstreamMirror, upstreamPattern } from "./config-pull-through.ts";
 import { certificateIdentity, clientCertificates, tlsProblems } from "./config-tls.ts";
-import { parseAccountId, parseRegion } from "./domain/names.ts";
+import { parseAccountId, parseRegion, type Region } from "./domain/names.ts";
 
 export interface ListenAddress {
   /** An IPv6 address is written without brackets. */
@@ -234,6 +235,27 @@ export function schemaFor(cwd: string) {
           "a map of atRest",
         )
         .prefault({}),
+      pullThrough: z
+        .strictObject(
+          {
+            upstreams: list("HOST or HOST=berth, such as registry.example.com:5000 or *.example.com", furtherUpstream)
+              .optional()
+              .describe(
+                "registries that caches may stand before beside those of ECR (none): HOST, HOST=berth, *.DOMAIN",
+              ),
+            allowPrivate: list("hosts, such as registry.internal or *.internal", upstreamPattern)
+              .optional()
+              .describe("upstreams that may be inside of this network, at private addresses (none)"),
+            insecure: list("hosts, such as 127.0.0.1:5000", upstreamPattern)
+              .optional()
+              .describe("upstreams that speak plain HTTP (none)"),
+            mirrors: list("HOST=URL, such as registry-1.docker.io=https://mirror.internal", upstreamMirror)
+              .optional()
+              .describe("what is asked in the place of upstreams: HOST=https://MIRROR,..."),
+          },
+          "a map of upstreams, allowPrivate, insecure and mirrors",
+        )
+        .prefault({}),
       uploadExpiryHours: text("a whole number from 1 to 8760", wholeNumber(1, 8760))
         .prefault("24")
         .describe("how long an unfinished upload may lie untouched"),
@@ -286,6 +308,30 @@ export function schemaFor(cwd: string) {
           "a map of retention, pulls and queueLimit",
         )
         .prefault({}),
+      replication: z
+        .strictObject(
+          {
+            peers: list(
+              "REGION=URL with the https:// or http:// address of a registry, such as eu-west-1=https://registry.example.com",
+              peer,
+            )
+              .optional()
+              .describe("regions that are kept by other servers: REGION=URL,..."),
+            peerCredentials: text("a file", path(cwd))
+              .optional()
+              .describe(
+                "the access keys for them, in the form of an AWS credentials file with a section for each region",
+              ),
+            peerAuthority: text("a file", path(cwd))
+              .optional()
+              .describe("certificates of the authorities of those servers, in PEM (those that the system trusts)"),
+            bytesPerSecond: text("a whole number from 0 to 100000000000", wholeNumber(0, 100_000_000_000))
+              .prefault("0")
+              .describe("bytes of layers that are replicated in a second; 0 for as many as there can be"),
+          },
+          "a map of peers, peerCredentials, peerAuthority and bytesPerSecond",
+        )
+        .prefault({}),
       usage: z
         .strictObject(
           {
@@ -322,20 +368,28 @@ export function schemaFor(cwd: string) {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",
     })
-    .transform(({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, archive, tls, ...given }) => ({
-      ...given,
-      tls:
-        tls.certificate !== undefined && tls.key !== undefined
-          ? { ...tls, certificate: tls.certificate, key: tls.key }
-          : undefined,
-      rootKey:
-        rootAccessKeyId !== undefined && rootSecretAccessKey !== undefined
-          ? { accessKeyId: rootAccessKeyId, secretAccessKey: rootSecretAccessKey }
-          : undefined,
-      databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
-      blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
-      archive: archive.blobsUrl,
-    }));
+    .transform(
+      ({ rootAccessKeyId, rootSecretAccessKey, databaseUrl, blobsUrl, archive, tls, pullThrough, ...given }) => ({
+        ...given,
+        tls:
+          tls.certificate !== undefined && tls.key !== undefined
+            ? { ...tls, certificate: tls.certificate, key: tls.key }
+            : undefined,
+        rootKey:
+          rootAccessKeyId !== undefined && rootSecretAccessKey !== undefined
+            ? { accessKeyId: rootAccessKeyId, secretAccessKey: rootSecretAccessKey }
+            : undefined,
+        databaseUrl: databaseUrl ?? `sqlite:${resolve(given.data, "berth.sqlite")}`,
+        blobs: blobsUrl ?? { kind: "file" as const, root: resolve(given.data, "blobs") },
+        archive: archive.blobsUrl,
+        pullThrough: {
+          further: pullThrough.upstreams ?? [],
+          private: pullThrough.allowPrivate ?? [],
+          insecure: pullThrough.insecure ?? [],
+          mirrors: pullThrough.mirrors ?? [],
+        },
+      }),
+    );
 }
 
 const unitsMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -456,6 +510,18 @@ function rates(given: string): ConfiguredRates | undefined {
     own.push({ operation, perSecond, burst });
   }
   return { profile, own };
+}
+
+/** A region that another server keeps. */
+export interface ConfiguredPeer {
+  region: Region;
+  origin: string;
+}
+
+function peer(given: string): ConfiguredPeer | undefined {
+  const [, regionText = "", origin = ""] = /^([a-z0-9-]{1,40})=(https?:\/\/[^/?#@\\\s]{1,255})\/?$/.exec(given) ?? [];
+  const region = parseRegion(regionText);
+  return region && URL.canParse(origin) ? { region, origin: new URL(origin).origin } : undefined;
 }
 
 function network(given: string): string | undefined {

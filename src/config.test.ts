@@ -47,12 +47,14 @@ test("nothing given: the defaults", () => {
     },
     oidc: { allowPrivateIssuers: false, allowInsecureIssuers: false },
     kms: { keeper: "local" },
+    pullThrough: { further: [], private: [], insecure: [], mirrors: [] },
     encryption: { atRest: "sealed" },
     uploadExpiryHours: 24,
     gc: { grace: 86_400_000, every: 300_000 },
     undelete: { window: 0 },
     lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
+    replication: { bytesPerSecond: 0 },
     usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
@@ -93,6 +95,11 @@ limits:
   minBytesPerSecond: 1
   rates: ecr, PutImage=20/40, ListImages=0.5, *=100
   ratesPer: principal
+pullThrough:
+  upstreams: [ "*.example.com", "127.0.0.1:*=berth" ]
+  allowPrivate: [ "*.example.com" ]
+  insecure: [ "127.0.0.1:*" ]
+  mirrors: [ "quay.io=https://mirror.example.com", "ghcr.io=http://me:p%40ss@10.0.0.1:5000" ]
 oidc:
   allowPrivateIssuers: true
 uploadExpiryHours: 1
@@ -107,6 +114,11 @@ audit:
   retention: 0
   pulls: false
   queueLimit: 100
+replication:
+  peers: [eu-west-1=https://registry.example.com/, ap-south-1=http://10.0.0.5:5080]
+  peerCredentials: peers
+  peerAuthority: authority.pem
+  bytesPerSecond: 10000000
 usage:
   every: 0
   retention: 30d
@@ -142,6 +154,18 @@ usage:
       },
       ratesPer: "principal",
     },
+    pullThrough: {
+      further: [
+        { pattern: "*.example.com", kind: "oci" },
+        { pattern: "127.0.0.1:*", kind: "berth" },
+      ],
+      private: ["*.example.com"],
+      insecure: ["127.0.0.1:*"],
+      mirrors: [
+        { host: "quay.io", origin: "https://mirror.example.com" },
+        { host: "ghcr.io", origin: "http://10.0.0.1:5000", credentials: { user: "me", password: "p@ss" } },
+      ],
+    },
     oidc: { allowPrivateIssuers: true, allowInsecureIssuers: false },
     kms: { keeper: "local" },
     encryption: { atRest: "sealed" },
@@ -150,6 +174,15 @@ usage:
     undelete: { window: 604_800_000 },
     lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
+    replication: {
+      peers: [
+        { region: "eu-west-1", origin: "https://registry.example.com" },
+        { region: "ap-south-1", origin: "http://10.0.0.5:5080" },
+      ],
+      peerCredentials: join(cwd, "peers"),
+      peerAuthority: join(cwd, "authority.pem"),
+      bytesPerSecond: 10_000_000,
+    },
     usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",

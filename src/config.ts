@@ -55,6 +55,7 @@ const secretKeys = new Set([
   "kms.awsSecretAccessKey",
   "kms.awsSessionToken",
   "kms.vaultToken",
+  "pullThrough.mirrors",
 ]);
 
 /** @throws ConfigError naming every problem. */

@@ -83,6 +83,11 @@ export const rooms: readonly Room[] = [
     because: "what is configured must be readable without starting anything",
   },
   {
+    room: "src/config-pull-through.ts",
+    ours: [],
+    because: "what is configured must be readable without starting anything",
+  },
+  {
     room: "src/config-tls.ts",
     ours: ["src/domain/names.ts"],
     because: "what is configured must be readable without starting anything",
@@ -94,7 +99,7 @@ export const rooms: readonly Room[] = [
   },
   {
     room: "src/config-schema.ts",
-    ours: ["src/config-keepers.ts", "src/config-tls.ts", "src/domain/names.ts"],
+    ours: ["src/config-keepers.ts", "src/config-pull-through.ts", "src/config-tls.ts", "src/domain/names.ts"],
     packages: ["zod"],
     outside: "all",
     because: "what is configured must be readable without starting anything",

@@ -303,10 +303,11 @@ function counted({ unlessDenied }: Need, decision: Decision): Decision {
 
 /**
  * IAM can make a key that lasts, so what GetSessionToken and GetFederationToken made does not reach it, whatever policies say
- * (STS API reference; there are no devices here that would lift it).
+ * (STS API reference; there are no devices here that would lift it). To pass a role on is no call of IAM's.
  */
 function isKeptFrom({ kind, session }: Principal, { action }: Need): boolean {
-  return session !== undefined && kind !== "role" && action.startsWith("iam:");
+  const isCall = action.startsWith("iam:") && action !== "iam:PassRole";
+  return session !== undefined && kind !== "role" && isCall;
 }
 
 /** Whatever policies say. */

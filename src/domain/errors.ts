@@ -70,8 +70,24 @@ const registrySentences = {
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
     `The requested image storage class update is not supported. ${reason}.`,
+  ScanNotFound: ({ repository, registry, digest, tag }: In & { digest?: string; tag?: string }) =>
+    `Image scan does not exist for the image with '{imageDigest:'${digest ?? null}', imageTag:'${tag ?? null}'}' in the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  ImageTypeNotScannable: () => "The image is of a type that cannot be scanned.",
+  ImageArchived: () => "The specified image is archived and cannot be scanned.",
+  SigningConfigurationNotFound: ({ registry }: Pick<In, "registry">) =>
+    `Signing configuration does not exist in the registry with id '${registry.account}'`,
+  ReplicationBackfillNotFound: ({ registry, id }: Pick<In, "registry"> & { id: string }) =>
+    `The replication backfill with id '${id}' does not exist in the registry with id '${registry.account}'`,
+  ReplicationBackfillInProgress: ({ registry, region }: Pick<In, "registry"> & { region: string }) =>
+    `A replication backfill to the region '${region}' is already in progress in the registry with id '${registry.account}'`,
+  ReplicationBackfillInvalidStatus: ({ id, status }: { id: string; status: string }) =>
+    `The replication backfill with id '${id}' has the status ${status} and cannot be stopped`,
   ExclusionAlreadyExists: () => "The specified pull time update exclusion already exists for the registry.",
   ExclusionNotFound: () => "The specified pull time update exclusion was not found.",
+  TemplateAlreadyExists: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' already exists in the registry with id '${registry.account}'. Specify a unique prefix and try again.`,
+  TemplateNotFound: ({ prefix, registry }: { prefix: string; registry: Registry }) =>
+    `The repository creation template with prefix '${prefix}' can't be found in the registry with id '${registry.account}'. Verify the registry ID and prefix and try again.`,
   ImageReferenced: ({ parents }: { parents: readonly Digest[] }) =>
     `Requested image referenced by manifest list: [${parents.join(", ")}]`,
   ManifestInvalid: ({ reason }: { reason: string }) => reason,
@@ -228,6 +244,39 @@ const keySentences = {
   KeyDryRun: () => "The request would have succeeded, but the DryRun option is set.",
 } satisfies Record<string, (facts: never) => string>;
 
+/** What pull through cache rules are refused for, worded as ECR words it. These meanings never reach the data plane. */
+const pullThroughSentences = {
+  PullThroughRuleExists: ({ registry, prefix }: RuleName) =>
+    `The pull through cache rule with the prefix '${prefix}' already exists in the registry with id '${registry.account}'`,
+  PullThroughRuleNotFound: ({ registry, prefix }: RuleName) =>
+    `The pull through cache rule with the prefix '${prefix}' does not exist in the registry with id '${registry.account}'`,
+  UpstreamUnsupported: ({ url }: { url: string }) =>
+    `The upstream registry URL ${url} is invalid. Specify a valid upstream registry URL and try again`,
+  UpstreamSecretNotFound: ({ arn }: { arn: string }) => `The secret ${arn} does not exist`,
+  SecretInaccessible: ({ arn, reason }: { arn: string; reason: string }) =>
+    `The secret ${arn} is unable to be accessed: ${reason}`,
+  SecretUndecryptable: ({ arn }: { arn: string }) => `The secret ${arn} is accessible but is unable to be decrypted`,
+} satisfies Record<string, (facts: never) => string>;
+
+/** What Secrets Manager refuses, worded as it words it. These meanings never reach the data plane. */
+const secretSentences = {
+  SecretNotFound: () => "Secrets Manager can't find the specified secret.",
+  SecretVersionNotFound: ({ version, stage }: { version?: string; stage?: string }) =>
+    version === undefined
+      ? `Secrets Manager can't find the specified secret value for staging label: ${stage}`
+      : `Secrets Manager can't find the specified secret value for VersionId: ${version}`,
+  SecretExists: ({ reason }: { reason: string }) => reason,
+  InvalidSecretRequest: ({ reason }: { reason: string }) => reason,
+  InvalidSecretParameter: ({ reason }: { reason: string }) => reason,
+  InvalidSecretToken: () => "The NextToken value is invalid.",
+  SecretUnreadable: () => "Secrets Manager can't decrypt the protected secret text using the provided key.",
+} satisfies Record<string, (facts: never) => string>;
+
+interface RuleName {
+  registry: Registry;
+  prefix: string;
+}
+
 export const sentences = {
   ...registrySentences,
   ...identitySentences,
@@ -235,6 +284,8 @@ export const sentences = {
   ...organizationSentences,
   ...auditSentences,
   ...keySentences,
+  ...pullThroughSentences,
+  ...secretSentences,
 };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
@@ -242,6 +293,8 @@ export type AuditRefusalCode = keyof typeof auditSentences;
 export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type KeyRefusalCode = keyof typeof keySentences;
+export type PullThroughRefusalCode = keyof typeof pullThroughSentences;
+export type SecretRefusalCode = keyof typeof secretSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {

@@ -29,6 +29,8 @@ import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as terraformScanning from "./terraform-scanning.ts";
+import * as terraformTemplates from "./terraform-templates.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
@@ -55,6 +57,8 @@ const CLIENTS: readonly Client[] = [
   terraformIam,
   terraformKms,
   terraformLifecycle,
+  terraformTemplates,
+  terraformScanning,
   publicAccess,
   tls,
   races,

@@ -1,6 +1,7 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
 import { ecrRows, type Row, repository } from "./rows.ts";
+import { secretsRows } from "./secrets-rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -121,25 +122,39 @@ function usage(operation: string, name: string, input: object = {}): Row {
 const ofRepository = (operation: string, input: object = {}) =>
   usage(operation, repository, { repositoryName: repository, ...input });
 
+/** On the rules of a registry, which may be another account's. */
+const ofRule = (operation: string): Row => ({
+  ...usage(operation, repository, { ecrRepositoryPrefix: "ghost" }),
+  resource: "*",
+});
+
+/** And one on the caller's own registry. */
+const ofRegistry = (operation: string, input: object = {}): Row => ({
+  ...ofRepository(operation),
+  resource: "*",
+  crossAccount: false,
+  request: { kind: "json", service: "berth", target: `Berth_V1.${operation}`, input },
+});
+
 const berthRows: readonly Row[] = [
   ofRepository("ExplainLifecycle"),
   ofRepository("DiffLifecyclePolicy"),
+  ofRule("GetPullThroughOptions"),
+  ofRule("PutPullThroughOptions"),
   ofRepository("PutRetention", { reportOnly: true }),
   ofRepository("GetRetention"),
   ofRepository("DeleteRetention"),
   ofRepository("SetDeletionProtection", { deletionProtection: false }),
   ofRepository("ListDeletedImages"),
-  {
-    ...ofRepository("ListDeletedRepositories"),
-    resource: "*",
-    crossAccount: false,
-    request: { kind: "json", service: "berth", target: "Berth_V1.ListDeletedRepositories", input: {} },
-  },
+  ofRegistry("ListDeletedRepositories"),
   ofRepository("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
   ofRepository("UndeleteRepository"),
   ofRepository("ListHolds"),
   ofRepository("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
   ofRepository("RemoveHold", { imageId: { imageTag: "ghost" } }),
+  ofRepository("ReplicateImages"),
+  ofRegistry("PutReplicationOptions"),
+  ofRegistry("GetReplicationOptions"),
 ];
 
 const otherRows: readonly Row[] = [
@@ -166,6 +181,7 @@ export const apiRows: readonly Row[] = [
   ...stsRows,
   ...iamRows,
   ...kmsRows,
+  ...secretsRows,
   ...organizationsRows,
   ...otherRows,
   ...berthRows,

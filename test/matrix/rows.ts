@@ -135,15 +135,46 @@ function onRegistry(operation: string, input: object = {}): Row {
   };
 }
 
+/** Whoever writes a template needs what is done by it, on the repositories that it is for, and may pass its role on. */
+function template(verb: "Create" | "Update", input: object): Row {
+  const operation = `${verb}RepositoryCreationTemplate`;
+  const done = ["CreateRepository", "SetRepositoryPolicy", "PutLifecyclePolicy"].map((action) => `ecr:${action}`);
+  return {
+    ...onRegistry(operation, { prefix: "matrix", ...input }),
+    actions: [`ecr:${operation}`, ...done, "iam:PassRole"],
+    namesItsResource: false,
+  };
+}
+
+/** They can name the registry of another account. */
+function ofRules(operation: string, input: object = {}): Row {
+  return { ...onRegistry(operation, { registryId: "{account}", ...input }), crossAccount: true };
+}
+
 const policy = (statement: object) => JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
 const imageIds = [{ imageTag: "none" }];
 const excluded = "arn:aws:iam::123456789012:role/scanner";
+const ghostRule = { ecrRepositoryPrefix: "ghost" };
 const byArn = { registryId: undefined, repositoryName: undefined, resourceArn: repositoryArn };
+
+const written = {
+  lifecyclePolicy: "{}",
+  repositoryPolicy: "{}",
+  customRoleArn: "arn:aws:iam::123456789012:role/maker",
+};
 
 export const ecrRows: readonly Row[] = [
   onRepository("BatchCheckLayerAvailability", { layerDigests: [digest] }),
   onRepository("BatchDeleteImage", { imageIds }),
   onRepository("BatchGetImage", { imageIds }),
+  {
+    ...onRepository("BatchGetRepositoryScanningConfiguration", {
+      registryId: undefined,
+      repositoryName: undefined,
+      repositoryNames: [repository],
+    }),
+    crossAccount: false,
+  },
   onRepository("CompleteLayerUpload", { uploadId: upload, layerDigests: [digest] }),
   onRepository("CreateRepository"),
   onRepository("CreateRepository", { tags: [{ Key: "team", Value: "core" }] }, ["CreateRepository", "TagResource"]),
@@ -159,7 +190,10 @@ export const ecrRows: readonly Row[] = [
   },
   onRepository("DeleteLifecyclePolicy"),
   onRepository("DeleteRepositoryPolicy"),
+  onRepository("DescribeImageReplicationStatus", { imageId: imageIds[0] }),
   onRepository("DescribeImages"),
+  onRepository("DescribeImageScanFindings", { imageId: imageIds[0] }),
+  onRepository("DescribeImageSigningStatus", { imageId: imageIds[0] }),
   onRepository("DescribeRepositories", { repositoryName: undefined, repositoryNames: [repository] }),
   {
     ...onRepository("DescribeRepositories", { repositoryName: undefined }),
@@ -179,20 +213,35 @@ export const ecrRows: readonly Row[] = [
   onRepository("PutImageTagMutability", { imageTagMutability: "MUTABLE" }),
   onRepository("PutLifecyclePolicy", { lifecyclePolicyText: "{}" }),
   onRepository("SetRepositoryPolicy", { policyText: "{}" }),
+  onRepository("StartImageScan", { imageId: imageIds[0] }),
   onRepository("StartLifecyclePolicyPreview"),
   onRepository("TagResource", { ...byArn, tags: [{ Key: "team", Value: "core" }] }),
   onRepository("UpdateImageStorageClass", { imageId: imageIds[0], targetStorageClass: "ARCHIVE" }),
   onRepository("UntagResource", { ...byArn, tagKeys: ["team"] }),
   onRepository("UploadLayerPart", { uploadId: upload, partFirstByte: 0, partLastByte: 0, layerPartBlob: "eA==" }),
   onRegistry("DeleteRegistryPolicy"),
+  onRegistry("DeleteSigningConfiguration"),
   onRegistry("DescribeRegistry"),
   onRegistry("GetAccountSetting", { name: "BLOB_MOUNTING" }),
   onRegistry("RegisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("DeregisterPullTimeUpdateExclusion", { principalArn: excluded }),
   onRegistry("ListPullTimeUpdateExclusions"),
+  template("Create", { appliedFor: ["REPLICATION"], ...written }),
+  template("Update", written),
+  onRegistry("DescribeRepositoryCreationTemplates"),
+  onRegistry("DeleteRepositoryCreationTemplate", { prefix: "matrix" }),
+  ofRules("CreatePullThroughCacheRule", { ...ghostRule, upstreamRegistryUrl: "quay.io" }),
+  ofRules("DescribePullThroughCacheRules"),
+  ofRules("UpdatePullThroughCacheRule", ghostRule),
+  ofRules("ValidatePullThroughCacheRule", ghostRule),
+  ofRules("DeletePullThroughCacheRule", ghostRule),
   onRegistry("GetAuthorizationToken"),
   onRegistry("GetRegistryPolicy"),
+  onRegistry("GetRegistryScanningConfiguration"),
+  onRegistry("GetSigningConfiguration"),
   onRegistry("PutAccountSetting", { name: "BLOB_MOUNTING", value: "ENABLED" }),
+  onRegistry("PutRegistryScanningConfiguration", { scanType: "BASIC" }),
+  onRegistry("PutSigningConfiguration", { signingConfiguration: { rules: [] } }),
   onRegistry("PutRegistryPolicy", {
     policyText: policy({
       Effect: "Allow",
@@ -201,6 +250,11 @@ export const ecrRows: readonly Row[] = [
       Resource: "*",
     }),
   }),
+  onRegistry("StartReplicationBackfill", { destination: { region: "eu-west-1", registryId: "123456789012" } }),
+  onRegistry("ListReplicationBackfills"),
+  onRegistry("DescribeReplicationBackfillResults", { replicationBackfillId: "none" }),
+  onRegistry("StopReplicationBackfill", { replicationBackfillId: "none" }),
+  onRegistry("PutReplicationConfiguration", { replicationConfiguration: { rules: [] } }),
   // The last, because it takes the repository away.
   onRepository("DeleteRepository", { force: true }),
 ];

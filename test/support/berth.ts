@@ -94,6 +94,10 @@ export interface InProcess {
   ): Promise<{ digest: string; manifest: string }>;
   /** The surfaces, for tests that put a real listener in front of them. */
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
+  /** Where replicas go. */
+  readonly openTarget: ReturnType<typeof compose>["openTarget"];
+  /** What stands behind pull through cache rules. */
+  readonly upstreams: ReturnType<typeof compose>["upstreams"];
   flushPullTimes(): Promise<void>;
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
@@ -118,12 +122,19 @@ export interface InProcessOptions {
   readonly foreignLayers?: "allow" | "refuse";
   readonly undeleteMs?: number;
   readonly certificateIdentities?: Parameters<typeof compose>[0]["certificateIdentities"];
+  /** Which registries caches may stand before, and how they are asked. */
+  readonly upstreams?: Parameters<typeof compose>[0]["upstreams"];
+  readonly openRemote?: Parameters<typeof compose>[0]["openRemote"];
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
   /** Whether archived images have a store of their own. */
   readonly archive?: boolean;
   readonly atRest?: "sealed" | "volume";
+  /** Other servers that images are replicated to. */
+  readonly peers?: Parameters<typeof compose>[0]["peers"];
+  /** The region that a request without one means. */
+  readonly region?: string;
   /** Where the blobs are. */
   readonly disk?: Disk;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
@@ -149,7 +160,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     : undefined;
   const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit, accounts } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts, openTarget, upstreams } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -166,9 +177,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     publicAccess: options.publicAccess,
     foreignLayers: options.foreignLayers,
     undeleteMs: options.undeleteMs,
+    peers: options.peers,
     certificateIdentities: options.certificateIdentities,
+    upstreams: options.upstreams,
+    openRemote: options.openRemote,
     publicUrl: options.publicUrl ?? `http://${host}`,
-    defaultRegion: region,
+    defaultRegion: (options.region ?? region) as Region,
     createOnPush: options.createOnPush ?? false,
     limits: { ...unlimited, ...options.limits },
     audit: options.audit,
@@ -263,6 +277,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
       return { digest: digestOf(manifest), manifest };
     },
     surfaces: { registry, api, busy },
+    openTarget,
+    upstreams,
     flushPullTimes: () => pullTimes.flush(),
     async records() {
       await audit.flush();

@@ -13,6 +13,8 @@ export interface BerthApi {
   readonly PutRetentionCommand: Command<PutRetentionInput, RetentionView>;
   readonly GetRetentionCommand: Command<OfRepository, RetentionView>;
   readonly DeleteRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly PutPullThroughOptionsCommand: Command<PutPullThroughOptionsInput, PullThroughOptionsView>;
+  readonly GetPullThroughOptionsCommand: Command<OfRule, PullThroughOptionsView>;
   readonly SetDeletionProtectionCommand: Command<
     OfRepository & { deletionProtection: boolean | undefined },
     { deletionProtection: boolean }
@@ -22,6 +24,9 @@ export interface BerthApi {
   readonly UndeleteImageCommand: Command<UndeleteImageInput, { images: ReturnedImageView[] }>;
   readonly ExplainLifecycleCommand: Command<ExplainLifecycleInput, ExplainLifecycleOutput>;
   readonly DiffLifecyclePolicyCommand: Command<DiffLifecyclePolicyInput, DiffLifecyclePolicyOutput>;
+  readonly PutReplicationOptionsCommand: Command<PutReplicationOptionsInput, ReplicationOptionsView>;
+  readonly GetReplicationOptionsCommand: Command<Empty, ReplicationOptionsView>;
+  readonly ReplicateImagesCommand: Command<ReplicateImagesInput, { replicationCount: number }>;
   readonly UndeleteRepositoryCommand: Command<OfRepository, { repositoryName: string }>;
 }
 
@@ -213,6 +218,26 @@ export interface PutRetentionInput extends OfRepository {
   reportOnly?: boolean | undefined;
 }
 
+interface OfRule {
+  registryId?: string | undefined;
+  ecrRepositoryPrefix: string | undefined;
+}
+
+/** What a pull through cache rule says beyond ECR. Filters are wildcards with `*`. */
+export interface PutPullThroughOptionsInput extends OfRule {
+  /** For how long a tag counts after it was compared with the upstream; left out, 24 hours. */
+  freshSeconds?: number | undefined;
+  allowTags?: string[] | undefined;
+  denyTags?: string[] | undefined;
+  /** Of repositories' names at the upstream. */
+  allowRepositories?: string[] | undefined;
+  denyRepositories?: string[] | undefined;
+}
+
+export interface PullThroughOptionsView extends Omit<PutPullThroughOptionsInput, "registryId"> {
+  ecrRepositoryPrefix: string;
+}
+
 export interface RetentionView {
   retentionText?: string | undefined;
   reportOnly: boolean;
@@ -313,4 +338,30 @@ export interface ExplainedView extends LifecycleImageView, DecidedView {}
 export interface ChangeView extends LifecycleImageView {
   before?: DecidedView | undefined;
   after?: DecidedView | undefined;
+}
+
+export interface ReplicationOptionsView {
+  /** Whether images that somebody deletes are deleted at the destinations. */
+  replicateDeletes: boolean;
+  /** Whether tags that somebody removes are removed there. */
+  replicateUntags: boolean;
+  /** Wildcards: only images with such a tag are replicated, under such tags. Empty: all. */
+  tagFilters: string[];
+  /** What of a repository its replicas take over: `tagMutability`, `repositoryPolicy`, `lifecyclePolicy`, `resourceTags`. */
+  settings: string[];
+}
+
+/** What is left out stays as it is. */
+export interface PutReplicationOptionsInput {
+  replicateDeletes?: boolean | undefined;
+  replicateUntags?: boolean | undefined;
+  tagFilters?: string[] | undefined;
+  settings?: ("tagMutability" | "repositoryPolicy" | "lifecyclePolicy" | "resourceTags")[] | undefined;
+}
+
+export interface ReplicateImagesInput extends OfRepository {
+  /** Left out: all images. */
+  imageIds?: ImageId[] | undefined;
+  /** Left out: all that replication rules name for the repository. */
+  destination?: { region: string | undefined; registryId: string | undefined } | undefined;
 }

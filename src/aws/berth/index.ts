@@ -6,6 +6,8 @@ import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
+import { GetPullThroughOptions } from "./GetPullThroughOptions.ts";
+import { GetReplicationOptions } from "./GetReplicationOptions.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
 import { GetUsageHistory } from "./GetUsageHistory.ts";
@@ -15,8 +17,11 @@ import { ListHolds } from "./ListHolds.ts";
 import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
+import { PutPullThroughOptions } from "./PutPullThroughOptions.ts";
+import { PutReplicationOptions } from "./PutReplicationOptions.ts";
 import { PutRetention } from "./PutRetention.ts";
 import { RemoveHold } from "./RemoveHold.ts";
+import { ReplicateImages } from "./ReplicateImages.ts";
 import { SetDeletionProtection } from "./SetDeletionProtection.ts";
 import { UndeleteImage } from "./UndeleteImage.ts";
 import { UndeleteRepository } from "./UndeleteRepository.ts";
@@ -39,7 +44,9 @@ export const operations = operationMap<BerthParts>([
   DiffLifecyclePolicy,
   ExplainDecision,
   ExplainLifecycle,
+  GetPullThroughOptions,
   GetRepositoryUsage,
+  GetReplicationOptions,
   GetRetention,
   GetUsageHistory,
   ListDeletedImages,
@@ -47,8 +54,11 @@ export const operations = operationMap<BerthParts>([
   ListHolds,
   ListUsage,
   PutHold,
+  PutPullThroughOptions,
+  PutReplicationOptions,
   PutRetention,
   RemoveHold,
+  ReplicateImages,
   SetDeletionProtection,
   UndeleteImage,
   UndeleteRepository,

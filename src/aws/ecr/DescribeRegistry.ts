@@ -1,11 +1,13 @@
 import { onRegistry } from "../operation.ts";
 import { operation } from "./operation.ts";
+import { configurationView } from "./replication-shapes.ts";
 
 export const DescribeRegistry = operation("DescribeRegistry", {
   input: {},
   needs: onRegistry("ecr:DescribeRegistry"),
   throws: [],
-  async run(_input, { registry }) {
-    return { registryId: registry.account, replicationConfiguration: { rules: [] } };
+  async run(_input, granted, { replication }) {
+    const rules = await replication.rules(granted);
+    return { registryId: granted.registry.account, replicationConfiguration: configurationView(rules) };
   },
 });

@@ -1,4 +1,4 @@
-import type { Refusal, RegistryRefusalCode } from "../../domain/errors.ts";
+import type { PullThroughRefusalCode, Refusal, RegistryRefusalCode } from "../../domain/errors.ts";
 import type { Spelling, WireError } from "../errors.ts";
 
 /** What ECR calls each meaning (ECR API reference, "Errors" of each operation). */
@@ -31,12 +31,28 @@ export const errors = {
   RetentionNotFound: ["InvalidParameterException", 400],
   ImageDigestMismatch: ["ImageDigestDoesNotMatchException", 400],
   StorageClassNotSupported: ["ImageStorageClassUpdateNotSupportedException", 400],
+  ScanNotFound: ["ScanNotFoundException", 400],
+  ImageTypeNotScannable: ["UnsupportedImageTypeException", 400],
+  ImageArchived: ["ImageArchivedException", 400],
+  SigningConfigurationNotFound: ["SigningConfigurationNotFoundException", 400],
+  ReplicationBackfillNotFound: ["ReplicationBackfillNotFoundException", 400],
+  ReplicationBackfillInProgress: ["ReplicationBackfillInProgressException", 400],
+  ReplicationBackfillInvalidStatus: ["ReplicationBackfillInvalidStatusException", 400],
   ExclusionAlreadyExists: ["ExclusionAlreadyExistsException", 400],
   ExclusionNotFound: ["ExclusionNotFoundException", 400],
+  TemplateAlreadyExists: ["TemplateAlreadyExistsException", 400],
+  TemplateNotFound: ["TemplateNotFoundException", 400],
   ImageReferenced: ["InvalidParameterException", 400],
   ManifestInvalid: ["InvalidParameterException", 400],
   ManifestTooLarge: ["InvalidParameterException", 400],
   ReferencedImagesNotFound: ["ReferencedImagesNotFoundException", 400],
+
+  PullThroughRuleExists: ["PullThroughCacheRuleAlreadyExistsException", 400],
+  PullThroughRuleNotFound: ["PullThroughCacheRuleNotFoundException", 400],
+  UpstreamUnsupported: ["UnsupportedUpstreamRegistryException", 400],
+  UpstreamSecretNotFound: ["SecretNotFoundException", 400],
+  SecretInaccessible: ["UnableToAccessSecretException", 400],
+  SecretUndecryptable: ["UnableToDecryptSecretValueException", 400],
 
   LayersNotFound: ["LayersNotFoundException", 400],
   LayerNotFound: ["LayersNotFoundException", 400],
@@ -61,7 +77,7 @@ export const errors = {
   StorageFull: ["ServerException", 500],
 
   AccessDenied: ["AccessDeniedException", 400],
-} satisfies Record<RegistryRefusalCode, Spelling>;
+} satisfies Record<RegistryRefusalCode | PullThroughRefusalCode, Spelling>;
 
 export type EcrCode = keyof typeof errors;
 

@@ -1,18 +1,18 @@
 import type { z } from "zod";
-import { refuse } from "../../domain/errors.ts";
 import type { TagMutability } from "../../domain/registry/ports.ts";
+import { checkedExclusionFilters } from "../../domain/registry/tag-mutability.ts";
 import type { ExclusionFilters } from "./shapes.ts";
+
+type Filters = z.output<typeof ExclusionFilters>;
 
 /** Filters belong to the `_WITH_EXCLUSION` values and to no other. @throws InvalidParameter */
 export function exclusionFiltersOf(
   mutability: TagMutability | undefined,
-  filters: z.output<typeof ExclusionFilters> | undefined,
-): string[] {
-  const value = mutability ?? "MUTABLE";
-  const isExpected = value.endsWith("_WITH_EXCLUSION");
-  if (isExpected === (filters !== undefined)) return (filters ?? []).map(({ filter }) => filter);
-  throw refuse("InvalidParameter", {
-    member: "imageTagMutabilityExclusionFilters",
-    constraint: `ImageTagMutabilityExclusionFilters ${isExpected ? "can't" : "must"} be null when imageTagMutability is set as ${value}`,
-  });
+  filters: Filters | undefined,
+): readonly string[] {
+  return checkedExclusionFilters(mutability ?? "MUTABLE", filtersOf(filters));
+}
+
+export function filtersOf(filters: Filters | undefined): string[] | undefined {
+  return filters?.map(({ filter }) => filter);
 }

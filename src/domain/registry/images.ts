@@ -7,6 +7,7 @@ import { type ImageReference, imageNotFound, resolveImage } from "./image-refere
 import { dropImage, forgetTag, keptUntil, type Removal } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
+import { followPush, followRestore } from "./on-push.ts";
 import type {
   Image,
   ImageState,
@@ -41,6 +42,8 @@ export interface NewManifest {
   readonly tags: readonly Tag[];
   /** Whether pushing what is there already is an error, as in PutImage; over HTTP it is not. */
   readonly refuseExisting?: boolean;
+  /** Whether another registry sent it here: then nothing sends it on. */
+  readonly isReplica?: boolean;
 }
 
 export interface PutManifest {
@@ -113,8 +116,8 @@ const namedParents = 10;
 /** Some ten thousand manifests of usual size. */
 const manifestCacheBytes = 32 * 1024 * 1024;
 
-export interface ImageParts {
-  readonly metadata: Metadata;
+export interface ImageParts<All extends Nouns> {
+  readonly metadata: Metadata<All>;
   readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly imageFacts: ImageFacts;
   readonly pullTimes: PullTimes;
@@ -126,11 +129,27 @@ export interface ImageParts {
   readonly foreignLayers?: ForeignLayers;
   /** For how long deleted images can be brought back. Left out: they are gone at once, as in ECR. */
   readonly undeleteMs?: number;
+  /** Told of each push, in its transaction. */
+  readonly pushed?: (nouns: All, repository: Repository, image: PushedImage, at: Date) => Promise<void>;
+  /** Told of what somebody removes, likewise. */
+  readonly removed?: (nouns: All, repository: Repository, removed: RemovedImage, at: Date) => Promise<void>;
+}
+
+/** What somebody removed: tags of an image, or the image with all that it had. */
+export interface RemovedImage {
+  readonly digest: Digest;
+  readonly tags: readonly Tag[];
+  readonly isWhole: boolean;
+}
+
+/** What was pushed, with the tags that it was pushed under. */
+export interface PushedImage extends Pick<Image, "id" | "digest" | "subject"> {
+  readonly tags: readonly Tag[];
 }
 
 export type ForeignLayers = "allow" | "refuse";
 
-export function createImages(parts: ImageParts): ImageService {
+export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageService {
   const { metadata, keys, imageFacts, pullTimes, clock, foreignLayers = "allow", undeleteMs = 0 } = parts;
   const manifests = createManifestCache(manifestCacheBytes);
 
@@ -163,7 +182,7 @@ export function createImages(parts: ImageParts): ImageService {
   async function pushing<Result>(
     { registry }: Granted,
     name: RepositoryName,
-    work: (nouns: Nouns, repository: Repository) => Promise<Result>,
+    work: (nouns: All, repository: Repository) => Promise<Result>,
   ): Promise<Result> {
     for (let asked: number | undefined; ; ) {
       const done = await metadata.transact(async (nouns): Promise<{ result: Result } | { ask: Repository }> => {
@@ -192,10 +211,11 @@ export function createImages(parts: ImageParts): ImageService {
     return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
   }
 
-  async function removeTag(nouns: Nouns, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
+  async function removeTag(nouns: All, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
     await confirmTagNotHeld(nouns, repository, tag, clock());
     await forgetTag(nouns, image, tag, removal(granted));
+    await parts.removed?.(nouns, repository, { digest: image.digest, tags: [tag], isWhole: false }, clock());
   }
 
   function removal({ caller }: Granted): Removal {
@@ -203,13 +223,14 @@ export function createImages(parts: ImageParts): ImageService {
     return { at, by: caller.principal.arn, keptUntil: keptUntil(at, undeleteMs) };
   }
 
-  async function removeImage(nouns: Nouns, granted: Granted, { image }: Doomed): Promise<DeletedImage[]> {
+  async function removeImage(nouns: All, granted: Granted, { repository, image }: Doomed): Promise<DeletedImage[]> {
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
     await confirmNotHeld(nouns, image, tags, clock());
     await dropImage(nouns, image, tags, removal(granted));
+    await parts.removed?.(nouns, repository, { digest: image.digest, tags, isWhole: true }, clock());
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 
@@ -232,7 +253,7 @@ export function createImages(parts: ImageParts): ImageService {
   }
 
   return {
-    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false }) {
+    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false, isReplica = false }) {
       const parsed = admitted(parseManifest(manifest, mediaType), foreignLayers);
       const wanted = given === undefined ? undefined : parseDigest(given);
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
@@ -265,6 +286,8 @@ export function createImages(parts: ImageParts): ImageService {
         });
         const wasActive = image.status === "ACTIVE";
         await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
+        if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, { at: now, isReplica });
+        else if (!wasActive) await followRestore(nouns, repository, [{ digest }], now);
         if (!image.created && wasActive && refuseExisting && tags.length === 0) {
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
         }
@@ -280,6 +303,8 @@ export function createImages(parts: ImageParts): ImageService {
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
         }
+        if (!isReplica)
+          await parts.pushed?.(nouns, repository, { ...image, digest, subject: parsed.subject, tags }, now);
         // The same bytes can be pushed as two types; the first one stays.
         const stored = image.created ? parsed : await nouns.images.find(repository.id, digest);
         return { created: image.created, mediaType: stored?.mediaType ?? parsed.mediaType };

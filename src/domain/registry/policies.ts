@@ -55,13 +55,6 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
 
   const shown = ({ policy, bindings }: StoredPolicy) => showPrincipals(policy, bindings, directory);
 
-  async function checked(policy: string, kind: "repository" | "registry"): Promise<StoredPolicy> {
-    if (checkPolicyDocument(policy, kind).problem !== undefined) throw invalid(kind);
-    const { bindings, unknown } = await bindPrincipals(policy, directory);
-    if (unknown.length > 0) throw invalid(kind);
-    return { policy, bindings };
-  }
-
   /** Whether the caller could do the same again if the policy were set. */
   function couldRepeat({ caller, registry }: Granted, need: Need, instead: Instead): Promise<boolean> {
     return accessOver(resources.supposing(instead)).allows(caller, registry, need);
@@ -71,7 +64,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
     repositoryPolicy: async (granted, name) => shown((await ofRepository(metadata.read, granted, name)).stored),
     async setRepositoryPolicy(granted, name, text, { force }) {
       const { registry } = granted;
-      const { policy, bindings } = await checked(text, "repository");
+      const { policy, bindings } = await boundRepositoryPolicy(text, directory);
       const need = { action: "ecr:SetRepositoryPolicy", resource: repositoryArn(registry, name) } as const;
       if (!force && !(await couldRepeat(granted, need, { repository: { policy, bindings } }))) {
         const constraint = "The policy would keep you from setting another one. Set force to true if you want that";
@@ -96,7 +89,7 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
     registryPolicy: async (granted) => shown(await ofRegistry(metadata.read, granted)),
     async putRegistryPolicy(granted, text) {
       const { registry } = granted;
-      const stored = await checked(text, "registry");
+      const stored = await bound(text, "registry", directory);
       const scope = await metadata.read.settings.get(registry, "REGISTRY_POLICY_SCOPE");
       if (scope === "V1" && !fitsFirstRegistryScope(text)) throw invalid("registry");
       const need = { action: "ecr:PutRegistryPolicy", resource: "*" } as const;
@@ -120,7 +113,24 @@ export function createPolicies({ metadata, directory, resources, accessOver }: P
   };
 }
 
+/** A policy for a repository, with whom its ARNs mean today. @throws InvalidParameter for a text that is none */
+export function boundRepositoryPolicy(text: string, directory: PrincipalDirectory, member?: string) {
+  return bound(text, "repository", directory, member);
+}
+
+async function bound(
+  policy: string,
+  kind: "repository" | "registry",
+  directory: PrincipalDirectory,
+  member?: string,
+): Promise<StoredPolicy> {
+  if (checkPolicyDocument(policy, kind).problem !== undefined) throw invalid(kind, member);
+  const { bindings, unknown } = await bindPrincipals(policy, directory);
+  if (unknown.length > 0) throw invalid(kind, member);
+  return { policy, bindings };
+}
+
 /** ECR's text, which Terraform looks for; it never says what is wrong. */
-function invalid(kind: "repository" | "registry") {
-  return refuse("InvalidParameter", { member: "PolicyText", constraint: `Invalid ${kind} policy provided` });
+function invalid(kind: "repository" | "registry", member = "PolicyText") {
+  return refuse("InvalidParameter", { member, constraint: `Invalid ${kind} policy provided` });
 }

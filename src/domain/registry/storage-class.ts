@@ -3,7 +3,8 @@ import { refuse } from "../errors.ts";
 import type { Digest, RepositoryName } from "../names.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
-import type { Image, ImageState, ImageStatus, Metadata, Nouns } from "./ports.ts";
+import { followRestore } from "./on-push.ts";
+import type { Image, ImageState, ImageStatus, Metadata, Nouns, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
 import type { StoredHold } from "./retention-ports.ts";
 
@@ -47,13 +48,17 @@ export type Moved =
 const maxTogether = 10_000;
 const namedParents = 10;
 
-export interface StorageClassParts {
-  readonly metadata: Metadata;
+export interface StorageClassParts<All extends Nouns> {
+  readonly metadata: Metadata<All>;
   readonly imageFacts: ImageFacts;
   readonly clock: () => Date;
+  /** Told of each image that is brought back, in its transaction: it counts as a push. */
+  readonly restored?: (nouns: All, repository: Repository, image: ImageState, at: Date) => Promise<void>;
 }
 
-export function createStorageClasses({ metadata, imageFacts, clock }: StorageClassParts): StorageClassService {
+export function createStorageClasses<All extends Nouns>(parts: StorageClassParts<All>): StorageClassService {
+  const { metadata, imageFacts, clock, restored } = parts;
+
   async function confirmEach(nouns: Nouns, granted: Granted, images: readonly ImageState[]): Promise<void> {
     if (!granted.asksAboutImages) return;
     const tags = await nouns.tags.ofImages(images.map(({ id }) => id));
@@ -77,6 +82,8 @@ export function createStorageClasses({ metadata, imageFacts, clock }: StorageCla
           throw refuse("StorageClassNotSupported", { reason: sentenceOf(moved.kept) });
         }
         await confirmEach(nouns, granted, moved.images.slice(1));
+        if (target === "STANDARD") await followRestore(nouns, repository, moved.images, clock());
+        for (const one of target === "STANDARD" ? moved.images : []) await restored?.(nouns, repository, one, clock());
         if (target === "ARCHIVE") return { digest, status: "ARCHIVED" as const };
         return { digest, status: moved.images.length > 0 ? ("ACTIVATING" as const) : image.status };
       });

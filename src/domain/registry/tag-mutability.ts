@@ -1,5 +1,6 @@
+import { refuse } from "../errors.ts";
 import type { Tag } from "../names.ts";
-import type { RepositorySettings } from "./ports.ts";
+import type { RepositorySettings, TagMutability } from "./ports.ts";
 
 /** Whether a tag that exists may not be moved (ECR user guide, "Preventing image tags from being overwritten"). */
 export function isImmutable(
@@ -17,6 +18,19 @@ export function isImmutable(
     case "IMMUTABLE_WITH_EXCLUSION":
       return !excluded();
   }
+}
+
+/** Filters belong to the `_WITH_EXCLUSION` values and to no other. @throws InvalidParameter */
+export function checkedExclusionFilters(
+  value: TagMutability,
+  filters: readonly string[] | undefined,
+): readonly string[] {
+  const isExpected = value.endsWith("_WITH_EXCLUSION");
+  if (isExpected === (filters !== undefined)) return filters ?? [];
+  throw refuse("InvalidParameter", {
+    member: "imageTagMutabilityExclusionFilters",
+    constraint: `ImageTagMutabilityExclusionFilters ${isExpected ? "can't" : "must"} be null when imageTagMutability is set as ${value}`,
+  });
 }
 
 /** `*` stands for any run of characters, also none; everything else for itself. Linear in the text, whatever the filter. */

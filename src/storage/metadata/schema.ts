@@ -16,6 +16,14 @@ import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
 import type { EncryptionKeyTable, KeyAliasTable, KeyGrantTable, KeyMaterialTable } from "./key-tables.ts";
 import type { LifecyclePolicyTable, LifecyclePreviewPageTable, LifecyclePreviewTable } from "./lifecycle-tables.ts";
+import type { PullThroughRuleTable } from "./pull-through-tables.ts";
+import type {
+  ImageReplicaTable,
+  ReplicationBackfillItemTable,
+  ReplicationBackfillTable,
+  ReplicationConfigurationTable,
+  ReplicaUploadTable,
+} from "./replication-tables.ts";
 import type {
   DeletedImageLayerTable,
   DeletedImageManifestTable,
@@ -24,6 +32,8 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+import type { RegistryConfigurationTable } from "./scanning-tables.ts";
+import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
@@ -46,6 +56,7 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  registry_configuration: RegistryConfigurationTable;
   lifecycle_policy: LifecyclePolicyTable;
   lifecycle_preview: LifecyclePreviewTable;
   lifecycle_preview_page: LifecyclePreviewPageTable;
@@ -56,6 +67,11 @@ export interface Schema {
   deleted_image_layer: DeletedImageLayerTable;
   deleted_repository: DeletedRepositoryTable;
   creation_template: CreationTemplateTable;
+  replication_configuration: ReplicationConfigurationTable;
+  image_replica: ImageReplicaTable;
+  replica_upload: ReplicaUploadTable;
+  replication_backfill: ReplicationBackfillTable;
+  replication_backfill_item: ReplicationBackfillItemTable;
 
   account: AccountTable;
   identity: IdentityTable;
@@ -84,6 +100,11 @@ export interface Schema {
 
   usage_run: UsageRunTable;
   usage_entry: UsageEntryTable;
+
+  pull_through_rule: PullThroughRuleTable;
+
+  secret: SecretTable;
+  secret_version: SecretVersionTable;
 }
 
 interface RepositoryTable {
@@ -185,6 +206,10 @@ interface ImageTable {
   status: Generated<StatusRank>;
   last_archived_at: number | null;
   last_activated_at: number | null;
+  /** JSON object: the newest basic scan. */
+  scan: string | null;
+  /** JSON array: what became of the signatures that the push asked for. */
+  signings: string | null;
   /** The number of rows in `tag`: lets a list of untagged images skip the tagged ones without reading them. */
   tag_count: Generated<number>;
 }

@@ -1,0 +1,99 @@
+import { Refusal } from "../errors.ts";
+import { createFresh } from "../fresh.ts";
+import type { Registry } from "../names.ts";
+import {
+  type OpenRemote,
+  type RemoteCredentials,
+  RemoteFailure,
+  type RemoteRegistry,
+} from "../registry/remote-registry.ts";
+import { inOrderOfTrial, matchRule } from "./rule-matching.ts";
+import type { PullThroughMetadata } from "./rule-ports.ts";
+import type { PullThroughRule, PullThroughUpstreams } from "./rules.ts";
+import { readCredentials, type UpstreamSecrets } from "./upstream-secrets.ts";
+import { targetOf, type UpstreamSettings } from "./upstreams.ts";
+
+export interface UpstreamAccessParts {
+  readonly metadata: Pick<PullThroughMetadata, "read">;
+  readonly settings: UpstreamSettings;
+  readonly secrets: UpstreamSecrets;
+  /** Left out: this Berth asks no other registries. */
+  readonly openRemote?: OpenRemote;
+}
+
+export interface UpstreamAccess extends PullThroughUpstreams {
+  /** A rule was changed in this process: its next request sees it. */
+  forget(registry: Registry): void;
+}
+
+/** Registries whose rules are remembered at once, and ways to upstreams. */
+const maxRegistries = 10_000;
+const maxOpened = 1_000;
+
+export function createUpstreamAccess({ metadata, settings, secrets, openRemote }: UpstreamAccessParts): UpstreamAccess {
+  const rules = createFresh<readonly PullThroughRule[]>({
+    async read(key) {
+      const [account, region] = key.split(" ");
+      return inOrderOfTrial(await metadata.read.pullThroughRules.list({ account, region } as Registry));
+    },
+    maxEntries: maxRegistries,
+  });
+  /** Least recently used first. A rule that has changed is another one. */
+  const opened = new Map<string, RemoteRegistry>();
+
+  function open(rule: PullThroughRule): RemoteRegistry {
+    const target = targetOf(rule.upstreamUrl, settings);
+    if (!target) throw outOfBounds(`${rule.upstreamUrl} is not among the upstreams that are allowed here`);
+    if (!openRemote) throw outOfBounds("this server asks no other registries");
+    const { mirror, ...rest } = target;
+    return openRemote({ ...rest, credentials: mirror ? given(mirror.credentials) : credentialsOf(rule) });
+  }
+
+  function credentialsOf({ registry, credentialArn }: PullThroughRule): RemoteCredentials | undefined {
+    return credentialArn === undefined ? undefined : { read: () => readUpstream(secrets, registry, credentialArn) };
+  }
+
+  return {
+    async match(registry, name) {
+      const known = await rules.get(keyOf(registry));
+      return known.length === 0 ? undefined : matchRule(known, name);
+    },
+    async open(rule) {
+      const key = JSON.stringify([
+        rule.registry.account,
+        rule.registry.region,
+        rule.prefix,
+        rule.upstreamUrl,
+        rule.updatedAt,
+      ]);
+      const remote = opened.get(key) ?? open(rule);
+      opened.delete(key);
+      opened.set(key, remote);
+      if (opened.size > maxOpened) opened.delete(opened.keys().next().value ?? "");
+      return remote;
+    },
+    forget: (registry) => rules.forget(keyOf(registry)),
+  };
+}
+
+function given(credentials: { user: string; password: string } | undefined): RemoteCredentials | undefined {
+  return credentials && { read: async () => credentials };
+}
+
+/** Never goes on without them: an upstream that answers nobody in particular may show other content. @throws RemoteFailure */
+async function readUpstream(secrets: UpstreamSecrets, registry: Registry, arn: string) {
+  try {
+    return await readCredentials(secrets, registry, arn);
+  } catch (cause) {
+    const detail = cause instanceof Refusal ? cause.message : "the credentials of the upstream cannot be read now";
+    throw new RemoteFailure(cause instanceof Refusal ? "denied" : "unavailable", detail, { cause });
+  }
+}
+
+function outOfBounds(detail: string): RemoteFailure {
+  return new RemoteFailure("out-of-bounds", detail);
+}
+
+function keyOf({ account, region }: Registry): string {
+  return `${account} ${region}`;
+}
