@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   buildImage,
@@ -19,6 +19,7 @@ import { type CountingProxy, startCountingProxy } from "./support/counting-proxy
 // Each start of a process takes its time on a busy machine.
 setDefaultTimeout(120_000);
 
+const main = join(import.meta.dir, "..", "src", "cli", "main.ts");
 let world: Awaited<ReturnType<typeof copyWorld>>;
 let here: Awaited<ReturnType<typeof world.server>>;
 let there: typeof here;
@@ -267,8 +268,9 @@ describe("many", () => {
     expect(first.summary).toMatchObject({ images: 3, copied: 3, failed: 0 });
     const second = await berthJson(["copy", "--all", layout, `${there.host}/filtered`], env);
     expect(second.summary).toMatchObject({ images: 3, copied: 3 });
-    // One layer is in all of them: it is sent to one repository, and mounted in the other.
-    expect(second.summary.mountedBlobs).toBe(1);
+    // One layer is in all of them. A repository that was made just now may not be mounted from yet: then it is sent.
+    const { sentBlobs, mountedBlobs, thereBlobs } = second.summary;
+    expect([sentBlobs + mountedBlobs, thereBlobs]).toEqual([11, 1]);
     expect(await tagsAt(there, "filtered/many/team/api")).toEqual(["v1", "v2"]);
     expect(await tagsAt(there, "filtered/many/team/web")).toEqual(["v1"]);
     expect(await tagsAt(there, "filtered/many/other")).toEqual([]);
@@ -281,8 +283,9 @@ describe("many", () => {
     expect(dry.objects[0]?.status).toBe("WOULD_COPY");
     expect(await tagsAt(there, "dry/many/other")).toEqual([]);
     const real = await berthJson(args, env);
-    expect(real.summary.sentBytes).toBe(dry.summary.sentBytes);
-    expect(real.summary.sentBlobs).toBe(dry.summary.sentBlobs);
+    expect(real.summary.sentBytes).toBeGreaterThanOrEqual(dry.summary.sentBytes);
+    const arrivals = ({ summary }: typeof dry) => summary.sentBlobs + summary.mountedBlobs;
+    expect(arrivals(real)).toBe(arrivals(dry));
     const target = join(world.folder(), "new");
     expect(await berth(["copy", "--dry-run", `${here.host}/index:two`, `oci:${target}`], env)).toMatchObject({
       code: 0,
@@ -329,7 +332,7 @@ describe("interrupted", () => {
     direction: "toServer" | "toClient",
     bytes: number,
   ) {
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, "..", "src", "cli", "main.ts"), ...args], {
+    const child = Bun.spawn([process.execPath, main, ...args], {
       env: { PATH: "/usr/bin:/bin", ...own },
       stdout: "ignore",
       stderr: "ignore",
@@ -379,11 +382,26 @@ describe("interrupted", () => {
     const layout = join(world.folder(), "layout");
     const args = ["copy", `${host}/pulled:v1`, `oci:${layout}`];
     wire.reset();
-    await killedAfter(args, own, wire, "toClient", size / 2);
+    wire.holdAfter(size / 2);
+    const [, layer = ""] = image.blobs.keys();
+    const partial = join(layout, ".berth-partial", layer.replace(":", "-"));
+    const arrived = () => (existsSync(partial) ? statSync(partial).size : 0);
+    const child = Bun.spawn([process.execPath, main, ...args], {
+      env: { PATH: "/usr/bin:/bin", ...own },
+      stdout: "ignore",
+      stderr: "ignore",
+    });
+    for (let tries = 0; arrived() < size / 4 && tries < 2000; tries++) await Bun.sleep(10);
+    child.kill("SIGKILL");
+    await child.exited;
+    const before = arrived();
+    expect(before).toBeGreaterThanOrEqual(size / 4);
     expect(existsSync(join(layout, "index.json"))).toBe(false);
+    wire.holdAfter(Number.POSITIVE_INFINITY);
+    wire.cut();
     wire.reset();
     expect(await berth(args, own)).toMatchObject({ code: 0 });
-    expect(wire.toClient).toBeLessThan(0.75 * size);
+    expect(wire.toClient).toBeLessThan(size - before + 64 * 1024);
     for (const [digest, bytes] of image.blobs) {
       expect(readFileSync(join(layout, "blobs", digest.replace(":", "/"))).equals(bytes)).toBe(true);
     }
@@ -487,6 +505,30 @@ describe("credentials", () => {
       out: expect.stringContaining("that is no name"),
     });
   });
+});
+
+test("a registry behind TLS is trusted by --ca, and by nothing less", async () => {
+  const folder = world.folder();
+  const made = await berth(["tls", "init", "--out", join(folder, "tls"), "--host", "127.0.0.1"], env, folder);
+  expect(made.code).toBe(0);
+  const secure = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    tls: { cert: Bun.file(join(folder, "tls", "server.crt")), key: Bun.file(join(folder, "tls", "server.key")) },
+    fetch: (request) =>
+      fetch(new URL(new URL(request.url).pathname, here.url), { method: request.method, headers: request.headers }),
+  });
+  try {
+    const host = `127.0.0.1:${secure.port}`;
+    const own = homeFor(world.root, [host]);
+    const args = ["copy", `${host}/index:two`, `oci:${join(folder, "out")}`];
+    const refused = await berth(args, own);
+    expect(refused.code).toBe(1);
+    expect(existsSync(join(folder, "out"))).toBe(false);
+    expect(await berth([...args, "--ca", join(folder, "tls", "ca.crt")], own)).toMatchObject({ code: 0 });
+  } finally {
+    await secure.stop(true);
+  }
 });
 
 test("what came is not what it should be: nothing is published", async () => {

@@ -95,7 +95,8 @@ test("a storage folder of Distribution: repositories, nested ones too, indexes, 
   expect(await statusAt("/v2/team/tags/list")).toBe(404);
   const first = await berthJson(args, env);
   expect(first).toMatchObject({ code: 0, err: "", summary: { images: 2, copied: 2, failed: 0 } });
-  expect(first.summary.sentBytes).toBe(dry.summary.sentBytes);
+  const arrivals = ({ summary }: typeof dry) => summary.sentBlobs + summary.mountedBlobs;
+  expect(arrivals(first)).toBe(arrivals(dry));
   expect(await digestAt("team", "v1")).toBe(index.digest);
   expect(await digestAt("team/app", "latest")).toBe(plain.digest);
   for (const digest of plain.blobs.keys()) expect(sha256(await here.registry.blob("team/app", digest))).toBe(digest);
@@ -147,6 +148,19 @@ test("a storage folder of zot: layouts in layouts, shared blobs as links and as 
   expect(await digestAt("from/zot/nested", "v2")).toBe(two.digest);
   expect(await digestAt("from/zot-index", "both")).toBe(index.digest);
   for (const digest of shared) expect(sha256(await here.registry.blob("from/zot/nested", digest))).toBe(digest);
+});
+
+test("a copy makes repositories where it is told to, and else says that there is none", async () => {
+  const [image, layout] = [sampleImage("made"), join(world.folder(), "layout")];
+  await writeImageLayout(layout, image, "v1");
+  const args = ["copy", `oci:${layout}`, `${here.host}/made/by-copy`];
+  const refused = await berthJson(args, env);
+  expect(refused.code).toBe(1);
+  expect(refused.objects[0]?.error).toContain("The repository with name 'made/by-copy' does not exist");
+  expect(await berthJson([...args, "--create-repositories"], env)).toMatchObject({ code: 0, summary: { copied: 1 } });
+  expect(await digestAt("made/by-copy", "v1")).toBe(image.digest);
+  const elsewhere = await berthJson(["copy", `oci:${layout}`, "127.0.0.1:1/app", "--create-repositories"], env);
+  expect(elsewhere).toMatchObject({ code: 1, err: expect.stringContaining("is neither ECR nor the Berth") });
 });
 
 test("another Berth by ECR's API: repositories with their settings, images, untagged ones too, and policies", async () => {

@@ -28,6 +28,7 @@ export function addCopyCommands(program: Command): void {
       [],
     )
     .option("--no-referrers", "leave signatures and whatever else refers to an image behind")
+    .option("--create-repositories", "make repositories that DST, which is ECR or a Berth, does not have")
     .option("--dry-run", "say what would be copied, with sizes, and change nothing")
     .option("--fail-fast", "stop when one image fails, instead of going on with the others")
     .option("--parallel <number>", "how many images and blobs at once, at most 64", "4")

@@ -1,5 +1,6 @@
-import { clientConfig, copyConfig } from "../client-config.ts";
+import { type ClientConfig, clientConfig, copyConfig } from "../client-config.ts";
 import { createRemotes } from "../remotes/registry/index.ts";
+import { repositoryMaker } from "./copy/berth-destination.ts";
 import { createFilter, createRepositoryFilter } from "./copy/filters.ts";
 import { type OpenedSource, openDestination, openSource, type SideOptions } from "./copy/open.ts";
 import type { ImageName } from "./copy/places.ts";
@@ -22,6 +23,7 @@ export interface CopyCommandOptions {
   readonly referrers: boolean;
   readonly dryRun?: boolean;
   readonly failFast?: boolean;
+  readonly createRepositories?: boolean;
   readonly parallel: string;
   readonly json?: boolean;
   readonly insecure?: boolean;
@@ -75,7 +77,14 @@ export async function copy(src: string, dst: string, options: CopyCommandOptions
       wanted: createRepositoryFilter(patterns),
     });
     closing.push(source.close);
-    const opened = await openDestination(to, { ...common, ...sideOf("dest", options), fullName: targets.fullName });
+    const { client } = common;
+    const make = options.createRepositories ? await makerOf(to, client, options.destProfile) : undefined;
+    const opened = await openDestination(to, {
+      ...common,
+      ...sideOf("dest", options),
+      make,
+      fullName: targets.fullName,
+    });
     const dryRun = options.dryRun === true;
     const destination = dryRun ? pretending(opened) : opened;
     closing.push(destination.close);
@@ -96,6 +105,11 @@ export async function copy(src: string, dst: string, options: CopyCommandOptions
     for (const close of closing.reverse()) await close();
     release();
   }
+}
+
+function makerOf(to: PlaceReference, client: ClientConfig, profile: string | undefined) {
+  if (to.kind === "docker") return repositoryMaker(to.shownHost, client, profile);
+  throw new CommandFailed("--create-repositories: DST is no registry");
 }
 
 function sideOf(

@@ -9,6 +9,8 @@ export interface CountingProxy {
   reset(): void;
   /** Called with the counts as they grow. */
   watch(look: ((counts: { toServer: number; toClient: number }) => void) | undefined): void;
+  /** Lets no more than so many bytes through to clients, until it is told otherwise; those behind wait. */
+  holdAfter(bytes: number): void;
   /** Cuts all connections of now. */
   cut(): void;
   close(): Promise<void>;
@@ -18,6 +20,7 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   const counts = { toServer: 0, toClient: 0 };
+  let most = Number.POSITIVE_INFINITY;
   let look: ((now: typeof counts) => void) | undefined;
   const server = createServer((client) => {
     const upstream = connect(Number(port), hostname);
@@ -29,10 +32,10 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
       from.on("data", (bytes: Buffer) => {
         counts[key] += bytes.length;
         look?.(counts);
-        if (!to.write(bytes)) {
-          from.pause();
-          to.once("drain", () => from.resume());
-        }
+        const isHeld = key === "toClient" && counts.toClient > most;
+        const isFull = !to.write(bytes);
+        if (isHeld || isFull) from.pause();
+        if (isFull && !isHeld) to.once("drain", () => from.resume());
       });
       from.on("end", () => to.end());
       from.on("error", () => to.destroy());
@@ -60,6 +63,9 @@ export async function startCountingProxy(target: string): Promise<CountingProxy>
     },
     watch(next) {
       look = next;
+    },
+    holdAfter(bytes) {
+      most = bytes;
     },
     cut,
     async close() {

@@ -1,6 +1,9 @@
 import type { ClientConfig, CopyConfig } from "../../client-config.ts";
 import type { Remotes } from "../../remotes/registry/index.ts";
 import { CallFailed } from "../api/client.ts";
+import { isAmong, registryHosts } from "../api/hosts.ts";
+import { CommandFailed } from "../failure.ts";
+import { awsEcr, withProfile } from "./credentials.ts";
 import { type EcrApi, openEcrApi } from "./ecr-api.ts";
 import { openDestination } from "./open.ts";
 import type { Destination } from "./places.ts";
@@ -52,6 +55,19 @@ export async function openBerth(options: BerthOptions): Promise<BerthDestination
     },
   );
   return { ...destination, api, ensure };
+}
+
+/**
+ * Makes repositories of a registry that has the API of ECR: of AWS, or of the Berth that the AWS variables name.
+ * @throws CommandFailed for another one
+ */
+export async function repositoryMaker(host: string, client: ClientConfig, profile: string | undefined) {
+  const config = isAmong(registryHosts(client), host) ? client : awsEcr(host, client);
+  if (!config) {
+    throw new CommandFailed(`--create-repositories: ${host} is neither ECR nor the Berth that AWS_ENDPOINT_URL names`);
+  }
+  const api = await openEcrApi(withProfile(config, profile), host);
+  return async (repositoryName: string) => void (await createUnlessThere(api, { repositoryName }));
 }
 
 async function createUnlessThere(api: EcrApi, input: object): Promise<boolean> {

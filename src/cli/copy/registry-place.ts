@@ -1,10 +1,11 @@
 import { type Digest, digestHex, parseTag, type Tag } from "../../domain/names.ts";
 import { mediaTypes } from "../../domain/registry/manifests.ts";
-import type {
-  Asking,
-  RemoteDescriptor,
-  RemoteManifest,
-  RemoteRegistry,
+import {
+  type Asking,
+  type RemoteDescriptor,
+  RemoteFailure,
+  type RemoteManifest,
+  type RemoteRegistry,
 } from "../../domain/registry/remote-registry.ts";
 import type { Journal } from "./journal.ts";
 import type { Destination, ImageName, Referrers, Source } from "./places.ts";
@@ -113,7 +114,14 @@ export function registryDestination(
       if (blob.sizeBytes < journaledBytes) return remote.putBlob(repository, blob, open, { signal, sent });
       const entry = journal.entry(remote.name, repository, blob.digest);
       const upload = { begun: await entry.read(), keep: entry.keep };
-      await remote.putBlob(repository, blob, open, { signal, sent, upload });
+      try {
+        await remote.putBlob(repository, blob, open, { signal, sent, upload });
+      } catch (error) {
+        // What the registry has of it may be wrong: nothing is gained by going on with that.
+        if (error instanceof RemoteFailure ? error.problem === "refused" : error instanceof CopyFailed)
+          await entry.forget();
+        throw error;
+      }
       await entry.forget();
     },
     putManifest: ({ repository, reference }, manifest, { signal }) =>
