@@ -38,7 +38,9 @@ export function addCacheCommands(program: Command): void {
   options
     .command("set")
     .argument("<prefix>", "of the rule, or ROOT")
-    .description("Say anew how long tags of a rule count, and what it fetches. What is not given is as at the beginning.")
+    .description(
+      "Say anew how long tags of a rule count, and what it fetches. What is not given is as at the beginning.",
+    )
     .summary("set them")
     .option(...configOption)
     .option("--fresh <time>", "how long a tag counts before it is compared with the upstream, such as 24h, or 0")

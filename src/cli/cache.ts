@@ -14,7 +14,7 @@ interface Options {
 interface Rule {
   readonly ecrRepositoryPrefix: string;
   readonly upstreamRegistryUrl: string;
-  readonly upstreamRepositoryPrefix: string;
+  readonly upstreamRepositoryPrefix?: string;
   readonly credentialArn?: string;
 }
 
@@ -45,7 +45,7 @@ export async function listRules({ config, json }: Options): Promise<void> {
   const rows = rules.map((rule) => [
     rule.ecrRepositoryPrefix,
     rule.upstreamRegistryUrl,
-    rule.upstreamRepositoryPrefix,
+    rule.upstreamRepositoryPrefix ?? "ROOT",
     rule.credentialArn ?? "none",
   ]);
   printTable(["prefix", "upstream", "its prefix", "credentials"], rows);
@@ -77,7 +77,10 @@ export async function setOptions(ecrRepositoryPrefix: string, given: GivenOption
 }
 
 function show(options: RuleOptions, json?: boolean): void {
-  if (json) return console.log(JSON.stringify(options));
+  if (json) {
+    console.log(JSON.stringify(options));
+    return;
+  }
   const { freshSeconds = 24 * 3600, allowTags, denyTags, allowRepositories, denyRepositories } = options;
   console.log(`tags are compared     ${freshSeconds === 0 ? "at every pull" : `after ${freshSeconds} s`}`);
   console.log(`tags                  ${filters(allowTags, denyTags)}`);
