@@ -5,7 +5,7 @@ import { expectEmptyPlan, findTerraform, openTerraform } from "./terraform-cli.t
 
 /** Secrets with their values, and pull through cache rules with and without credentials, as Terraform manages them. */
 export const name = "terraform-pull-through";
-export const timeoutMs = 300_000;
+export const timeoutMs = 900_000;
 export const find = findTerraform;
 
 export async function run(world: World): Promise<void> {

@@ -7,6 +7,7 @@ import {
   RemoteFailure,
   type RemoteRegistry,
 } from "../registry/remote-registry.ts";
+import { type EcrTokens, ecrCredentials } from "./ecr-sign-in.ts";
 import { inOrderOfTrial, matchRule } from "./rule-matching.ts";
 import type { PullThroughMetadata } from "./rule-ports.ts";
 import type { PullThroughRule, PullThroughUpstreams } from "./rules.ts";
@@ -19,6 +20,9 @@ export interface UpstreamAccessParts {
   readonly secrets: UpstreamSecrets;
   /** Left out: this Berth asks no other registries. */
   readonly openRemote?: OpenRemote;
+  /** Left out: secrets for ECR at AWS hold its own user and password. */
+  readonly ecrTokens?: EcrTokens;
+  readonly clock: () => Date;
 }
 
 export interface UpstreamAccess extends PullThroughUpstreams {
@@ -30,7 +34,14 @@ export interface UpstreamAccess extends PullThroughUpstreams {
 const maxRegistries = 10_000;
 const maxOpened = 1_000;
 
-export function createUpstreamAccess({ metadata, settings, secrets, openRemote }: UpstreamAccessParts): UpstreamAccess {
+export function createUpstreamAccess({
+  metadata,
+  settings,
+  secrets,
+  openRemote,
+  ecrTokens,
+  clock,
+}: UpstreamAccessParts): UpstreamAccess {
   const rules = createFresh<readonly PullThroughRule[]>({
     async read(key) {
       const [account, region] = key.split(" ");
@@ -49,8 +60,11 @@ export function createUpstreamAccess({ metadata, settings, secrets, openRemote }
     return openRemote({ ...rest, credentials: mirror ? given(mirror.credentials) : credentialsOf(rule) });
   }
 
-  function credentialsOf({ registry, credentialArn }: PullThroughRule): RemoteCredentials | undefined {
-    return credentialArn === undefined ? undefined : { read: () => readUpstream(secrets, registry, credentialArn) };
+  function credentialsOf(rule: PullThroughRule): RemoteCredentials | undefined {
+    const { registry, credentialArn, upstream, upstreamUrl } = rule;
+    if (credentialArn === undefined) return undefined;
+    const read = () => readUpstream(secrets, registry, credentialArn);
+    return upstream === "ecr" && ecrTokens ? ecrCredentials(upstreamUrl, read, { ecrTokens, clock }) : { read };
   }
 
   return {
