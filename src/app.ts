@@ -20,6 +20,7 @@ import {
 } from "./opening.ts";
 import { createEcrTokens } from "./remotes/ecr-tokens.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
+import { openPeers } from "./remotes/peers.ts";
 import { createRemotes } from "./remotes/registry/index.ts";
 import { createTransport } from "./remotes/registry/transport.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
@@ -204,6 +205,8 @@ function domainParts(
     limits: config.limits,
     audit: config.audit,
     lifecycleEveryMs: config.lifecycle.interval,
+    peers: openPeers(config.replication, openRemote),
+    replicatedBytesPerSecond: config.replication.bytesPerSecond,
     clock,
     log,
   };

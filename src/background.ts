@@ -15,7 +15,7 @@ import { recordLifecycle } from "./jobs/lifecycle-events.ts";
 import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
-import { backfillHandler, replicateImageHandler } from "./jobs/replicate.ts";
+import { backfillHandler, removeReplicaHandler, replicateImageHandler } from "./jobs/replicate.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -75,6 +75,9 @@ function handlersOf({ stores, openTarget, settings, metrics, log }: BackgroundPa
     ),
     replicateImageHandler({ metadata, openTarget, clock }),
     backfillHandler({ metadata, openTarget, clock }),
+    removeReplicaHandler({ metadata, openTarget, clock }, ({ account, name, digest, tag, to }, error) =>
+      log.warn({ account, repository: name, digest, tag, to, error }, "what was removed stays at a destination"),
+    ),
     moveBlobsHandler(stores, {
       moved(moved) {
         const { archived, restored, activated } = moved;

@@ -19,7 +19,7 @@ import type { JobNouns } from "./domain/jobs/ports.ts";
 import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
-import type { Region } from "./domain/names.ts";
+import type { Region, Registry } from "./domain/names.ts";
 import type { EcrTokens } from "./domain/pull-through/ecr-sign-in.ts";
 import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
 import { createRules } from "./domain/pull-through/rule-service.ts";
@@ -45,15 +45,20 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
+import { createScanning } from "./domain/registry/scanning.ts";
 import { createSettings } from "./domain/registry/settings.ts";
+import { createSigning } from "./domain/registry/signing.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
 import { createBackfills } from "./domain/replication/backfills.ts";
 import { localTargets } from "./domain/replication/local-target.ts";
+import { createReplicationExtras } from "./domain/replication/options.ts";
+import { type Peers, peerTargets } from "./domain/replication/peer-target.ts";
 import type { ReplicationNouns } from "./domain/replication/ports.ts";
 import { createReplication } from "./domain/replication/service.ts";
-import { replicateArrival, replicateRestored } from "./domain/replication/trigger.ts";
+import type { OpenTarget } from "./domain/replication/target.ts";
+import { replicateArrival, replicateRemoval, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
 import { createSecretSealer } from "./domain/secret-sealing.ts";
 import type { SecretMetadata } from "./domain/secrets/ports.ts";
@@ -92,6 +97,10 @@ export interface Parts {
   readonly undeleteMs?: number;
   /** From one evaluation of a lifecycle policy to the next. Left out: a day. */
   readonly lifecycleEveryMs?: number;
+  /** Other servers that images are replicated to. Left out: none. */
+  readonly peers?: Peers;
+  /** Of layers that are replicated. Left out, or 0: as many as there can be. */
+  readonly replicatedBytesPerSecond?: number;
   /** Which registries caches may stand before, beside those of ECR. Left out: none. */
   readonly upstreams?: UpstreamSettings;
   /** Left out: no other registry is asked anything. */
@@ -165,6 +174,7 @@ export function composeDomain(parts: DomainParts) {
     lifecycleEveryMs: everyMs = dayMs,
     createOnPush,
     regions,
+    peers,
   } = parts;
   const sealer = createSealer(parts.sealingKey);
   const { compile } = createPolicyCompiler(maxCompiledPolicies);
@@ -220,6 +230,7 @@ export function composeDomain(parts: DomainParts) {
     undeleteMs,
   });
   const serviceRoles = createServiceRoles({ read: metadata.read, access, clock });
+  const reaches = ({ region }: Registry) => peers?.has(region) || (regions?.includes(region) ?? true);
   const registry = {
     resources,
     pullTimes,
@@ -244,6 +255,7 @@ export function composeDomain(parts: DomainParts) {
       foreignLayers,
       undeleteMs,
       pushed: replicateArrival,
+      removed: replicateRemoval,
     }),
     storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({
       metadata,
@@ -256,6 +268,8 @@ export function composeDomain(parts: DomainParts) {
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    scanning: createScanning({ metadata, imageFacts, clock }),
+    signing: createSigning({ metadata, imageFacts }),
     holds: createHolds({ metadata, clock }),
     retention: createRetention({ metadata }),
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
@@ -264,17 +278,12 @@ export function composeDomain(parts: DomainParts) {
     pullThroughRules: createRules({ ...pullThrough, upstreams }),
     upstreams,
     backfills: createBackfills({ metadata, clock }),
-    replication: createReplication({ metadata, clock, reaches: ({ region }) => regions?.includes(region) ?? true }),
+    replication: createReplication({ metadata, clock, reaches }),
+    replicationExtras: createReplicationExtras({ metadata, clock, reaches }),
   };
-  const openTarget = localTargets({
-    ...registry,
-    metadata,
-    blobs,
-    access,
-    keys,
-    pace: createPace(0),
-    clock,
-  });
+  const pace = createPace(parts.replicatedBytesPerSecond ?? 0);
+  const replication = { ...registry, metadata, blobs, access, keys, pace, clock, everyMs };
+  const openTarget = targetsFor(localTargets(replication), peers && peerTargets({ ...replication, peers }), peers);
 
   return {
     ...identity,
@@ -289,6 +298,12 @@ export function composeDomain(parts: DomainParts) {
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
   };
+}
+
+/** A region of a peer is there, whatever of it this database has. */
+function targetsFor(local: OpenTarget, ofPeers: OpenTarget | undefined, peers: Peers | undefined): OpenTarget {
+  return (source, destination, options) =>
+    (ofPeers && peers?.has(destination.region) ? ofPeers : local)(source, destination, options);
 }
 
 /** Nothing where nothing is limited, so that a request pays nothing for it. */

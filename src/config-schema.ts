@@ -4,7 +4,7 @@ import { z } from "zod";
 import { credentialsUrl, httpsUrl, keeperProblems, kmsKey, roleArn, transitKey, vaultToken } from "./config-keepers.ts";
 import { furtherUpstream, upstreamMirror, upstreamPattern } from "./config-pull-through.ts";
 import { certificateIdentity, clientCertificates, tlsProblems } from "./config-tls.ts";
-import { parseAccountId, parseRegion } from "./domain/names.ts";
+import { parseAccountId, parseRegion, type Region } from "./domain/names.ts";
 
 export interface ListenAddress {
   /** An IPv6 address is written without brackets. */
@@ -308,6 +308,30 @@ export function schemaFor(cwd: string) {
           "a map of retention, pulls and queueLimit",
         )
         .prefault({}),
+      replication: z
+        .strictObject(
+          {
+            peers: list(
+              "REGION=URL with the https:// or http:// address of a registry, such as eu-west-1=https://registry.example.com",
+              peer,
+            )
+              .optional()
+              .describe("regions that are kept by other servers: REGION=URL,..."),
+            peerCredentials: text("a file", path(cwd))
+              .optional()
+              .describe(
+                "the access keys for them, in the form of an AWS credentials file with a section for each region",
+              ),
+            peerAuthority: text("a file", path(cwd))
+              .optional()
+              .describe("certificates of the authorities of those servers, in PEM (those that the system trusts)"),
+            bytesPerSecond: text("a whole number from 0 to 100000000000", wholeNumber(0, 100_000_000_000))
+              .prefault("0")
+              .describe("bytes of layers that are replicated in a second; 0 for as many as there can be"),
+          },
+          "a map of peers, peerCredentials, peerAuthority and bytesPerSecond",
+        )
+        .prefault({}),
       usage: z
         .strictObject(
           {
@@ -486,6 +510,18 @@ function rates(given: string): ConfiguredRates | undefined {
     own.push({ operation, perSecond, burst });
   }
   return { profile, own };
+}
+
+/** A region that another server keeps. */
+export interface ConfiguredPeer {
+  region: Region;
+  origin: string;
+}
+
+function peer(given: string): ConfiguredPeer | undefined {
+  const [, regionText = "", origin = ""] = /^([a-z0-9-]{1,40})=(https?:\/\/[^/?#@\\\s]{1,255})\/?$/.exec(given) ?? [];
+  const region = parseRegion(regionText);
+  return region && URL.canParse(origin) ? { region, origin: new URL(origin).origin } : undefined;
 }
 
 function network(given: string): string | undefined {

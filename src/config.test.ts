@@ -54,6 +54,7 @@ test("nothing given: the defaults", () => {
     undelete: { window: 0 },
     lifecycle: { interval: 86_400_000 },
     audit: { retention: 90 * 86_400_000, pulls: true, queueLimit: 10_000 },
+    replication: { bytesPerSecond: 0 },
     usage: { every: 86_400_000, retention: 400 * 86_400_000, repositoriesInMetrics: 0 },
     rootKey: undefined,
     databaseUrl: `sqlite:${join(cwd, "data", "berth.sqlite")}`,
@@ -113,6 +114,11 @@ audit:
   retention: 0
   pulls: false
   queueLimit: 100
+replication:
+  peers: [eu-west-1=https://registry.example.com/, ap-south-1=http://10.0.0.5:5080]
+  peerCredentials: peers
+  peerAuthority: authority.pem
+  bytesPerSecond: 10000000
 usage:
   every: 0
   retention: 30d
@@ -168,6 +174,15 @@ usage:
     undelete: { window: 604_800_000 },
     lifecycle: { interval: 43_200_000 },
     audit: { retention: 0, pulls: false, queueLimit: 100 },
+    replication: {
+      peers: [
+        { region: "eu-west-1", origin: "https://registry.example.com" },
+        { region: "ap-south-1", origin: "http://10.0.0.5:5080" },
+      ],
+      peerCredentials: join(cwd, "peers"),
+      peerAuthority: join(cwd, "authority.pem"),
+      bytesPerSecond: 10_000_000,
+    },
     usage: { every: 0, retention: 30 * 86_400_000, repositoriesInMetrics: 20 },
     rootKey: { accessKeyId: "test", secretAccessKey: "0123" },
     databaseUrl: "postgres://berth:hunter2@db/berth?sslmode=require",

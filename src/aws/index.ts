@@ -24,11 +24,14 @@ import type { PullTimeExclusionService } from "../domain/registry/pull-time-excl
 import type { RepositoryService } from "../domain/registry/repositories.ts";
 import type { RegistryResources } from "../domain/registry/resource-policies.ts";
 import type { RetentionService } from "../domain/registry/retention.ts";
+import type { ScanningService } from "../domain/registry/scanning.ts";
 import type { SettingsService } from "../domain/registry/settings.ts";
+import type { SigningService } from "../domain/registry/signing.ts";
 import type { StorageClassService } from "../domain/registry/storage-class.ts";
 import type { UndeleteService } from "../domain/registry/undelete.ts";
 import type { UsageService } from "../domain/registry/usage.ts";
 import type { BackfillService } from "../domain/replication/backfills.ts";
+import type { ReplicationExtras } from "../domain/replication/options.ts";
 import type { ReplicationService } from "../domain/replication/service.ts";
 import type { SecretService } from "../domain/secrets/secrets.ts";
 import { operations as berthOperations, createBerth } from "./berth/index.ts";
@@ -63,8 +66,11 @@ export interface ControlPlaneParts {
   readonly lifecyclePreviews: LifecyclePreviewService;
   readonly pullThroughRules: RuleService;
   readonly replication: ReplicationService;
+  readonly replicationExtras: ReplicationExtras;
   readonly backfills: BackfillService;
   readonly settings: SettingsService;
+  readonly scanning: ScanningService;
+  readonly signing: SigningService;
   readonly holds: HoldService;
   readonly retention: RetentionService;
   readonly undelete: UndeleteService;

@@ -8,7 +8,7 @@ import { reachedBy } from "./text.ts";
 /** A page of a thousand images with their tags and reasons, which may be planned behind others. */
 const limits = { timeoutMs: 120_000, maxAnswerBytes: 32 * 1024 * 1024 };
 
-/** Asks Berth's own API of the server, which knows who may be told. */
+/** Asks the server, which knows who may be told. */
 export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
 
 const targets = { berth: "Berth_V1", ecr: "AmazonEC2ContainerRegistry_V20150921" };

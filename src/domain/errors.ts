@@ -70,6 +70,12 @@ const registrySentences = {
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
     `The requested image storage class update is not supported. ${reason}.`,
+  ScanNotFound: ({ repository, registry, digest, tag }: In & { digest?: string; tag?: string }) =>
+    `Image scan does not exist for the image with '{imageDigest:'${digest ?? null}', imageTag:'${tag ?? null}'}' in the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  ImageTypeNotScannable: () => "The image is of a type that cannot be scanned.",
+  ImageArchived: () => "The specified image is archived and cannot be scanned.",
+  SigningConfigurationNotFound: ({ registry }: Pick<In, "registry">) =>
+    `Signing configuration does not exist in the registry with id '${registry.account}'`,
   ReplicationBackfillNotFound: ({ registry, id }: Pick<In, "registry"> & { id: string }) =>
     `The replication backfill with id '${id}' does not exist in the registry with id '${registry.account}'`,
   ReplicationBackfillInProgress: ({ registry, region }: Pick<In, "registry"> & { region: string }) =>

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { BackfillJob, ReplicaJob } from "../domain/replication/ports.ts";
+import type { BackfillJob, RemovalJob, ReplicaJob } from "../domain/replication/ports.ts";
 
 const registry = { account: z.string(), region: z.string() };
 
@@ -13,3 +13,10 @@ export const replicaPayload = z.object({
   to: z.object(registry),
 }) as unknown as z.ZodType<ReplicaJob>;
 export const backfillPayload = z.object({ ...registry, id: z.string() }) as unknown as z.ZodType<BackfillJob>;
+export const removalPayload = z.object({
+  ...registry,
+  name: z.string(),
+  digest: z.string(),
+  tag: z.string().optional(),
+  to: z.object(registry),
+}) as unknown as z.ZodType<RemovalJob>;

@@ -27,6 +27,7 @@ import {
   writeUpload,
 } from "./push.ts";
 import { type Ending, type Recorder, recordRequest, type Story } from "./record.ts";
+import { replicaPermissions, sentBy } from "./replica.ts";
 import { type OciRequest, parseRequest } from "./request.ts";
 
 /** Everything the data plane needs. Handlers name the parts that they use. */
@@ -40,6 +41,8 @@ export interface DataPlane extends Authenticator, Recorder {
   pageKeys: { seal(purpose: string, value: unknown): string; open(purpose: string, sealed: string): unknown };
   /** Makes the repository that a push needs, where one is to be made. */
   repositoryMaking: RepositoryMaking;
+  /** Of a request by which another Berth brings an image. */
+  isReplica?: boolean;
   /** Hands content to the socket: only the server knows how. */
   send(content: Content, init: { status: number; headers: Record<string, string> }): Response;
   log: ErrorLog;
@@ -60,7 +63,8 @@ export function createDataPlane(plane: DataPlane) {
       if (isAskingForToken(url, plane)) return await issueToken(request, url, arrival, plane);
       const { asked, granted, manifest } = await admit(request, url, arrival, plane, story);
       arrival.note({ operation: asked.kind });
-      response = await handle(asked, request, manifest, granted, plane);
+      const handling = story.replicates ? { ...plane, isReplica: true } : plane;
+      response = await handle(asked, request, manifest, granted, handling);
       const recorded = record({ response });
       if (recorded) await recorded;
     } catch (error) {
@@ -93,11 +97,13 @@ async function admit(request: Request, url: URL, arrival: Arrival, plane: DataPl
     ? await authenticateDownload(url, arrival, plane)
     : await authenticate(request, url, arrival, plane);
   story.authenticated = authenticated;
-  const { caller, registry, narrow } = authenticated;
+  const sent = isDownload ? undefined : await sentBy(request, authenticated, plane);
+  story.replicates = sent?.replicates;
+  const { caller, registry, narrow } = sent?.authenticated ?? authenticated;
   const asked = await narrow(parseRequest(request.method, url));
   story.asked = asked;
   const manifest = pushedManifest(request, caller);
-  const needs = permissionsFor(asked, registry, manifest);
+  const needs = (sent ? replicaPermissions : permissionsFor)(asked, registry, manifest);
   plane.rates?.take(caller.principal, registry.region, operationsOf(asked, needs));
   const granted = await plane.access.grant(caller, registry, needs);
   story.granted = granted;

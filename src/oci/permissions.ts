@@ -56,7 +56,7 @@ export function permissionsFor(asked: OciRequest, registry: Registry, manifest: 
 }
 
 /** Of several tags that a push brings along, the first; all of them are decided when they are set. */
-function imageOf(asked: OciRequest, { mediaType, bytes }: PushedManifest): Need["image"] {
+export function imageOf(asked: OciRequest, { mediaType, bytes }: PushedManifest): Need["image"] {
   switch (asked.kind) {
     case "manifest.read":
     case "manifest.delete":

@@ -1,6 +1,7 @@
 import type { Caller, Granted } from "../domain/access.ts";
 import { Refusal } from "../domain/errors.ts";
 import { type Digest, type RepositoryName, repositoryArn } from "../domain/names.ts";
+import type { NewManifest, PutManifest } from "../domain/registry/images.ts";
 import { maxManifestBytes } from "../domain/registry/manifests.ts";
 import type { Bytes, Upload } from "../domain/registry/ports.ts";
 import { OciError } from "./errors.ts";
@@ -45,11 +46,9 @@ export async function mountBlob(
   plane: DataPlane,
 ): Promise<Response> {
   const { caller, registry } = granted;
+  const action = plane.isReplica ? "ecr:ReplicateImage" : "ecr:GetDownloadUrlForLayer";
   const mayRead = (name: RepositoryName) =>
-    plane.access.allows(caller, registry, {
-      action: "ecr:GetDownloadUrlForLayer",
-      resource: repositoryArn(registry, name),
-    });
+    plane.access.allows(caller, registry, { action, resource: repositoryArn(registry, name) });
   return intoRepository(repository, granted, plane, async (granted) => {
     const mounted = await plane.layers.mount(granted, repository, digest, { from, mayRead });
     if (mounted) return blobCreated(repository, digest);
@@ -136,12 +135,15 @@ export async function writeManifest(
   plane: DataPlane,
 ): Promise<Response> {
   return intoRepository(repository, granted, plane, async (granted) => {
-    const put = await plane.images.put(granted, repository, {
+    const image: NewManifest = {
       manifest: await bytes(),
       mediaType,
       digest: "digest" in reference ? reference.digest : undefined,
       tags: "tag" in reference ? [reference.tag, ...tags] : tags,
-    });
+    };
+    const put = plane.isReplica
+      ? await putReplica(plane.images, granted, repository, image)
+      : await plane.images.put(granted, repository, image);
     const headers = new Headers({
       Location: `/v2/${repository}/manifests/${put.digest}`,
       "Docker-Content-Digest": put.digest,
@@ -150,6 +152,25 @@ export async function writeManifest(
     for (const tag of tags) headers.append("OCI-Tag", tag);
     return new Response(null, { status: 201, headers });
   });
+}
+
+/** A replica arrives without the tags that may not be moved. */
+async function putReplica(
+  images: DataPlane["images"],
+  granted: Granted,
+  repository: RepositoryName,
+  image: NewManifest,
+): Promise<PutManifest> {
+  const bare: NewManifest = { ...image, tags: [], isReplica: true };
+  const put = await images.put(granted, repository, bare);
+  for (const tag of image.tags) {
+    try {
+      await images.put(granted, repository, { ...bare, tags: [tag] });
+    } catch (error) {
+      if (!(error instanceof Refusal && (error.is("ImageTagImmutable") || error.is("TagHeld")))) throw error;
+    }
+  }
+  return put;
 }
 
 /**
@@ -168,7 +189,8 @@ async function intoRepository(
   } catch (error) {
     if (!(error instanceof Refusal && error.is("RepositoryNotFound") && isRepeatable())) throw error;
     const { caller, registry, needs } = granted;
-    const ensured = await plane.repositoryMaking.ensure(caller, registry, name, "CREATE_ON_PUSH");
+    const cause = plane.isReplica ? "REPLICATION" : "CREATE_ON_PUSH";
+    const ensured = await plane.repositoryMaking.ensure(caller, registry, name, cause);
     if (!ensured) throw error;
     if (ensured.made) await recordCreation(name, ensured.made, plane);
     return push(await plane.access.grant(caller, registry, needs));

@@ -3,6 +3,7 @@ import type { Happening, Who } from "../domain/audit/happening.ts";
 import type { AuditTrail } from "../domain/audit/trail.ts";
 import { Refusal } from "../domain/errors.ts";
 import type { Registry, RepositoryName } from "../domain/names.ts";
+import type { Replicates } from "../domain/replication/header.ts";
 import type { Authenticated } from "./authenticate.ts";
 import { tokenPath } from "./bearer-token.ts";
 import { codeOf, NotAuthenticated } from "./errors.ts";
@@ -13,6 +14,8 @@ export interface Story {
   authenticated?: Authenticated;
   asked?: OciRequest;
   granted?: Granted;
+  /** Of a request by which another Berth replicates: from which registry to which. */
+  replicates?: Replicates;
 }
 
 export type Ending = { readonly response: Response } | { readonly thrown: unknown };
@@ -87,14 +90,14 @@ function happeningOf(
   request: Request,
   url: URL,
   asked: OciRequest,
-  { authenticated, granted }: Story,
+  { authenticated, granted, replicates }: Story,
   ending: Ending,
   { requestId, sourceIp, userAgent, secureTransport, certificate }: Arrival,
   { home, clock }: Recorder,
 ): Happening {
   const response = "response" in ending ? ending.response : undefined;
-  const registry = authenticated?.registry ?? home;
-  const { operation, readOnly } = operationOf(asked, response);
+  const registry = replicates?.to ?? authenticated?.registry ?? home;
+  const { operation, readOnly } = operationOf(asked, response, replicates);
   return {
     at: clock().getTime(),
     arrival: { requestId, sourceIp, userAgent, secureTransport, certificate },
@@ -104,7 +107,7 @@ function happeningOf(
     service: "ecr",
     operation,
     readOnly,
-    input: { registryId: registry.account, ...parametersOf(asked) },
+    input: { registryId: registry.account, ...parametersOf(asked), ...sourceOf(replicates) },
     output: response && outputOf(asked, response, registry),
     needs: granted?.needs,
     decisions: granted?.decisions,
@@ -133,7 +136,11 @@ function failureOf(thrown: unknown): Happening["failure"] {
  * The API operation that a request is the equivalent of, as ECR's own trail names it (ECR user guide, "Logging Amazon
  * ECR actions with CloudTrail"). Three have none and are named alike.
  */
-function operationOf({ kind, ...asked }: OciRequest, response?: Response): Pick<Happening, "operation" | "readOnly"> {
+function operationOf(
+  { kind, ...asked }: OciRequest,
+  response?: Response,
+  replicates?: Replicates,
+): Pick<Happening, "operation" | "readOnly"> {
   switch (kind) {
     case "base":
       return { operation: "Login", readOnly: true };
@@ -150,7 +157,7 @@ function operationOf({ kind, ...asked }: OciRequest, response?: Response): Pick<
     case "manifest.delete":
       return { operation: "BatchDeleteImage", readOnly: false };
     case "manifest.write":
-      return { operation: "PutImage", readOnly: false };
+      return { operation: replicates ? "ReplicateImage" : "PutImage", readOnly: false };
     case "upload.begin":
       return { operation: "InitiateLayerUpload", readOnly: false };
     case "upload.mount":
@@ -172,6 +179,11 @@ function operationOf({ kind, ...asked }: OciRequest, response?: Response): Pick<
     case "referrers":
       return { operation: "ListImageReferrers", readOnly: true };
   }
+}
+
+/** As ECR's events of replication name it. */
+function sourceOf(replicates: Replicates | undefined): Record<string, unknown> {
+  return replicates ? { sourceAccount: replicates.from.account, sourceRegion: replicates.from.region } : {};
 }
 
 /** Under the names that the operation has for them. */

@@ -7,6 +7,7 @@ import * as boto3 from "./boto3.ts";
 import * as buildah from "./buildah.ts";
 import type { Client } from "./client.ts";
 import * as conformance from "./conformance.ts";
+import * as copy from "./copy.ts";
 import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
@@ -30,6 +31,8 @@ import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as terraformPullThrough from "./terraform-pull-through.ts";
+import * as terraformScanning from "./terraform-scanning.ts";
+import * as terraformTemplates from "./terraform-templates.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
@@ -39,6 +42,7 @@ const CLIENTS: readonly Client[] = [
   awsCli,
   boto3,
   skopeo,
+  copy,
   crane,
   oras,
   docker,
@@ -57,6 +61,8 @@ const CLIENTS: readonly Client[] = [
   terraformLifecycle,
   terraformPullThrough,
   secrets,
+  terraformTemplates,
+  terraformScanning,
   publicAccess,
   tls,
   races,

@@ -128,6 +128,14 @@ const ofRule = (operation: string): Row => ({
   resource: "*",
 });
 
+/** And one on the caller's own registry. */
+const ofRegistry = (operation: string, input: object = {}): Row => ({
+  ...ofRepository(operation),
+  resource: "*",
+  crossAccount: false,
+  request: { kind: "json", service: "berth", target: `Berth_V1.${operation}`, input },
+});
+
 const berthRows: readonly Row[] = [
   ofRepository("ExplainLifecycle"),
   ofRepository("DiffLifecyclePolicy"),
@@ -138,17 +146,15 @@ const berthRows: readonly Row[] = [
   ofRepository("DeleteRetention"),
   ofRepository("SetDeletionProtection", { deletionProtection: false }),
   ofRepository("ListDeletedImages"),
-  {
-    ...ofRepository("ListDeletedRepositories"),
-    resource: "*",
-    crossAccount: false,
-    request: { kind: "json", service: "berth", target: "Berth_V1.ListDeletedRepositories", input: {} },
-  },
+  ofRegistry("ListDeletedRepositories"),
   ofRepository("UndeleteImage", { imageDigest: `sha256:${"a".repeat(64)}` }),
   ofRepository("UndeleteRepository"),
   ofRepository("ListHolds"),
   ofRepository("PutHold", { imageId: { imageTag: "ghost" }, reason: "matrix" }),
   ofRepository("RemoveHold", { imageId: { imageTag: "ghost" } }),
+  ofRepository("ReplicateImages"),
+  ofRegistry("PutReplicationOptions"),
+  ofRegistry("GetReplicationOptions"),
 ];
 
 const otherRows: readonly Row[] = [

@@ -131,6 +131,10 @@ export interface InProcessOptions {
   /** Whether archived images have a store of their own. */
   readonly archive?: boolean;
   readonly atRest?: "sealed" | "volume";
+  /** Other servers that images are replicated to. */
+  readonly peers?: Parameters<typeof compose>[0]["peers"];
+  /** The region that a request without one means. */
+  readonly region?: string;
   /** Where the blobs are. */
   readonly disk?: Disk;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
@@ -173,11 +177,12 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     publicAccess: options.publicAccess,
     foreignLayers: options.foreignLayers,
     undeleteMs: options.undeleteMs,
+    peers: options.peers,
     certificateIdentities: options.certificateIdentities,
     upstreams: options.upstreams,
     openRemote: options.openRemote,
     publicUrl: options.publicUrl ?? `http://${host}`,
-    defaultRegion: region,
+    defaultRegion: (options.region ?? region) as Region,
     createOnPush: options.createOnPush ?? false,
     limits: { ...unlimited, ...options.limits },
     audit: options.audit,

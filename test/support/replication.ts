@@ -1,6 +1,6 @@
 import { createQueue } from "../../src/domain/jobs/queue.ts";
 import type { JobHandler } from "../../src/jobs/handler.ts";
-import { backfillHandler, replicateImageHandler } from "../../src/jobs/replicate.ts";
+import { backfillHandler, removeReplicaHandler, replicateImageHandler } from "../../src/jobs/replicate.ts";
 import type { InProcess } from "./berth.ts";
 
 /** Does the jobs of replication when a test says so, one after the other. */
@@ -14,7 +14,11 @@ export function createReplicationRunner(berth: InProcess): ReplicationRunner {
   const clock = () => berth.now;
   const queue = createQueue({ metadata, worker: "test", clock });
   const parts = { metadata, openTarget: berth.openTarget, clock };
-  const handlers: JobHandler[] = [replicateImageHandler(parts), backfillHandler(parts)];
+  const handlers: JobHandler[] = [
+    replicateImageHandler(parts),
+    backfillHandler(parts),
+    removeReplicaHandler(parts, () => {}),
+  ];
 
   async function runOf(handler: JobHandler, failures: Error[]): Promise<number> {
     const jobs = await queue.claim(handler.kind.name, 10);

@@ -24,6 +24,9 @@ export interface BerthApi {
   readonly UndeleteImageCommand: Command<UndeleteImageInput, { images: ReturnedImageView[] }>;
   readonly ExplainLifecycleCommand: Command<ExplainLifecycleInput, ExplainLifecycleOutput>;
   readonly DiffLifecyclePolicyCommand: Command<DiffLifecyclePolicyInput, DiffLifecyclePolicyOutput>;
+  readonly PutReplicationOptionsCommand: Command<PutReplicationOptionsInput, ReplicationOptionsView>;
+  readonly GetReplicationOptionsCommand: Command<Empty, ReplicationOptionsView>;
+  readonly ReplicateImagesCommand: Command<ReplicateImagesInput, { replicationCount: number }>;
   readonly UndeleteRepositoryCommand: Command<OfRepository, { repositoryName: string }>;
 }
 
@@ -335,4 +338,30 @@ export interface ExplainedView extends LifecycleImageView, DecidedView {}
 export interface ChangeView extends LifecycleImageView {
   before?: DecidedView | undefined;
   after?: DecidedView | undefined;
+}
+
+export interface ReplicationOptionsView {
+  /** Whether images that somebody deletes are deleted at the destinations. */
+  replicateDeletes: boolean;
+  /** Whether tags that somebody removes are removed there. */
+  replicateUntags: boolean;
+  /** Wildcards: only images with such a tag are replicated, under such tags. Empty: all. */
+  tagFilters: string[];
+  /** What of a repository its replicas take over: `tagMutability`, `repositoryPolicy`, `lifecyclePolicy`, `resourceTags`. */
+  settings: string[];
+}
+
+/** What is left out stays as it is. */
+export interface PutReplicationOptionsInput {
+  replicateDeletes?: boolean | undefined;
+  replicateUntags?: boolean | undefined;
+  tagFilters?: string[] | undefined;
+  settings?: ("tagMutability" | "repositoryPolicy" | "lifecyclePolicy" | "resourceTags")[] | undefined;
+}
+
+export interface ReplicateImagesInput extends OfRepository {
+  /** Left out: all images. */
+  imageIds?: ImageId[] | undefined;
+  /** Left out: all that replication rules name for the repository. */
+  destination?: { region: string | undefined; registryId: string | undefined } | undefined;
 }

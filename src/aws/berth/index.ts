@@ -7,6 +7,7 @@ import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
 import { GetPullThroughOptions } from "./GetPullThroughOptions.ts";
+import { GetReplicationOptions } from "./GetReplicationOptions.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
 import { GetUsageHistory } from "./GetUsageHistory.ts";
@@ -17,8 +18,10 @@ import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
 import { PutPullThroughOptions } from "./PutPullThroughOptions.ts";
+import { PutReplicationOptions } from "./PutReplicationOptions.ts";
 import { PutRetention } from "./PutRetention.ts";
 import { RemoveHold } from "./RemoveHold.ts";
+import { ReplicateImages } from "./ReplicateImages.ts";
 import { SetDeletionProtection } from "./SetDeletionProtection.ts";
 import { UndeleteImage } from "./UndeleteImage.ts";
 import { UndeleteRepository } from "./UndeleteRepository.ts";
@@ -43,6 +46,7 @@ export const operations = operationMap<BerthParts>([
   ExplainLifecycle,
   GetPullThroughOptions,
   GetRepositoryUsage,
+  GetReplicationOptions,
   GetRetention,
   GetUsageHistory,
   ListDeletedImages,
@@ -51,8 +55,10 @@ export const operations = operationMap<BerthParts>([
   ListUsage,
   PutHold,
   PutPullThroughOptions,
+  PutReplicationOptions,
   PutRetention,
   RemoveHold,
+  ReplicateImages,
   SetDeletionProtection,
   UndeleteImage,
   UndeleteRepository,

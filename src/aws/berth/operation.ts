@@ -6,6 +6,7 @@ import type { LifecycleAnswerService } from "../../domain/registry/lifecycle-ans
 import type { RetentionService } from "../../domain/registry/retention.ts";
 import type { UndeleteService } from "../../domain/registry/undelete.ts";
 import type { UsageService } from "../../domain/registry/usage.ts";
+import type { ReplicationExtras } from "../../domain/replication/options.ts";
 import { operationsOf } from "../operation.ts";
 import type { Paging } from "../paging.ts";
 import type { BerthApi } from "./contract.ts";
@@ -19,6 +20,7 @@ export interface BerthParts {
   readonly undelete: UndeleteService;
   readonly lifecycleAnswers: LifecycleAnswerService;
   readonly usage: UsageService;
+  readonly replicationExtras: ReplicationExtras;
   /** For lists that show only what their reader may see. */
   readonly access: Access;
   readonly paging: Paging;

@@ -5,7 +5,14 @@ import type {
   RepositoryRetention,
   StoredHold,
 } from "../../domain/registry/retention-ports.ts";
-import type { DeletedImageView, DeletedRepositoryView, HoldView, RetentionView } from "./contract.ts";
+import type { ReplicationOptions } from "../../domain/replication/ports.ts";
+import type {
+  DeletedImageView,
+  DeletedRepositoryView,
+  HoldView,
+  ReplicationOptionsView,
+  RetentionView,
+} from "./contract.ts";
 
 export function holdView({ target, reason, placedAt, placedBy, until }: StoredHold): HoldView {
   const imageId = target.includes(":") ? { imageDigest: target } : { imageTag: target };
@@ -32,4 +39,18 @@ export function deletedRepositoryView({ name, deletion }: DeletedRepository): De
 
 function deletionView({ at: deletedAt, by: deletedBy, until: keptUntil }: Deletion) {
   return { deletedAt, deletedBy, keptUntil };
+}
+
+export function replicationOptionsView({
+  deletes,
+  untags,
+  tags,
+  settings,
+}: ReplicationOptions): ReplicationOptionsView {
+  return {
+    replicateDeletes: deletes,
+    replicateUntags: untags,
+    tagFilters: [...tags],
+    settings: [...settings],
+  };
 }

@@ -7,6 +7,7 @@ import { type ImageReference, imageNotFound, resolveImage } from "./image-refere
 import { dropImage, forgetTag, keptUntil, type Removal } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
+import { followPush, followRestore } from "./on-push.ts";
 import type {
   Image,
   ImageState,
@@ -130,6 +131,15 @@ export interface ImageParts<All extends Nouns> {
   readonly undeleteMs?: number;
   /** Told of each push, in its transaction. */
   readonly pushed?: (nouns: All, repository: Repository, image: PushedImage, at: Date) => Promise<void>;
+  /** Told of what somebody removes, likewise. */
+  readonly removed?: (nouns: All, repository: Repository, removed: RemovedImage, at: Date) => Promise<void>;
+}
+
+/** What somebody removed: tags of an image, or the image with all that it had. */
+export interface RemovedImage {
+  readonly digest: Digest;
+  readonly tags: readonly Tag[];
+  readonly isWhole: boolean;
 }
 
 /** What was pushed, with the tags that it was pushed under. */
@@ -201,10 +211,11 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
     return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
   }
 
-  async function removeTag(nouns: Nouns, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
+  async function removeTag(nouns: All, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
     await confirmTagNotHeld(nouns, repository, tag, clock());
     await forgetTag(nouns, image, tag, removal(granted));
+    await parts.removed?.(nouns, repository, { digest: image.digest, tags: [tag], isWhole: false }, clock());
   }
 
   function removal({ caller }: Granted): Removal {
@@ -212,13 +223,14 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
     return { at, by: caller.principal.arn, keptUntil: keptUntil(at, undeleteMs) };
   }
 
-  async function removeImage(nouns: Nouns, granted: Granted, { image }: Doomed): Promise<DeletedImage[]> {
+  async function removeImage(nouns: All, granted: Granted, { repository, image }: Doomed): Promise<DeletedImage[]> {
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
     await confirmNotHeld(nouns, image, tags, clock());
     await dropImage(nouns, image, tags, removal(granted));
+    await parts.removed?.(nouns, repository, { digest: image.digest, tags, isWhole: true }, clock());
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 
@@ -274,6 +286,8 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
         });
         const wasActive = image.status === "ACTIVE";
         await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
+        if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, { at: now, isReplica });
+        else if (!wasActive) await followRestore(nouns, repository, [{ digest }], now);
         if (!image.created && wasActive && refuseExisting && tags.length === 0) {
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
         }

@@ -1,35 +1,34 @@
 import type { Access, Caller, Granted, Need, Principal } from "../access.ts";
 import { Refusal } from "../errors.ts";
-import { type AccountId, type Registry, type RepositoryName, repositoryArn, rootArn, type Tag } from "../names.ts";
+import {
+  type AccountId,
+  type Digest,
+  type Registry,
+  type RepositoryName,
+  repositoryArn,
+  rootArn,
+  type Tag,
+} from "../names.ts";
 import { copyBlob } from "../registry/copy.ts";
 import { scopeOf } from "../registry/encryption.ts";
 import { pushedFacts } from "../registry/image-facts.ts";
 import type { ImageService } from "../registry/images.ts";
 import type { Pace } from "../registry/pace.ts";
-import type {
-  BlobStore,
-  LayerLink,
-  Metadata,
-  Nouns,
-  Repository,
-  StoredBlob,
-  StoredManifest,
-} from "../registry/ports.ts";
+import type { BlobStore, LayerLink, Nouns, Repository, StoredBlob, StoredManifest } from "../registry/ports.ts";
 import { existing } from "../registry/repositories.ts";
 import type { RepositoryKeys } from "../registry/repository-keys.ts";
 import type { RepositoryMaking } from "../registry/repository-making.ts";
 import { ReplicationFailed } from "./failures.ts";
+import { type SettingsSyncParts, syncSettings } from "./settings-sync.ts";
 import type { OpenTarget } from "./target.ts";
 
-export interface LocalTargetParts {
-  readonly metadata: Metadata;
+export interface LocalTargetParts extends SettingsSyncParts {
   readonly blobs: BlobStore;
   readonly access: Access;
-  readonly images: Pick<ImageService, "put">;
+  readonly images: Pick<ImageService, "put" | "deleteTag" | "deleteImage">;
   readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly repositoryMaking: RepositoryMaking;
   readonly pace: Pace;
-  readonly clock: () => Date;
 }
 
 /** In the place of whoever pushed: what replicates, for an account. */
@@ -70,6 +69,8 @@ export function localTargets(parts: LocalTargetParts): OpenTarget {
     const caller = replicatorOf(source.registry.account, crypto.randomUUID());
     const grant = (image: StoredManifest, tag: Tag | undefined): Promise<Granted> =>
       access.grant(caller, destination, [replicaNeed(destination, name, image, tag)]);
+    const mayRemove = (image: { digest: Digest } | { tag: Tag }) =>
+      access.grant(caller, destination, [removalNeed(destination, name, image)]);
     let opened: Repository | undefined;
 
     /** @throws RepositoryNotFound */
@@ -92,6 +93,8 @@ export function localTargets(parts: LocalTargetParts): OpenTarget {
         const ensured = await repositoryMaking.ensure(caller, destination, name, "REPLICATION");
         if (!ensured) throw new ReplicationFailed("RepositoryNotFound", `${name} is not made in ${destination.region}`);
         opened = ensured.repository;
+        const { settings = [] } = (await metadata.read.replication.configuration(source.registry))?.options ?? {};
+        await syncSettings(parts, source, opened, caller, settings);
         await keys.mayPull(source);
         await keys.mayPush(opened);
       },
@@ -108,6 +111,17 @@ export function localTargets(parts: LocalTargetParts): OpenTarget {
         if (linked.generation !== copy.generation) await blobs.remove(copy).catch(() => {});
       },
       put: (image) => put(image, []),
+      async untag(digest, tag) {
+        const repository = await metadata.read.repositories.find(destination, name);
+        const found = repository && (await metadata.read.tags.find(repository.id, tag));
+        if (found?.digest !== digest) return;
+        await unlessGone(async () => images.deleteTag(await mayRemove({ tag }), name, tag));
+      },
+      async remove(digest) {
+        const repository = await metadata.read.repositories.find(destination, name);
+        if (!repository || !(await metadata.read.images.find(repository.id, digest))) return;
+        await unlessGone(async () => images.deleteImage(await mayRemove({ digest }), name, digest));
+      },
       async tag(image, tag) {
         try {
           await put(image, [tag]);
@@ -120,6 +134,25 @@ export function localTargets(parts: LocalTargetParts): OpenTarget {
       },
     };
   };
+}
+
+function removalNeed(registry: Registry, repository: RepositoryName, image: { digest: Digest } | { tag: Tag }): Need {
+  const resource = repositoryArn(registry, repository);
+  return {
+    action: "ecr:BatchDeleteImage",
+    resource,
+    image: { repository, ...image },
+    facts: { "aws:sourceip": undefined },
+  };
+}
+
+/** Somebody else may have removed it a moment ago. */
+async function unlessGone(remove: () => Promise<unknown>): Promise<void> {
+  try {
+    await remove();
+  } catch (error) {
+    if (!(error instanceof Refusal && error.is("ImageNotFound"))) throw error;
+  }
 }
 
 /** A copy that is known under the repository's key needs no other: whoever may replicate need not send it. */

@@ -76,6 +76,19 @@ export interface Replication {
     ended: { readonly status: "COMPLETE" } | { readonly status: "FAILED"; readonly failureCode: string },
     at: Date,
   ): Promise<boolean>;
+  /** Where a peer takes the rest of a blob that was begun to be sent. */
+  upload(blob: SentBlob): Promise<string | undefined>;
+  keepUpload(blob: SentBlob, location: string, at: Date): Promise<void>;
+  dropUpload(blob: SentBlob): Promise<void>;
+  /** Forgets uploads that were begun before: no registry keeps them so long. */
+  pruneUploads(before: Date): Promise<void>;
+}
+
+/** A blob on its way from a repository to another server. */
+export interface SentBlob {
+  readonly destination: Destination;
+  readonly repositoryId: number;
+  readonly digest: Digest;
 }
 
 export type BackfillStatus = "PREPARING" | "IN_PROGRESS" | "COMPLETE" | "FAILED" | "STOPPING" | "STOPPED";
@@ -154,6 +167,16 @@ export interface BackfillJob {
   readonly account: AccountId;
   readonly region: Region;
   readonly id: string;
+}
+
+/** What jobs of removals name: a tag that an image had, or the image. */
+export interface RemovalJob {
+  readonly account: AccountId;
+  readonly region: Region;
+  readonly name: RepositoryName;
+  readonly digest: Digest;
+  readonly tag?: Tag;
+  readonly to: Destination;
 }
 
 /** What jobs name images by. An image that was deleted and pushed again has another id. */

@@ -81,6 +81,6 @@ export class NotYet extends Error {
 }
 
 /** Longer each time, as far as nobody can tell what is the matter. */
-function laterThan(waitedMs: number, to: Destination, cause: unknown): NotYet {
+export function laterThan(waitedMs: number, to: Destination, cause: unknown): NotYet {
   return new NotYet(to, Math.min(longestWaitMs, Math.max(shortestWaitMs, waitedMs / 4)), { cause });
 }

@@ -1,4 +1,4 @@
-import type { Tag } from "../names.ts";
+import type { Digest, Tag } from "../names.ts";
 import type { LayerLink, Repository, StoredManifest } from "../registry/ports.ts";
 import type { Destination } from "./ports.ts";
 
@@ -17,6 +17,10 @@ export interface ReplicaTarget {
   put(image: StoredManifest): Promise<void>;
   /** Points a tag to an image that is there. Answers whether; a tag that may not be moved stays as it is. */
   tag(image: StoredManifest, tag: Tag): Promise<boolean>;
+  /** Takes a tag away, if it still means this image. What is not there is fine. */
+  untag(digest: Digest, tag: Tag): Promise<void>;
+  /** Removes an image with all its tags. What is not there is fine. */
+  remove(digest: Digest): Promise<void>;
 }
 
 export type OpenTarget = (source: Source, destination: Destination, options: TargetOptions) => ReplicaTarget;

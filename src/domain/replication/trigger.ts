@@ -1,9 +1,9 @@
 import type { JobNouns } from "../jobs/ports.ts";
 import type { Digest, Tag } from "../names.ts";
-import type { PushedImage } from "../registry/images.ts";
+import type { PushedImage, RemovedImage } from "../registry/images.ts";
 import type { ImageState, Nouns, Repository } from "../registry/ports.ts";
 import { matchesWildcard } from "../registry/tag-mutability.ts";
-import { enqueueReplica } from "./jobs.ts";
+import { enqueueRemoval, enqueueReplica } from "./jobs.ts";
 import { destinationsOf } from "./planner.ts";
 import type { Destination, ReplicaJob, ReplicationNouns, ReplicationOptions } from "./ports.ts";
 
@@ -31,6 +31,24 @@ export async function replicateArrival(
   const tags = wantedTags(image, configuration.options);
   if (!tags) return;
   for (const destination of destinations) await beginReplica(nouns, repository, { ...image, tags }, destination, at);
+}
+
+/** Puts into the queue what follows from a removal, where somebody has chosen that something does. */
+export async function replicateRemoval(
+  nouns: ReplicatingNouns,
+  { registry, name }: Repository,
+  { digest, tags, isWhole }: RemovedImage,
+  at: Date,
+): Promise<void> {
+  const configuration = await nouns.replication.configuration(registry);
+  if (!configuration) return;
+  const { deletes, untags } = configuration.options;
+  if (!deletes && !untags) return;
+  for (const to of destinationsOf(configuration.rules, name, registry)) {
+    const job = { ...registry, name, digest, to };
+    if (isWhole && deletes) await enqueueRemoval(nouns, job, at);
+    else if (untags) for (const tag of tags) await enqueueRemoval(nouns, { ...job, tag }, at);
+  }
 }
 
 /** The image is on its way to the destination, whatever rules say. */

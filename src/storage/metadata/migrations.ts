@@ -9,6 +9,7 @@ import { createLifecycle } from "./lifecycle-tables.ts";
 import { createPullThroughRules } from "./pull-through-tables.ts";
 import { createReplication } from "./replication-tables.ts";
 import { createRetention } from "./retention-tables.ts";
+import { createScanning } from "./scanning-tables.ts";
 import type { Schema } from "./schema.ts";
 import { createSecrets } from "./secret-tables.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
@@ -71,6 +72,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0016_secrets": { up: (db) => createSecrets(db, flavour) },
     "0017_pull_through_rules": { up: (db) => createPullThroughRules(db, flavour) },
     "0019_replication": { up: (db) => createReplication(db, flavour) },
+    "0020_scanning_signing": { up: (db) => createScanning(db, flavour) },
   };
 }
 

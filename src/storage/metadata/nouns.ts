@@ -20,6 +20,7 @@ import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
 import { holds } from "./holds.ts";
 import { identities } from "./identities.ts";
+import { imageScans, imageSignings } from "./image-scans.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
 import { schedules } from "./job-schedules.ts";
@@ -36,6 +37,7 @@ import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
 import { pullThroughRules } from "./pull-through-rules.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
+import { registryConfigurations } from "./registry-configurations.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { replication } from "./replication.ts";
 import { repositories } from "./repositories.ts";
@@ -67,6 +69,9 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     tags: tags(db, flavour),
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
+    registryConfigurations: registryConfigurations(db, flavour),
+    imageScans: imageScans(db, flavour),
+    imageSignings: imageSignings(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
     creationTemplates: creationTemplates(db, flavour),
     lifecycleImages: lifecycleImages(db, flavour),

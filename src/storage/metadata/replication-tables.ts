@@ -25,6 +25,16 @@ export interface ImageReplicaTable {
   changed_at: number;
 }
 
+/** An upload at another server that was begun. */
+export interface ReplicaUploadTable {
+  account: AccountId;
+  region: Region;
+  repository_id: number;
+  digest: Digest;
+  location: string;
+  begun_at: number;
+}
+
 export interface ReplicationBackfillTable {
   id: string;
   account: AccountId;
@@ -74,6 +84,16 @@ export async function createReplication(db: Kysely<unknown>, { types }: Flavour)
       changed_at ${integer} not null,
       primary key (image_id, account, region)
     ) ${orderedTable}`,
+    sql`create table replica_upload (
+      repository_id ${integer} not null references repository (id) on delete cascade,
+      account ${text} not null,
+      region ${text} not null,
+      digest ${text} not null,
+      location ${text} not null,
+      begun_at ${integer} not null,
+      primary key (repository_id, digest, account, region)
+    ) ${orderedTable}`,
+    sql`create index replica_upload_by_begin on replica_upload (begun_at)`,
     sql`create table replication_backfill (
       id ${text} not null primary key,
       account ${text} not null,

@@ -113,5 +113,42 @@ export function replication(db: Kysely<Schema>, flavour: Flavour): Replication {
         .execute();
       return changed.length > 0;
     },
+
+    async upload({ destination: { account, region }, repositoryId, digest }) {
+      const row = await db
+        .selectFrom("replica_upload")
+        .select("location")
+        .where("repository_id", "=", repositoryId)
+        .where("digest", "=", digest)
+        .where("account", "=", account)
+        .where("region", "=", region)
+        .executeTakeFirst();
+      return row?.location;
+    },
+
+    async keepUpload({ destination: { account, region }, repositoryId, digest }, location, at) {
+      const change = { location, begun_at: at.getTime() };
+      await db
+        .insertInto("replica_upload")
+        .values({ repository_id: repositoryId, digest, account, region, ...change })
+        .onConflict((conflict) =>
+          conflict.columns(["repository_id", "digest", "account", "region"]).doUpdateSet(change),
+        )
+        .execute();
+    },
+
+    async dropUpload({ destination: { account, region }, repositoryId, digest }) {
+      await db
+        .deleteFrom("replica_upload")
+        .where("repository_id", "=", repositoryId)
+        .where("digest", "=", digest)
+        .where("account", "=", account)
+        .where("region", "=", region)
+        .execute();
+    },
+
+    async pruneUploads(before) {
+      await db.deleteFrom("replica_upload").where("begun_at", "<", before.getTime()).execute();
+    },
   };
 }

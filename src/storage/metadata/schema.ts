@@ -22,6 +22,7 @@ import type {
   ReplicationBackfillItemTable,
   ReplicationBackfillTable,
   ReplicationConfigurationTable,
+  ReplicaUploadTable,
 } from "./replication-tables.ts";
 import type {
   DeletedImageLayerTable,
@@ -31,6 +32,7 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+import type { RegistryConfigurationTable } from "./scanning-tables.ts";
 import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
@@ -54,6 +56,7 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  registry_configuration: RegistryConfigurationTable;
   lifecycle_policy: LifecyclePolicyTable;
   lifecycle_preview: LifecyclePreviewTable;
   lifecycle_preview_page: LifecyclePreviewPageTable;
@@ -66,6 +69,7 @@ export interface Schema {
   creation_template: CreationTemplateTable;
   replication_configuration: ReplicationConfigurationTable;
   image_replica: ImageReplicaTable;
+  replica_upload: ReplicaUploadTable;
   replication_backfill: ReplicationBackfillTable;
   replication_backfill_item: ReplicationBackfillItemTable;
 
@@ -202,6 +206,10 @@ interface ImageTable {
   status: Generated<StatusRank>;
   last_archived_at: number | null;
   last_activated_at: number | null;
+  /** JSON object: the newest basic scan. */
+  scan: string | null;
+  /** JSON array: what became of the signatures that the push asked for. */
+  signings: string | null;
   /** The number of rows in `tag`: lets a list of untagged images skip the tagged ones without reading them. */
   tag_count: Generated<number>;
 }
