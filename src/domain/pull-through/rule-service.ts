@@ -152,7 +152,7 @@ export function createRules({ metadata, settings, secrets, upstreams, clock }: R
     async validate({ registry }, prefix) {
       const rule = await find(registry, prefix);
       try {
-        const remote = await upstreams.open(rule);
+        const remote = await upstreams.openAnew(rule);
         await remote.ping({ signal: AbortSignal.timeout(pingTimeoutMs) });
         return { rule };
       } catch (error) {

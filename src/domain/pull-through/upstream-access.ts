@@ -28,6 +28,8 @@ export interface UpstreamAccessParts {
 export interface UpstreamAccess extends PullThroughUpstreams {
   /** A rule was changed in this process: its next request sees it. */
   forget(registry: Registry): void;
+  /** As `open`, with nothing remembered of what the upstream refused: for who wants to know how things are now. */
+  openAnew(rule: PullThroughRule): Promise<RemoteRegistry>;
 }
 
 /** Registries whose rules are remembered at once, and ways to upstreams. */
@@ -67,25 +69,23 @@ export function createUpstreamAccess({
     return upstream === "ecr" && ecrTokens ? ecrCredentials(upstreamUrl, read, { ecrTokens, clock }) : { read };
   }
 
+  function keep(rule: PullThroughRule, anew: boolean): RemoteRegistry {
+    const { registry, prefix, upstreamUrl, updatedAt } = rule;
+    const key = JSON.stringify([registry.account, registry.region, prefix, upstreamUrl, updatedAt]);
+    const remote = (anew ? undefined : opened.get(key)) ?? open(rule);
+    opened.delete(key);
+    opened.set(key, remote);
+    if (opened.size > maxOpened) opened.delete(opened.keys().next().value ?? "");
+    return remote;
+  }
+
   return {
     async match(registry, name) {
       const known = await rules.get(keyOf(registry));
       return known.length === 0 ? undefined : matchRule(known, name);
     },
-    async open(rule) {
-      const key = JSON.stringify([
-        rule.registry.account,
-        rule.registry.region,
-        rule.prefix,
-        rule.upstreamUrl,
-        rule.updatedAt,
-      ]);
-      const remote = opened.get(key) ?? open(rule);
-      opened.delete(key);
-      opened.set(key, remote);
-      if (opened.size > maxOpened) opened.delete(opened.keys().next().value ?? "");
-      return remote;
-    },
+    open: async (rule) => keep(rule, false),
+    openAnew: async (rule) => keep(rule, true),
     forget: (registry) => rules.forget(keyOf(registry)),
   };
 }
