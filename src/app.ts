@@ -5,6 +5,7 @@ import { startBackground } from "./background.ts";
 import { compose, composeDomain, type DomainParts } from "./compose.ts";
 import { type Config, publicUrlOf } from "./config.ts";
 import { nudging } from "./domain/jobs/nudges.ts";
+import type { EcrTokens } from "./domain/pull-through/ecr-sign-in.ts";
 import { everyOther } from "./domain/rates.ts";
 import type { Metadata } from "./domain/registry/ports.ts";
 import type { OpenRemote } from "./domain/registry/remote-registry.ts";
@@ -17,9 +18,11 @@ import {
   rootKeyFor,
   sealingKeyFile,
 } from "./opening.ts";
+import { createEcrTokens } from "./remotes/ecr-tokens.ts";
 import { createIssuerKeys } from "./remotes/issuer-keys.ts";
 import { openPeers } from "./remotes/peers.ts";
 import { createRemotes } from "./remotes/registry/index.ts";
+import { createTransport } from "./remotes/registry/transport.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
@@ -129,11 +132,7 @@ async function openRegistry(
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
   const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
-    ...domainParts(
-      config,
-      { ...stores, metadata },
-      { rootKey, sealingKey, publicUrl, openRemote: openRemotes(opened), log },
-    ),
+    ...domainParts(config, { ...stores, metadata }, { rootKey, sealingKey, publicUrl, ...openRemotes(opened), log }),
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     send: sendContent,
@@ -162,18 +161,23 @@ interface DomainKeys {
   readonly sealingKey: Uint8Array;
   readonly publicUrl: string;
   readonly openRemote: OpenRemote;
+  readonly ecrTokens: EcrTokens;
   readonly log: Log;
 }
 
-function openRemotes(opened: AsyncDisposableStack): OpenRemote {
-  return opened.adopt(createRemotes({ clock }), (remotes) => remotes.close()).open;
+/** What speaks to other registries, and leaves in `opened` how to close it. */
+function openRemotes(opened: AsyncDisposableStack): Pick<DomainKeys, "openRemote" | "ecrTokens"> {
+  const { open } = opened.adopt(createRemotes({ clock }), (remotes) => remotes.close());
+  const reach = { private: false, loopback: false, insecure: false };
+  const transport = opened.adopt(createTransport({ reach }), (made) => made.close());
+  return { openRemote: open, ecrTokens: createEcrTokens({ clock, transport }) };
 }
 
 /** What the domain is made of, over stores that are open. */
 function domainParts(
   config: Config,
   { metadata, blobs, keyWrapper, keyring }: Awaited<ReturnType<typeof openStores>>,
-  { rootKey, sealingKey, publicUrl, openRemote, log }: DomainKeys,
+  { rootKey, sealingKey, publicUrl, openRemote, ecrTokens, log }: DomainKeys,
 ): DomainParts {
   return {
     metadata,
@@ -196,6 +200,7 @@ function domainParts(
     foreignLayers: config.foreignLayers,
     upstreams: config.pullThrough,
     openRemote,
+    ecrTokens,
     undeleteMs: config.undelete.window,
     limits: config.limits,
     audit: config.audit,
@@ -350,7 +355,7 @@ export async function startSupervisor(config: Config, log: Log, command: (worker
           rootKey,
           sealingKey,
           publicUrl: publicUrlOf(config, port.port),
-          openRemote: openRemotes(opened),
+          ...openRemotes(opened),
           log,
         }),
       );

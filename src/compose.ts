@@ -20,6 +20,7 @@ import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region, Registry } from "./domain/names.ts";
+import type { EcrTokens } from "./domain/pull-through/ecr-sign-in.ts";
 import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
 import { createRules } from "./domain/pull-through/rule-service.ts";
 import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
@@ -104,6 +105,8 @@ export interface Parts {
   readonly upstreams?: UpstreamSettings;
   /** Left out: no other registry is asked anything. */
   readonly openRemote?: OpenRemote;
+  /** Left out: none are asked for. */
+  readonly ecrTokens?: EcrTokens;
   readonly clock: () => Date;
   readonly log: { error(facts: Record<string, unknown>, message: string): void };
   readonly send: DataPlane["send"];
@@ -214,7 +217,7 @@ export function composeDomain(parts: DomainParts) {
     secrets: createUpstreamSecrets(secrets),
     clock,
   };
-  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
+  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote, ecrTokens: parts.ecrTokens });
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });

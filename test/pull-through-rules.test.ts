@@ -6,8 +6,10 @@ import {
   UpdatePullThroughCacheRuleCommand,
   ValidatePullThroughCacheRuleCommand,
 } from "@aws-sdk/client-ecr";
+import type { AccountId, Region, Registry, RepositoryName } from "../src/domain/names.ts";
 import { RemoteFailure, type RemoteTarget } from "../src/domain/registry/remote-registry.ts";
-import { account, type InProcess, inProcess } from "./support/berth.ts";
+import { account, type InProcess, inProcess, region } from "./support/berth.ts";
+import { askOwn } from "./support/own-api.ts";
 
 /** Pull through cache rules as the SDK makes them; what caches do with them is tested beside them. */
 
@@ -55,7 +57,6 @@ test("a rule from its making to its end", async () => {
     ecrRepositoryPrefix: "quay",
     upstreamRegistryUrl: "quay.io",
     upstreamRegistry: "quay",
-    upstreamRepositoryPrefix: "ROOT",
     registryId: account,
     createdAt: expect.any(Date),
   });
@@ -136,6 +137,58 @@ test("a registry has 50 rules, and shows them by pages", async () => {
   expect(shown.map(({ ecrRepositoryPrefix }) => ecrRepositoryPrefix)).toEqual(prefixes);
   expect(second.nextToken).toBeUndefined();
   for (const prefix of prefixes) await remove(prefix);
+});
+
+test("what a rule says beyond ECR is said anew as a whole", async () => {
+  await create({});
+  const ask = (operation: string, input: object = {}) =>
+    askOwn(berth, operation, { ecrRepositoryPrefix: "quay/", ...input });
+  expect(await ask("GetPullThroughOptions")).toEqual({ status: 200, ecrRepositoryPrefix: "quay" });
+  const options = { freshSeconds: 60, allowTags: ["v*"], denyTags: ["v0*"], denyRepositories: ["secret/*"] };
+  expect(await ask("PutPullThroughOptions", options)).toEqual({
+    status: 200,
+    ecrRepositoryPrefix: "quay",
+    ...options,
+  });
+  const match = await berth.upstreams.match({ account, region }, "quay/team/app" as RepositoryName);
+  expect(match).toMatchObject({
+    upstreamRepository: "team/app",
+    rule: { options: { freshMs: 60_000, allowTags: ["v*"], denyTags: ["v0*"], denyRepositories: ["secret/*"] } },
+  });
+  await ask("PutPullThroughOptions", { freshSeconds: 0 });
+  expect(await ask("GetPullThroughOptions")).toEqual({ status: 200, ecrRepositoryPrefix: "quay", freshSeconds: 0 });
+  for (const wrong of [
+    { freshSeconds: -1 },
+    { freshSeconds: 400 * 24 * 3600 },
+    { allowTags: [] },
+    { allowTags: ["a b"] },
+    { denyRepositories: Array.from({ length: 51 }, (_, index) => `r${index}`) },
+  ]) {
+    expect(await ask("PutPullThroughOptions", wrong)).toMatchObject({
+      status: 400,
+      __type: "ValidationException",
+    });
+  }
+  await remove("quay");
+  expect(await ask("GetPullThroughOptions")).toMatchObject({ status: 400, __type: "ResourceNotFoundException" });
+});
+
+test("rules of another registry are never matched, and a change is seen at once", async () => {
+  const name = "quay/team/app" as RepositoryName;
+  const match = (registry: Registry) => berth.upstreams.match(registry, name);
+  const here = { account, region };
+  expect(await match(here)).toBeUndefined();
+  await create({});
+  expect(await match(here)).toBeDefined();
+  expect(await match({ account: "210987654321" as AccountId, region })).toBeUndefined();
+  expect(await match({ account, region: "eu-west-1" as Region })).toBeUndefined();
+
+  const before = berth.queries;
+  for (let count = 0; count < 100; count++) await match(here);
+  // Of half a second; a slow machine may need another.
+  expect(berth.queries - before).toBeLessThan(50);
+  await remove("quay");
+  expect(await match(here)).toBeUndefined();
 });
 
 test("two who make the same rule at once: one of them does", async () => {

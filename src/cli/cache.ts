@@ -14,7 +14,7 @@ interface Options {
 interface Rule {
   readonly ecrRepositoryPrefix: string;
   readonly upstreamRegistryUrl: string;
-  readonly upstreamRepositoryPrefix: string;
+  readonly upstreamRepositoryPrefix?: string;
   readonly credentialArn?: string;
 }
 
@@ -45,7 +45,7 @@ export async function listRules({ config, json }: Options): Promise<void> {
   const rows = rules.map((rule) => [
     rule.ecrRepositoryPrefix,
     rule.upstreamRegistryUrl,
-    rule.upstreamRepositoryPrefix,
+    rule.upstreamRepositoryPrefix ?? "ROOT",
     rule.credentialArn ?? "none",
   ]);
   printTable(["prefix", "upstream", "its prefix", "credentials"], rows);

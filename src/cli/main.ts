@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addCacheCommands } from "./cache-commands.ts";
 import { addCopyCommands } from "./copy-commands.ts";
 import { describeFailure } from "./failure.ts";
 import { lazily } from "./lazily.ts";
@@ -346,6 +347,7 @@ jobs
 addCopyCommands(program);
 
 addRetentionCommands(program);
+addCacheCommands(program);
 
 const audit = program
   .command("audit")

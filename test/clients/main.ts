@@ -22,6 +22,7 @@ import * as podman from "./podman.ts";
 import * as publicAccess from "./public.ts";
 import * as races from "./races.ts";
 import * as sdk from "./sdk-js.ts";
+import * as secrets from "./secrets.ts";
 import { type Server, startServer } from "./server.ts";
 import * as skopeo from "./skopeo.ts";
 import * as terraform from "./terraform.ts";
@@ -29,6 +30,7 @@ import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as terraformPullThrough from "./terraform-pull-through.ts";
 import * as terraformScanning from "./terraform-scanning.ts";
 import * as terraformTemplates from "./terraform-templates.ts";
 import * as tls from "./tls.ts";
@@ -57,6 +59,8 @@ const CLIENTS: readonly Client[] = [
   terraformIam,
   terraformKms,
   terraformLifecycle,
+  terraformPullThrough,
+  secrets,
   terraformTemplates,
   terraformScanning,
   publicAccess,

@@ -120,6 +120,7 @@ ${options.defaultTags ? '  default_tags {\n    tags = { Stage = "test" }\n  }\n'
     sts = "${world.url}"
     iam = "${world.url}"
     kms = "${world.url}"
+    secretsmanager = "${world.url}"
     organizations = "${world.url}"
   }
 }

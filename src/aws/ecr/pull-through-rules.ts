@@ -49,8 +49,9 @@ export function upstreamRegistryOf({ upstream }: PullThroughRule): UpstreamRegis
 
 /** What every answer about a rule has. */
 export function ruleFacts(rule: PullThroughRule) {
-  const { prefix, registry, credentialArn, customRoleArn, upstreamPrefix } = rule;
-  const names = { ecrRepositoryPrefix: prefix, registryId: registry.account, upstreamRepositoryPrefix: upstreamPrefix };
+  const { prefix, registry, credentialArn, customRoleArn } = rule;
+  const upstreamRepositoryPrefix = rule.namesUpstreamPrefix ? rule.upstreamPrefix : undefined;
+  const names = { ecrRepositoryPrefix: prefix, registryId: registry.account, upstreamRepositoryPrefix };
   return { ...names, credentialArn, customRoleArn };
 }
 

@@ -106,7 +106,8 @@ export function createRules({ metadata, settings, secrets, upstreams, clock }: R
       const { kind } = upstream;
       const times = { createdAt: at, updatedAt: at };
       const of = { registry, prefix, upstreamUrl, upstream: kind, upstreamPrefix };
-      const rule: PullThroughRule = { ...of, credentialArn, customRoleArn, ...times, options: {} };
+      const namesUpstreamPrefix = given.upstreamPrefix !== undefined;
+      const rule: PullThroughRule = { ...of, namesUpstreamPrefix, credentialArn, customRoleArn, ...times, options: {} };
       await metadata.transact(async ({ pullThroughRules }) => {
         if (!(await pullThroughRules.create(rule))) throw refuse("PullThroughRuleExists", { registry, prefix });
         if ((await pullThroughRules.list(registry)).length > maxRules) {
@@ -151,7 +152,7 @@ export function createRules({ metadata, settings, secrets, upstreams, clock }: R
     async validate({ registry }, prefix) {
       const rule = await find(registry, prefix);
       try {
-        const remote = await upstreams.open(rule);
+        const remote = await upstreams.openAnew(rule);
         await remote.ping({ signal: AbortSignal.timeout(pingTimeoutMs) });
         return { rule };
       } catch (error) {

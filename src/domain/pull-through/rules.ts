@@ -27,6 +27,8 @@ export interface PullThroughRule {
   readonly upstream: UpstreamKind;
   /** `ROOT`, or a path without a slash at its end. */
   readonly upstreamPrefix: string;
+  /** Whether it was said, be it `ROOT`: ECR shows it only then, and Terraform counts on that. */
+  readonly namesUpstreamPrefix?: boolean;
   readonly credentialArn?: string;
   readonly customRoleArn?: string;
   readonly createdAt: Date;

@@ -7,6 +7,7 @@ import {
   RemoteFailure,
   type RemoteRegistry,
 } from "../registry/remote-registry.ts";
+import { type EcrTokens, ecrCredentials } from "./ecr-sign-in.ts";
 import { inOrderOfTrial, matchRule } from "./rule-matching.ts";
 import type { PullThroughMetadata } from "./rule-ports.ts";
 import type { PullThroughRule, PullThroughUpstreams } from "./rules.ts";
@@ -19,18 +20,30 @@ export interface UpstreamAccessParts {
   readonly secrets: UpstreamSecrets;
   /** Left out: this Berth asks no other registries. */
   readonly openRemote?: OpenRemote;
+  /** Left out: secrets for ECR at AWS hold its own user and password. */
+  readonly ecrTokens?: EcrTokens;
+  readonly clock: () => Date;
 }
 
 export interface UpstreamAccess extends PullThroughUpstreams {
   /** A rule was changed in this process: its next request sees it. */
   forget(registry: Registry): void;
+  /** As `open`, with nothing remembered of what the upstream refused: for who wants to know how things are now. */
+  openAnew(rule: PullThroughRule): Promise<RemoteRegistry>;
 }
 
 /** Registries whose rules are remembered at once, and ways to upstreams. */
 const maxRegistries = 10_000;
 const maxOpened = 1_000;
 
-export function createUpstreamAccess({ metadata, settings, secrets, openRemote }: UpstreamAccessParts): UpstreamAccess {
+export function createUpstreamAccess({
+  metadata,
+  settings,
+  secrets,
+  openRemote,
+  ecrTokens,
+  clock,
+}: UpstreamAccessParts): UpstreamAccess {
   const rules = createFresh<readonly PullThroughRule[]>({
     async read(key) {
       const [account, region] = key.split(" ");
@@ -49,8 +62,21 @@ export function createUpstreamAccess({ metadata, settings, secrets, openRemote }
     return openRemote({ ...rest, credentials: mirror ? given(mirror.credentials) : credentialsOf(rule) });
   }
 
-  function credentialsOf({ registry, credentialArn }: PullThroughRule): RemoteCredentials | undefined {
-    return credentialArn === undefined ? undefined : { read: () => readUpstream(secrets, registry, credentialArn) };
+  function credentialsOf(rule: PullThroughRule): RemoteCredentials | undefined {
+    const { registry, credentialArn, upstream, upstreamUrl } = rule;
+    if (credentialArn === undefined) return undefined;
+    const read = () => readUpstream(secrets, registry, credentialArn);
+    return upstream === "ecr" && ecrTokens ? ecrCredentials(upstreamUrl, read, { ecrTokens, clock }) : { read };
+  }
+
+  function keep(rule: PullThroughRule, anew: boolean): RemoteRegistry {
+    const { registry, prefix, upstreamUrl, updatedAt } = rule;
+    const key = JSON.stringify([registry.account, registry.region, prefix, upstreamUrl, updatedAt]);
+    const remote = (anew ? undefined : opened.get(key)) ?? open(rule);
+    opened.delete(key);
+    opened.set(key, remote);
+    if (opened.size > maxOpened) opened.delete(opened.keys().next().value ?? "");
+    return remote;
   }
 
   return {
@@ -58,20 +84,8 @@ export function createUpstreamAccess({ metadata, settings, secrets, openRemote }
       const known = await rules.get(keyOf(registry));
       return known.length === 0 ? undefined : matchRule(known, name);
     },
-    async open(rule) {
-      const key = JSON.stringify([
-        rule.registry.account,
-        rule.registry.region,
-        rule.prefix,
-        rule.upstreamUrl,
-        rule.updatedAt,
-      ]);
-      const remote = opened.get(key) ?? open(rule);
-      opened.delete(key);
-      opened.set(key, remote);
-      if (opened.size > maxOpened) opened.delete(opened.keys().next().value ?? "");
-      return remote;
-    },
+    open: async (rule) => keep(rule, false),
+    openAnew: async (rule) => keep(rule, true),
     forget: (registry) => rules.forget(keyOf(registry)),
   };
 }

@@ -1,5 +1,6 @@
 import type { Kysely, Selectable } from "kysely";
 import type { Registry } from "../../domain/names.ts";
+import { root } from "../../domain/pull-through/rule-matching.ts";
 import type { PullThroughRules } from "../../domain/pull-through/rule-ports.ts";
 import type { PullThroughOptions, PullThroughRule } from "../../domain/pull-through/rules.ts";
 import type { Flavour } from "./flavour.ts";
@@ -26,7 +27,8 @@ function toRule(row: Selectable<Schema["pull_through_rule"]>): PullThroughRule {
     prefix: row.prefix,
     upstreamUrl: row.upstream_url,
     upstream: row.upstream,
-    upstreamPrefix: row.upstream_prefix,
+    upstreamPrefix: row.upstream_prefix ?? root,
+    namesUpstreamPrefix: row.upstream_prefix !== null,
     credentialArn: row.credential_arn ?? undefined,
     customRoleArn: row.custom_role_arn ?? undefined,
     options: JSON.parse(row.options) as PullThroughOptions,
@@ -82,7 +84,7 @@ export function pullThroughRules(db: Kysely<Schema>, flavour: Flavour): PullThro
           prefix,
           upstream_url: upstreamUrl,
           upstream,
-          upstream_prefix: upstreamPrefix,
+          upstream_prefix: rule.namesUpstreamPrefix ? upstreamPrefix : null,
           created_at: createdAt.getTime(),
           ...toChangeable(rule),
         })

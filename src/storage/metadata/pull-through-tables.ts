@@ -9,7 +9,8 @@ export interface PullThroughRuleTable {
   prefix: string;
   upstream_url: string;
   upstream: UpstreamKind;
-  upstream_prefix: string;
+  /** Where nobody has said: none. */
+  upstream_prefix: string | null;
   credential_arn: string | null;
   custom_role_arn: string | null;
   /** JSON object. */
@@ -27,7 +28,7 @@ export async function createPullThroughRules(db: Kysely<unknown>, { types }: Fla
     prefix ${text} not null,
     upstream_url ${text} not null,
     upstream ${text} not null,
-    upstream_prefix ${text} not null,
+    upstream_prefix ${text},
     credential_arn ${text},
     custom_role_arn ${text},
     options ${text} not null,
