@@ -3,6 +3,7 @@ import { addCopyCommands } from "./copy-commands.ts";
 import { describeFailure } from "./failure.ts";
 import { lazily } from "./lazily.ts";
 import { commandLine } from "./names.ts";
+import { addReplicationCommands } from "./replication-commands.ts";
 import { addRetentionCommands } from "./retention-commands.ts";
 import { printVersion, version } from "./version.ts";
 
@@ -346,6 +347,7 @@ jobs
 addCopyCommands(program);
 
 addRetentionCommands(program);
+addReplicationCommands(program);
 
 const audit = program
   .command("audit")
