@@ -27,6 +27,7 @@ import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
+import * as terraformReplication from "./terraform-replication.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
@@ -53,6 +54,7 @@ const CLIENTS: readonly Client[] = [
   terraformIam,
   terraformKms,
   terraformLifecycle,
+  terraformReplication,
   publicAccess,
   tls,
   races,
