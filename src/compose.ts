@@ -4,7 +4,6 @@ import { createLookup } from "./domain/audit/lookup.ts";
 import type { AuditMetadata } from "./domain/audit/ports.ts";
 import { createTrail, type TrailParts } from "./domain/audit/trail.ts";
 import { createDenials } from "./domain/denials.ts";
-import { refuse } from "./domain/errors.ts";
 import { createExplanations } from "./domain/explanations.ts";
 import { createBearerTokens } from "./domain/identity/bearer-tokens.ts";
 import type { CertificateIdentity } from "./domain/identity/certificate-identities.ts";
@@ -45,7 +44,9 @@ import { createRepositories } from "./domain/registry/repositories.ts";
 import { createRepositoryMaking } from "./domain/registry/repository-maker.ts";
 import { createRegistryResources } from "./domain/registry/resource-policies.ts";
 import { createRetention } from "./domain/registry/retention.ts";
+import { createScanning } from "./domain/registry/scanning.ts";
 import { createSettings } from "./domain/registry/settings.ts";
+import { createSigning } from "./domain/registry/signing.ts";
 import { createStorageClasses } from "./domain/registry/storage-class.ts";
 import { createUndelete } from "./domain/registry/undelete.ts";
 import { createUsage } from "./domain/registry/usage.ts";
@@ -58,6 +59,11 @@ import { createReplication } from "./domain/replication/service.ts";
 import type { OpenTarget } from "./domain/replication/target.ts";
 import { replicateArrival, replicateRemoval, replicateRestored } from "./domain/replication/trigger.ts";
 import { createRepositoryKeys } from "./domain/repository-keys.ts";
+import { createSecretSealer } from "./domain/secret-sealing.ts";
+import type { SecretMetadata } from "./domain/secrets/ports.ts";
+import { createSecretResources } from "./domain/secrets/secret-resources.ts";
+import { createSecrets } from "./domain/secrets/secrets.ts";
+import { createUpstreamSecrets } from "./domain/upstream-secrets.ts";
 import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
@@ -66,7 +72,8 @@ export interface Parts {
     IdentityMetadata &
     KeyMetadata &
     AuditMetadata &
-    PullThroughMetadata;
+    PullThroughMetadata &
+    SecretMetadata;
   readonly blobs: BlobStore;
   readonly root: RootKey;
   readonly sealingKey: Uint8Array;
@@ -125,7 +132,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit, openTarget } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, upstreams, openTarget } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -145,7 +152,7 @@ export function compose(parts: Parts) {
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, upstreams };
 }
 
 export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
@@ -175,9 +182,19 @@ export function composeDomain(parts: DomainParts) {
 
   const imageFacts = createImageFacts(metadata.read);
   const resources = createRegistryResources({ metadata, imageFacts, compile });
+  const sealSecrets = createSecretSealer({ metadata, wrapper: parts.keyWrapper, keyring: parts.keyring, clock });
+  const secrets = createSecrets({ metadata, sealer: sealSecrets, clock });
+  const secretResources = createSecretResources(secrets);
+
   /** The gate, if one of those that keep resources were another. */
   const accessOver = (instead: { ecr?: ResourcePolicies; kms?: ResourcePolicies }) => {
-    const keepers = resourcesByService({ ecr: resources, iam: roleResources, kms: kms.resources, ...instead });
+    const keepers = resourcesByService({
+      ecr: resources,
+      iam: roleResources,
+      kms: kms.resources,
+      secretsmanager: secretResources,
+      ...instead,
+    });
     return createAccess({ principals, resources: withResourceControl(keepers, organizationStandings), clock });
   };
   const kms = createKeyServices({
@@ -191,7 +208,12 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
-  const pullThrough = { metadata, settings: parts.upstreams ?? noFurtherUpstreams, secrets: noSecrets, clock };
+  const pullThrough = {
+    metadata,
+    settings: parts.upstreams ?? noFurtherUpstreams,
+    secrets: createUpstreamSecrets(secrets),
+    clock,
+  };
   const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote });
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
@@ -243,6 +265,8 @@ export function composeDomain(parts: DomainParts) {
     lifecyclePolicies: createLifecyclePolicies({ metadata, clock, everyMs }),
     lifecyclePreviews: createLifecyclePreviews({ metadata, clock }),
     settings: createSettings({ metadata, resources }),
+    scanning: createScanning({ metadata, imageFacts, clock }),
+    signing: createSigning({ metadata, imageFacts }),
     holds: createHolds({ metadata, clock }),
     retention: createRetention({ metadata }),
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
@@ -262,6 +286,7 @@ export function composeDomain(parts: DomainParts) {
     ...identity,
     ...registry,
     kms,
+    secrets,
     sealer,
     access,
     home,
@@ -284,10 +309,3 @@ function ratesOf({ rates: { profile, own }, ratesPer }: Limits, clock: () => Dat
   for (const { operation, perSecond, burst } of own) limits[operation] = { perSecond, burst };
   return Object.keys(limits).length === 0 ? undefined : createRates({ limits, per: ratesPer, clock });
 }
-
-/** There is no place for them yet. */
-const noSecrets = {
-  read: async (_registry: unknown, arn: string): Promise<string> => {
-    throw refuse("UpstreamSecretNotFound", { arn });
-  },
-};

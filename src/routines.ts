@@ -6,6 +6,8 @@ import { tendKeys } from "./domain/keys/upkeep.ts";
 import { type Collected, collectGarbage, type Stores } from "./domain/registry/collection.ts";
 import { expireUploads } from "./domain/registry/upload-expiry.ts";
 import { usageOverview } from "./domain/registry/usage.ts";
+import type { SecretMetadata } from "./domain/secrets/ports.ts";
+import { removeDueSecrets } from "./domain/secrets/secrets.ts";
 import { every } from "./jobs/schedule.ts";
 import type { Log } from "./server/log.ts";
 import type { Metrics } from "./server/metrics.ts";
@@ -38,7 +40,7 @@ export function writeKeyUses(keyUses: { flush(): Promise<void> }): RoutineWork {
 /** Once for all processes that share a port. Machines that share a database all do it, so it must be safe to do twice. */
 export function routinesDoneOnce(
   { uploadExpiryHours, gc, audit, usage }: Config,
-  stores: Stores & { readonly metadata: AuditMetadata & KeyMetadata; readonly keyWrapper: KeyWrapper },
+  stores: Stores & { readonly metadata: AuditMetadata & KeyMetadata & SecretMetadata; readonly keyWrapper: KeyWrapper },
   metrics: Pick<Metrics, "collected" | "waiting" | "used">,
   log: Log,
 ): RoutineWork[] {
@@ -78,6 +80,10 @@ export function routinesDoneOnce(
     if (destroyed + rotated > 0)
       log.info({ destroyed, rotated }, "encryption keys were destroyed or rotated: their time has come");
   }
+  async function removeSecrets(signal: AbortSignal) {
+    const removed = await removeDueSecrets(stores.metadata, stores.clock(), signal);
+    if (removed > 0) log.info({ removed }, "secrets were removed: their time is over");
+  }
   let shownRun: number | undefined;
   async function showUsage() {
     const overview = await usageOverview(stores.metadata, usage.repositoriesInMetrics, shownRun);
@@ -94,6 +100,7 @@ export function routinesDoneOnce(
       run: collect,
     },
     { name: "encryption keys", everyMs: 5 * minutes, firstAfterMs: 20 * seconds, run: tend },
+    { name: "deleted secrets", everyMs: 5 * minutes, firstAfterMs: 25 * seconds, run: removeSecrets },
     { name: "usage metrics", everyMs: 5 * minutes, firstAfterMs: seconds, run: showUsage },
     { name: "audit retention", everyMs: hours, firstAfterMs: minutes, run: expireAudit },
   ];

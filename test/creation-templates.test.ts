@@ -3,6 +3,7 @@ import {
   CreateRepositoryCommand,
   CreateRepositoryCreationTemplateCommand,
   type CreateRepositoryCreationTemplateCommandInput,
+  DeleteRegistryPolicyCommand,
   DeleteRepositoryCreationTemplateCommand,
   DescribeRepositoriesCommand,
   DescribeRepositoryCreationTemplatesCommand,
@@ -11,12 +12,14 @@ import {
   InitiateLayerUploadCommand,
   ListTagsForResourceCommand,
   PutImageCommand,
+  PutRegistryPolicyCommand,
   type RepositoryCreationTemplate,
   UpdateRepositoryCreationTemplateCommand,
 } from "@aws-sdk/client-ecr";
 import { CreateRoleCommand, DeleteRolePolicyCommand, PutRolePolicyCommand } from "@aws-sdk/client-iam";
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
-import { account, digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
+import { GetSessionTokenCommand } from "@aws-sdk/client-sts";
+import { account, digestOf, host, type InProcess, inProcess, mediaTypes, region } from "./support/berth.ts";
 import { allow, noticed } from "./support/people.ts";
 
 let berth: InProcess;
@@ -473,6 +476,30 @@ describe("permission", () => {
     await remove("tagged");
   });
 
+  test("of another account comes from the registry's policy, for the repository that is made as for the push", async () => {
+    await create({ prefix: "guests" });
+    const guest = await berth.crowd.user("999988887777", "guest", allow("ecr:*"));
+    const open = (...actions: string[]) => {
+      const [Principal, Resource] = [{ AWS: "999988887777" }, "*"];
+      const policyText = policyOf({ Effect: "Allow", Principal, Action: actions, Resource });
+      return berth.ecr().send(new PutRegistryPolicyCommand({ policyText }));
+    };
+    const push = () =>
+      berth.ociAs(guest, "POST", "/v2/guests/x/blobs/uploads/", {
+        headers: { host: `${account}.dkr.ecr.${region}.${host}` },
+      });
+    expect((await push()).status).toBe(403);
+    await open(...pushing);
+    const denied = await codeOf(await push());
+    expect([denied.status, denied.message]).toEqual([403, expect.stringContaining("ecr:CreateRepository")]);
+    expect(await isThere("guests/x")).toBe(false);
+    await open(...pushing, "ecr:CreateRepository");
+    expect((await push()).status).toBe(202);
+    expect(await isThere("guests/x")).toBe(true);
+    await berth.ecr().send(new DeleteRegistryPolicyCommand({}));
+    await remove("guests");
+  });
+
   test("is asked for anew once the repository is there: its policy counts from the first moment", async () => {
     const Action = "ecr:InitiateLayerUpload";
     await create({
@@ -525,6 +552,36 @@ describe("the role of a template", () => {
     await noticed();
     expect((await begin("early/x")).status).toBe(202);
     await remove("early");
+  });
+
+  test("can be passed on by a session of long-term keys, which calls IAM for nothing", async () => {
+    const { Credentials } = await berth.sts().send(new GetSessionTokenCommand({}));
+    const { AccessKeyId: accessKeyId = "", SecretAccessKey: secretAccessKey = "", SessionToken } = Credentials ?? {};
+    const ecr = berth.ecr({ credentials: { accessKeyId, secretAccessKey, sessionToken: SessionToken } });
+    const customRoleArn = `arn:aws:iam::${account}:role/passed`;
+    const passing = { prefix: "passing", appliedFor: ["REPLICATION" as const], customRoleArn };
+    await ecr.send(new CreateRepositoryCreationTemplateCommand(passing));
+    await remove("passing");
+  });
+
+  test("trusts the registry for its own account, where it says so", async () => {
+    for (const [index, source] of ["999988887777", account].entries()) {
+      const RoleName = `sourced${index}`;
+      const Condition = { StringEquals: { "aws:SourceAccount": source } };
+      const trust = {
+        Effect: "Allow",
+        Principal: { Service: "ecr.amazonaws.com" },
+        Action: "sts:AssumeRole",
+        Condition,
+      };
+      const command = new CreateRoleCommand({ RoleName, AssumeRolePolicyDocument: policyOf(trust) });
+      const { Role } = await berth.iam().send(command);
+      await allowRole(RoleName, allow(["ecr:CreateRepository", "ecr:TagResource"]));
+      await create({ prefix: "sourced", ...tagged, customRoleArn: Role?.Arn });
+      if (source === account) expect((await begin("sourced/x")).status).toBe(202);
+      else expect(await refusal("sourced/x")).toContain("sts:AssumeRole");
+      await remove("sourced");
+    }
   });
 
   test("is whom a key is asked about", async () => {

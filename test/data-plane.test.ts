@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { BatchGetImageCommand, CreateRepositoryCommand } from "@aws-sdk/client-ecr";
+import { BatchGetImageCommand, CreateRepositoryCommand, PutAccountSettingCommand } from "@aws-sdk/client-ecr";
 import { digestOf, type InProcess, inProcess, mediaTypes } from "./support/berth.ts";
 
 let berth: InProcess;
@@ -126,7 +126,8 @@ describe("pushing a blob", () => {
 
 describe("mounting", () => {
   test("with and without a source, and not what is nowhere", async () => {
-    const { digest } = await berth.pushBlob("app", "to be mounted");
+    const digest = digestOf("to be mounted");
+    await berth.pushImage("app", "mounted", "to be mounted");
     const mounted = await berth.oci("POST", `/v2/other/blobs/uploads/?mount=${digest}&from=app`);
     expect([mounted.status, location(mounted)]).toEqual([201, `/v2/other/blobs/${digest}`]);
     const anywhere = await berth.oci("POST", `/v2/empty/blobs/uploads/?mount=${digest}`);
@@ -138,9 +139,45 @@ describe("mounting", () => {
     expect(noSource.status).toBe(202);
   });
 
+  test("not before an image has the layer where it is to come from, nor after", async () => {
+    const { digest } = await berth.pushBlob("app", "of no image yet");
+    const mounts = async () => {
+      const answers: number[] = [];
+      for (const source of ["&from=app", ""]) {
+        const answer = await berth.oci("POST", `/v2/empty/blobs/uploads/?mount=${digest}${source}`);
+        answers.push(answer.status);
+      }
+      return answers;
+    };
+    expect(await mounts()).toEqual([202, 202]);
+    const image = await berth.pushImage("app", "with-layer", "of no image yet");
+    expect((await berth.oci("DELETE", `/v2/app/manifests/${image.digest}`)).status).toBe(202);
+    expect(await mounts()).toEqual([202, 202]);
+    await berth.pushImage("app", "with-layer", "of no image yet");
+    expect(await mounts()).toEqual([201, 201]);
+  });
+
+  test("not while BLOB_MOUNTING is off, which leaves what was mounted", async () => {
+    const set = (value: string) => berth.ecr().send(new PutAccountSettingCommand({ name: "BLOB_MOUNTING", value }));
+    const [early, late] = [digestOf("mounted early"), digestOf("mounted late")];
+    await berth.pushImage("app", "early", "mounted early");
+    await berth.pushImage("app", "late", "mounted late");
+    const mount = async (digest: string) =>
+      (await berth.oci("POST", `/v2/empty/blobs/uploads/?mount=${digest}&from=app`)).status;
+    expect(await mount(early)).toBe(201);
+    await set("DISABLED");
+    expect([await mount(early), await mount(late)]).toEqual([202, 202]);
+    expect(await text(`/v2/empty/blobs/${early}`)).toBe("mounted early");
+    expect((await berth.oci("HEAD", `/v2/empty/blobs/${late}`)).status).toBe(404);
+    await set("ENABLED");
+    expect(await mount(late)).toBe(201);
+  });
+
   test("deleting where it came from leaves the other", async () => {
-    const { digest } = await berth.pushBlob("app", "mounted and orphaned");
+    const digest = digestOf("mounted and orphaned");
+    const image = await berth.pushImage("app", "orphaned", "mounted and orphaned");
     await berth.oci("POST", `/v2/other/blobs/uploads/?mount=${digest}&from=app`);
+    expect((await berth.oci("DELETE", `/v2/app/manifests/${image.digest}`)).status).toBe(202);
     expect((await berth.oci("DELETE", `/v2/app/blobs/${digest}`)).status).toBe(202);
     expect((await berth.oci("HEAD", `/v2/app/blobs/${digest}`)).status).toBe(404);
     expect(await text(`/v2/other/blobs/${digest}`)).toBe("mounted and orphaned");

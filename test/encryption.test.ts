@@ -263,7 +263,8 @@ describe("copies", () => {
   test("are mounted under the key that sealed them, and else the mount is an upload that begins", async () => {
     const [one, other] = [await newKey(), await newKey()];
     const from = await repository("KMS", one);
-    const digest = (await berth.pushBlob(from, `mounted ${from}`)).digest;
+    const digest = digestOf(`mounted ${from}`);
+    await berth.pushImage(from, "v1", `mounted ${from}`);
     const targets = [
       [await repository("KMS", one), 201],
       [await repository("KMS", other), 202],
@@ -283,7 +284,8 @@ describe("copies", () => {
   test("are not mounted from a repository whose grants were taken back: what its key keeps in stays in", async () => {
     const KeyId = await newKey();
     const [from, target] = [await repository("KMS", KeyId), await repository("KMS", KeyId)];
-    const { digest } = await berth.pushBlob(from, `kept in ${from}`);
+    const digest = digestOf(`kept in ${from}`);
+    await berth.pushImage(from, "v1", `kept in ${from}`);
     const { Grants = [] } = await client().send(new kms.ListGrantsCommand({ KeyId }));
     const arn = `arn:aws:ecr:${region}:${account}:repository/${from}`;
     for (const { GrantId, Constraints } of Grants) {

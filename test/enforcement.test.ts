@@ -8,6 +8,7 @@ import {
   DeleteRegistryPolicyCommand,
   DeleteRepositoryCommand,
   DescribeRepositoriesCommand,
+  GetAccountSettingCommand,
   GetAuthorizationTokenCommand,
   GetDownloadUrlForLayerCommand,
   GetRegistryPolicyCommand,
@@ -189,6 +190,34 @@ describe("the registry policy", () => {
     await setScope("V2");
     await berth.ecr().send(new DeleteRegistryPolicyCommand({}));
     expect(await pull(user, name)).toEqual([403, 403]);
+  });
+
+  test("in scope V1 takes the three actions and ecr:*, and lets create only whom it names", async () => {
+    const user = await berth.crowd.user(account, "narrow");
+    const setScope = (value: string) =>
+      berth.ecr().send(new PutAccountSettingCommand({ name: "REGISTRY_POLICY_SCOPE", value }));
+    const create = () =>
+      berth.ecrAs(user).send(new CreateRepositoryCommand({ repositoryName: `repository-${names++}` }));
+    await setScope("V1");
+    for (const action of ["ecr:ReplicateImage", "ecr:BatchImportUpstreamImage", "ecr:*", "ecr:CreateRepository"]) {
+      await setRegistryPolicy(grant({ AWS: user.principal.arn }, action, { Resource: arnOf("*") }));
+    }
+    await create();
+    await setRegistryPolicy(deny({ AWS: user.principal.arn }, "ecr:CreateRepository", { Resource: "*" }));
+    await expect(create()).rejects.toMatchObject({ name: "AccessDeniedException" });
+    await setScope("V2");
+    await berth.ecr().send(new DeleteRegistryPolicyCommand({}));
+  });
+
+  test("has 10,240 characters at the most", async () => {
+    const Sid = "x".repeat(10_240);
+    await expect(
+      setRegistryPolicy({ ...grant({ AWS: other }, "ecr:*", { Resource: "*" }), Sid }),
+    ).rejects.toMatchObject({
+      name: "InvalidParameterException",
+      message:
+        "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Member must have length less than or equal to 10240'",
+    });
   });
 
   test("never lets anybody have a token, and cannot lock its author out", async () => {
@@ -388,6 +417,19 @@ describe("an upload", () => {
     }
     expect((await berth.ociAs(owner, "PUT", `${upload}?digest=${digest}`, { body: "content" })).status).toBe(201);
   });
+});
+
+test("policies name the account settings that they are about", async () => {
+  const condition = { StringEquals: { "ecr:AccountSetting": "BLOB_MOUNTING" } };
+  const settings = allow(["ecr:GetAccountSetting", "ecr:PutAccountSetting"], "*", condition);
+  const ecr = berth.ecrAs(await berth.crowd.user(account, "setter", settings));
+  const [name, value] = ["BLOB_MOUNTING", "ENABLED"];
+  expect(await ecr.send(new PutAccountSettingCommand({ name, value }))).toMatchObject({ name, value });
+  expect(await ecr.send(new GetAccountSettingCommand({ name }))).toMatchObject({ name, value });
+  const denied = { name: "AccessDeniedException" };
+  const scope = "REGISTRY_POLICY_SCOPE";
+  await expect(ecr.send(new PutAccountSettingCommand({ name: scope, value: "V1" }))).rejects.toMatchObject(denied);
+  await expect(ecr.send(new GetAccountSettingCommand({ name: scope }))).rejects.toMatchObject(denied);
 });
 
 describe("a mount", () => {

@@ -17,7 +17,7 @@ import { type RunningServer, startServer } from "../src/server/listener.ts";
 import { createLog } from "../src/server/log.ts";
 import { replicateWhileKilled } from "./replication/killed.ts";
 import { account, basic, digestOf, type InProcess, inProcess, keyPair, mediaTypes } from "./support/berth.ts";
-import { type CountingProxy, startCountingProxy } from "./support/counting-proxy.ts";
+import { type BlobCountingProxy, startBlobCountingProxy } from "./support/blob-counting-proxy.ts";
 import { allow } from "./support/people.ts";
 import { createReplicationRunner, type ReplicationRunner } from "./support/replication.ts";
 
@@ -31,7 +31,7 @@ const credentials = join(folder, "peers");
 const remotes = createRemotes({ pauseMs: 10 });
 let peer: InProcess;
 let server: RunningServer;
-let proxy: CountingProxy;
+let proxy: BlobCountingProxy;
 let berth: InProcess;
 let runner: ReplicationRunner;
 let names = 0;
@@ -55,7 +55,7 @@ beforeAll(async () => {
   signInWith(keyPair.accessKeyId, keyPair.secretAccessKey);
   peer = await inProcess({ region: elsewhere });
   server = serve(peer.surfaces);
-  proxy = await startCountingProxy(server.url);
+  proxy = await startBlobCountingProxy(server.url);
   const configured = { peers: [{ region: elsewhere as Region, origin: proxy.url }], peerCredentials: credentials };
   berth = await inProcess({ peers: openPeers(configured, remotes.open) });
   runner = createReplicationRunner(berth);

@@ -4,11 +4,15 @@ import {
   BatchGetImageCommand,
   CreateRepositoryCommand,
   DeleteRepositoryCommand,
+  DescribeImageScanFindingsCommand,
+  DescribeImageSigningStatusCommand,
   DescribeImagesCommand,
   DescribeRepositoriesCommand,
   type ECRClient,
   ListImagesCommand,
   PutImageTagMutabilityCommand,
+  PutSigningConfigurationCommand,
+  StartImageScanCommand,
   UpdateImageStorageClassCommand,
 } from "@aws-sdk/client-ecr";
 import { collectGarbage } from "../src/domain/registry/collection.ts";
@@ -64,12 +68,21 @@ const pushIndex = (repository: string, reference: string, ...children: string[])
 
 test("a deleted image is gone for everybody, and comes back as it was", async () => {
   const repositoryName = "undelete/one";
+  const signingProfileArn = `arn:aws:signer:us-east-1:${account}:/signing-profiles/one`;
+  await ecrNow().send(new PutSigningConfigurationCommand({ signingConfiguration: { rules: [{ signingProfileArn }] } }));
   const { digest, manifest } = await berth.pushImage(repositoryName, "v1", "one");
   await berth.pushImage(repositoryName, "v2", "one");
   await pulled(repositoryName, "v1");
   await berth.flushPullTimes();
   const describe = async () => (await ecrNow().send(new DescribeImagesCommand({ repositoryName }))).imageDetails ?? [];
   const before = await describe();
+  const image = { repositoryName, imageId: { imageDigest: digest } };
+  await ecrNow().send(new StartImageScanCommand(image));
+  const found = async () => [
+    (await ecrNow().send(new DescribeImageScanFindingsCommand(image))).imageScanStatus?.status,
+    (await ecrNow().send(new DescribeImageSigningStatusCommand(image))).signingStatuses?.map(({ status }) => status),
+  ];
+  expect(await found()).toEqual(["FAILED", ["FAILED"]]);
 
   later(hourMs);
   await remove(repositoryName, { imageDigest: digest });
@@ -100,6 +113,7 @@ test("a deleted image is gone for everybody, and comes back as it was", async ()
     images: [{ imageDigest: digest, imageTags: ["v1", "v2"], takenTags: [] }],
   });
   expect(await describe()).toEqual(before);
+  expect(await found()).toEqual(["FAILED", ["FAILED"]]);
   expect(await pulled(repositoryName, "v2")).toBe(digest);
   expect(await deletedIn(repositoryName)).toEqual([]);
   await collect();

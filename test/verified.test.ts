@@ -211,8 +211,7 @@ const paths: Record<string, Path> = {
       const target = await newRepository();
       for (const from of ["", `&from=${repository}`]) {
         const mount = await other.oci("POST", `/v2/${target}/blobs/uploads/?mount=${digest}${from}`);
-        const isThere = (await other.oci("HEAD", `/v2/${repository}/blobs/${digest}`)).status === 200;
-        expect(mount.status).toBe(isThere ? 201 : 202);
+        expect(mount.status).toBe(202);
       }
       return told(one.oci("PUT", `${upload}?digest=${digest}`, { body: streamOf([third], look) }));
     },
@@ -258,6 +257,9 @@ const bringNothing = [
   ...["TagResource", "UntagResource", "UpdateImageStorageClass"],
   ...["DeleteLifecyclePolicy", "GetLifecyclePolicy", "GetLifecyclePolicyPreview", "PutLifecyclePolicy"],
   "StartLifecyclePolicyPreview",
+  ...["BatchGetRepositoryScanningConfiguration", "DescribeImageScanFindings", "GetRegistryScanningConfiguration"],
+  ...["PutRegistryScanningConfiguration", "StartImageScan"],
+  ...["DeleteSigningConfiguration", "DescribeImageSigningStatus", "GetSigningConfiguration", "PutSigningConfiguration"],
   "CreateRepositoryCreationTemplate",
   "DeleteRepositoryCreationTemplate",
   "DescribeRepositoryCreationTemplates",

@@ -182,7 +182,7 @@ describe("AWS JSON 1.1", () => {
     target("Nothing"),
     target("describeRepositories"),
     target("constructor"),
-    target("StartImageScan"),
+    target("StartImageScanning"),
   ];
   for (const name of targets) {
     test(`knows no target '${name}'`, async () => {

@@ -3,6 +3,7 @@ import * as ecrSdk from "@aws-sdk/client-ecr";
 import * as iamSdk from "@aws-sdk/client-iam";
 import * as kmsSdk from "@aws-sdk/client-kms";
 import * as organizationsSdk from "@aws-sdk/client-organizations";
+import * as secretsSdk from "@aws-sdk/client-secrets-manager";
 import * as stsSdk from "@aws-sdk/client-sts";
 import { composeDomain } from "../compose.ts";
 import type { Access, Arrival } from "../domain/access.ts";
@@ -21,6 +22,7 @@ import { type ControlPlaneParts, createControlPlane } from "./index.ts";
 import { errors as kmsErrors } from "./kms/errors.ts";
 import { errors as organizationsErrors } from "./organizations/errors.ts";
 import { deviations } from "./schema-check.ts";
+import { errors as secretsErrors } from "./secretsmanager/errors.ts";
 
 /** For tests: the official SDK clients against the real control plane, domain and stores, with no socket in between. */
 
@@ -135,6 +137,9 @@ export async function inProcess(options: InProcessOptions = {}) {
     kmsIn: (region: string) => new kmsSdk.KMSClient(config(region)),
     kmsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
       new kmsSdk.KMSClient({ ...config("us-east-1"), credentials }),
+    secrets: new secretsSdk.SecretsManagerClient(config("us-east-1")),
+    secretsAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
+      new secretsSdk.SecretsManagerClient({ ...config("us-east-1"), credentials }),
     keyring: domain.kms.keyring,
     iam: new iamSdk.IAMClient(config("us-east-1")),
     iamAs: (credentials: { accessKeyId: string; secretAccessKey: string; sessionToken?: string }) =>
@@ -257,7 +262,9 @@ function target({ headers }: Request) {
       ? { sdk: kmsSdk, folder: "kms", errors: kmsErrors }
       : prefix === "AWSOrganizationsV20161128"
         ? { sdk: organizationsSdk, folder: "organizations", errors: organizationsErrors }
-        : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
+        : prefix === "secretsmanager"
+          ? { sdk: secretsSdk, folder: "secretsmanager", errors: secretsErrors }
+          : { sdk: ecrSdk, folder: "ecr", errors: ecrErrors };
   const errors: Record<string, Spelling> = service.errors;
   return { ...service, errors, operation };
 }

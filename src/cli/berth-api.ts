@@ -8,23 +8,19 @@ import { reachedBy } from "./text.ts";
 /** A page of a thousand images with their tags and reasons, which may be planned behind others. */
 const limits = { timeoutMs: 120_000, maxAnswerBytes: 32 * 1024 * 1024 };
 
-/** Asks Berth's own API of the server, which knows who may be told. */
+/** Asks the server, which knows who may be told. */
 export type Ask = <Answer>(operation: string, input: object) => Promise<Answer>;
 
+const targets = { berth: "Berth_V1", ecr: "AmazonEC2ContainerRegistry_V20150921" };
+
 /** @param file the configuration file, where one was given */
-export const berthApi = (file: string | undefined): Promise<Ask> => askAs(file, "berth", "Berth_V1");
-
-/** The same of ECR's API, for what that has operations for. */
-export const ecrApi = (file: string | undefined): Promise<Ask> =>
-  askAs(file, "ecr", "AmazonEC2ContainerRegistry_V20150921");
-
-async function askAs(file: string | undefined, service: "berth" | "ecr", prefix: string): Promise<Ask> {
+export async function berthApi(file: string | undefined, service: keyof typeof targets = "berth"): Promise<Ask> {
   const config = berthConfig(file);
   const api = createApi(config, limits);
   const signer = await findSigner(config, api);
   if (!signer) throw new CommandFailed("there is no key pair to ask with: set AWS_ACCESS_KEY_ID, or AWS_PROFILE");
   return async <Answer>(operation: string, input: object) =>
-    api.json<Answer>({ service, target: `${prefix}.${operation}`, input, keys: await signer.keys() });
+    api.json<Answer>({ service, target: `${targets[service]}.${operation}`, input, keys: await signer.keys() });
 }
 
 /** Where nobody has said where to ask, the Berth of the settings is asked, as by `berth env`. */

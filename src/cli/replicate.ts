@@ -1,4 +1,4 @@
-import { type Ask, allOf, berthApi, ecrApi } from "./berth-api.ts";
+import { type Ask, allOf, berthApi } from "./berth-api.ts";
 import { CommandFailed } from "./failure.ts";
 import { imageNamed } from "./image-names.ts";
 import { printTable } from "./table.ts";
@@ -44,7 +44,7 @@ export async function replicateImages(name: string, { to, config, json }: Option
 }
 
 export async function replicationStatus(image: string, { config, json }: Options): Promise<void> {
-  const ask = await ecrApi(config);
+  const ask = await berthApi(config, "ecr");
   const { replicationStatuses } = await ask<{
     replicationStatuses: (Destination & { status: string; failureCode?: string })[];
   }>("DescribeImageReplicationStatus", imageNamed(image));
@@ -63,7 +63,7 @@ export async function backfill(
   { config, json, wait, stop }: Options & { readonly wait: boolean; readonly stop?: boolean },
 ): Promise<void> {
   const to = destinationNamed(destination);
-  const ask = await ecrApi(config);
+  const ask = await berthApi(config, "ecr");
   if (stop) {
     const stopped = await ask<Backfill>("StopReplicationBackfill", { replicationBackfillId: await underWay(ask, to) });
     console.log(json ? JSON.stringify(stopped) : stopped.status);

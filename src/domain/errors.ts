@@ -70,6 +70,12 @@ const registrySentences = {
     `The image with digest '${given}' in repository '${repository}' and registry ID '${registry.account}' does not match the image digest that Amazon ECR has calculated.`,
   StorageClassNotSupported: ({ reason }: { reason: string }) =>
     `The requested image storage class update is not supported. ${reason}.`,
+  ScanNotFound: ({ repository, registry, digest, tag }: In & { digest?: string; tag?: string }) =>
+    `Image scan does not exist for the image with '{imageDigest:'${digest ?? null}', imageTag:'${tag ?? null}'}' in the repository with name '${repository}' in the registry with id '${registry.account}'`,
+  ImageTypeNotScannable: () => "The image is of a type that cannot be scanned.",
+  ImageArchived: () => "The specified image is archived and cannot be scanned.",
+  SigningConfigurationNotFound: ({ registry }: Pick<In, "registry">) =>
+    `Signing configuration does not exist in the registry with id '${registry.account}'`,
   ReplicationBackfillNotFound: ({ registry, id }: Pick<In, "registry"> & { id: string }) =>
     `The replication backfill with id '${id}' does not exist in the registry with id '${registry.account}'`,
   ReplicationBackfillInProgress: ({ registry, region }: Pick<In, "registry"> & { region: string }) =>
@@ -252,6 +258,20 @@ const pullThroughSentences = {
   SecretUndecryptable: ({ arn }: { arn: string }) => `The secret ${arn} is accessible but is unable to be decrypted`,
 } satisfies Record<string, (facts: never) => string>;
 
+/** What Secrets Manager refuses, worded as it words it. These meanings never reach the data plane. */
+const secretSentences = {
+  SecretNotFound: () => "Secrets Manager can't find the specified secret.",
+  SecretVersionNotFound: ({ version, stage }: { version?: string; stage?: string }) =>
+    version === undefined
+      ? `Secrets Manager can't find the specified secret value for staging label: ${stage}`
+      : `Secrets Manager can't find the specified secret value for VersionId: ${version}`,
+  SecretExists: ({ reason }: { reason: string }) => reason,
+  InvalidSecretRequest: ({ reason }: { reason: string }) => reason,
+  InvalidSecretParameter: ({ reason }: { reason: string }) => reason,
+  InvalidSecretToken: () => "The NextToken value is invalid.",
+  SecretUnreadable: () => "Secrets Manager can't decrypt the protected secret text using the provided key.",
+} satisfies Record<string, (facts: never) => string>;
+
 interface RuleName {
   registry: Registry;
   prefix: string;
@@ -265,6 +285,7 @@ export const sentences = {
   ...auditSentences,
   ...keySentences,
   ...pullThroughSentences,
+  ...secretSentences,
 };
 
 export type RegistryRefusalCode = keyof typeof registrySentences;
@@ -273,6 +294,7 @@ export type IdentityRefusalCode = keyof typeof identitySentences;
 export type SessionRefusalCode = keyof typeof sessionSentences;
 export type KeyRefusalCode = keyof typeof keySentences;
 export type PullThroughRefusalCode = keyof typeof pullThroughSentences;
+export type SecretRefusalCode = keyof typeof secretSentences;
 export type OrganizationRefusalCode = keyof typeof organizationSentences;
 
 export interface UploadPosition {

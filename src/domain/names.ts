@@ -96,6 +96,12 @@ export function repositoryArn({ account, region }: Registry, name: RepositoryNam
   return `arn:aws:ecr:${region}:${account}:repository/${name}` as Arn;
 }
 
+/** All repositories under a namespace that was checked, as permissions name them; all of the registry without one. */
+export function repositoriesArn(registry: Registry, namespace?: string): Arn {
+  const all = repositoryArn(registry, "*");
+  return namespace === undefined ? all : (all.replace("*", `${namespace}/*`) as Arn);
+}
+
 /** Paths begin and end with a slash. Root users have neither path nor name. */
 export function iamArn(
   account: AccountId | "aws",

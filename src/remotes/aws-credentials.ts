@@ -103,13 +103,13 @@ export function awsEndpoint(service: "kms" | "sts", region: string): string {
   return `https://${service}.${region}.amazonaws.com${region.startsWith("cn-") ? ".cn" : ""}`;
 }
 
-interface Temporary {
+export interface Temporary {
   readonly keys: AwsKeys;
   readonly expiresAt: number;
 }
 
 /** @param token what the answer calls the session token */
-function temporaryOf(textIn: (name: string) => string | undefined, token: string): Temporary | undefined {
+export function temporaryOf(textIn: (name: string) => string | undefined, token: string): Temporary | undefined {
   const [accessKeyId, secretAccessKey, sessionToken] = ["AccessKeyId", "SecretAccessKey", token].map(textIn);
   const expiresAt = Date.parse(textIn("Expiration") ?? "");
   if (!accessKeyId || !secretAccessKey || !sessionToken || Number.isNaN(expiresAt)) return undefined;
@@ -126,7 +126,7 @@ function refusalOfSts({ body }: Answer): Refusal | undefined {
 }
 
 /** None that we look for has markup or an entity in it, but for messages, which are shown as they are. */
-function elementIn(document: string, name: string): string | undefined {
+export function elementIn(document: string, name: string): string | undefined {
   return new RegExp(`<${name}>([^<]*)</${name}>`).exec(document)?.[1];
 }
 

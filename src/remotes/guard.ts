@@ -23,21 +23,30 @@ export const resolveAll: Resolve = async (host) =>
 
 /**
  * Looks at addresses as a connection is made, and gives it only those that are permitted: a name that leads elsewhere
- * the second time it is resolved leads a connection nowhere else.
+ * the second time it is resolved leads a connection nowhere else. Link-local addresses never are.
+ * @param why what is wrong with the others, in place of where they are
  */
-export function createGuard(permit: Permit, resolve: Resolve = resolveAll): Guard {
+export function createGuard(permit: Permit, resolve: Resolve = resolveAll, why?: string): Guard {
+  const isPermitted = (address: string) => {
+    const reach = reachOf(address);
+    return reach !== "never" && permit(reach);
+  };
+  const outOfReach = (address: string) => {
+    const reach = reachOf(address);
+    return new NotFetched(why ?? `a ${reach === "never" ? "special" : reach} address`);
+  };
   async function permitted(host: string): Promise<{ address: string; family: number }[]> {
     const addresses = await resolve(host);
     const [first] = addresses;
     if (first === undefined) throw Object.assign(new Error(`${host} has no address`), { code: "ENOTFOUND" });
-    const good = addresses.filter((address) => isIP(address) && permit(reachOf(address)));
+    const good = addresses.filter((address) => isIP(address) && isPermitted(address));
     if (good.length === 0) throw outOfReach(first);
     return good.map((address) => ({ address, family: isIP(address) }));
   }
   return {
     checkHost(hostname) {
       const literal = hostname.replace(/^\[(.*)\]$/, "$1");
-      if (isIP(literal) && !permit(reachOf(literal))) throw outOfReach(literal);
+      if (isIP(literal) && !isPermitted(literal)) throw outOfReach(literal);
     },
     lookup(host, options, done) {
       permitted(host).then(
@@ -46,9 +55,4 @@ export function createGuard(permit: Permit, resolve: Resolve = resolveAll): Guar
       );
     },
   };
-}
-
-function outOfReach(address: string): NotFetched {
-  const reach = reachOf(address);
-  return new NotFetched(`a ${reach === "never" ? "special" : reach} address`);
 }

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { KeeperFailed } from "../domain/keys/keepers.ts";
 import { type Answer, exchange, NotFetched } from "./exchange.ts";
+import { printable } from "./printable.ts";
 
 /** Asks a service that holds the master key. */
 export interface KeeperCalls {
@@ -106,7 +107,7 @@ export function createKeeperCalls({ keeper, authority, limits }: KeeperCallsPart
       throw fail(`answered ${operation} with a redirect, which is not followed: configure the address it leads to`);
     }
     const refused = refusal(answer) ?? { text: "an answer that is not its own" };
-    const why = `refused ${operation}: ${printable(refused.text, question.headers)} (status ${status})`;
+    const why = `refused ${operation}: ${printable(refused.text, secretsIn(question.headers), 500)} (status ${status})`;
     throw fail(why, refused.isPassing ?? (status >= 500 || status === 429), refused.code);
   }
 
@@ -161,15 +162,8 @@ export function bytesIn(base64: unknown): Uint8Array | undefined {
   return bytes.toString("base64") === base64 ? bytes : undefined;
 }
 
-/** What others wrote, for one line of a log. */
-function printable(text: string, sent: Readonly<Record<string, string>>): string {
-  const secrets = Object.keys(sent).filter((header) => secretHeaders.includes(header.toLowerCase()));
-  const shown = secrets.reduce((rest, header) => rest.replaceAll(sent[header] ?? "", "…"), text);
-  return shown
-    .replace(/[^\x20-\x7e…]+/g, " ")
-    .slice(0, 500)
-    .trim();
-}
+const secretsIn = (sent: Readonly<Record<string, string>>) =>
+  Object.entries(sent).flatMap(([name, value]) => (secretHeaders.includes(name.toLowerCase()) ? [value] : []));
 
 function causeOf(error: unknown, signal: AbortSignal, timeoutMs: number): string {
   if (signal.aborted) return `nothing came within ${timeoutMs / 1000} seconds`;

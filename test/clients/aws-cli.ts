@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { checkScanning } from "./aws-cli-scanning.ts";
 import type { World } from "./client.ts";
 import { contains, equal, holds } from "./expect.ts";
 import { sampleImage } from "./images.ts";
@@ -8,7 +9,7 @@ import { version } from "./process.ts";
 export const name = "aws-cli";
 export const installedByCi = true;
 // Each call starts Python anew, which costs most of a second.
-export const timeoutMs = 240_000;
+export const timeoutMs = 420_000;
 export const find = () => version(["aws", "--version"]);
 
 const REPOSITORY = "cli/app";
@@ -20,6 +21,7 @@ export async function run(world: World): Promise<void> {
   await checkImages(world, cli);
   await checkArchive(world, cli);
   await checkLifecycle(world, cli);
+  await checkScanning(world, cli);
   await checkSettings(world, cli);
   await checkDeletion(world, cli);
 }
@@ -27,7 +29,7 @@ export async function run(world: World): Promise<void> {
 // biome-ignore lint/suspicious/noExplicitAny: what a command prints is known by its documentation only.
 type Json = any;
 
-interface Cli {
+export interface Cli {
   json(...args: string[]): Promise<Json>;
   text(...args: string[]): Promise<string>;
   refused(...args: string[]): Promise<string>;
@@ -322,6 +324,35 @@ async function checkSettings({ check, account, folder }: World, { json, refused,
     contains(
       await refused("ecr", "get-repository-policy", ...inRepository),
       "RepositoryPolicyNotFoundException",
+      "standard error",
+    );
+  });
+  await check("repository creation templates: create, describe, update, delete", async () => {
+    const prefix = ["--prefix", "cli-template"];
+    const lifecyclePolicy = JSON.stringify({
+      rules: [
+        {
+          rulePriority: 1,
+          selection: { tagStatus: "untagged", countType: "imageCountMoreThan", countNumber: 5 },
+          action: { type: "expire" },
+        },
+      ],
+    });
+    const says = ["--applied-for", "CREATE_ON_PUSH", "REPLICATION", "--lifecycle-policy", lifecyclePolicy];
+    const tags = ["--resource-tags", "Key=team,Value=registry"];
+    const made = await json("ecr", "create-repository-creation-template", ...prefix, ...says, ...tags);
+    equal(made.repositoryCreationTemplate.appliedFor, ["CREATE_ON_PUSH", "REPLICATION"], "appliedFor");
+    const change = ["--image-tag-mutability", "IMMUTABLE", "--description", "changed"];
+    await json("ecr", "update-repository-creation-template", ...prefix, ...change);
+    const described = await json("ecr", "describe-repository-creation-templates", "--prefixes", "cli-template");
+    const [{ updatedAt, ...shown }] = described.repositoryCreationTemplates;
+    const { updatedAt: _, ...expected } = made.repositoryCreationTemplate;
+    equal(shown, { ...expected, imageTagMutability: "IMMUTABLE", description: "changed" }, "template");
+    holds(updatedAt >= shown.createdAt, `created at ${shown.createdAt}, updated at ${updatedAt}`);
+    await json("ecr", "delete-repository-creation-template", ...prefix);
+    contains(
+      await refused("ecr", "delete-repository-creation-template", ...prefix),
+      "TemplateNotFoundException",
       "standard error",
     );
   });

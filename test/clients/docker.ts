@@ -1,5 +1,6 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
 import type { World } from "./client.ts";
 import { withHelper } from "./credential-helper.ts";
 import { buildBusybox, type Docker, findDocker, imageId, push, removeAllImages, startDaemon } from "./dockerd.ts";
@@ -83,6 +84,12 @@ async function checkSmallImage(world: World, docker: Docker): Promise<void> {
   await check("push into a second repository mounts the layers", async () => {
     const target = await world.repository("docker/mounted");
     contains(await push(docker, "built:small", `${target}:v1`), "Mounted from docker/small", "push");
+  });
+  await check("push into a repository that a creation template makes", async () => {
+    const template = { prefix: "docker-made", appliedFor: ["CREATE_ON_PUSH" as const] };
+    await world.ecr.send(new CreateRepositoryCreationTemplateCommand(template));
+    await push(docker, "built:small", `${world.host}/docker-made/app:v1`);
+    equal((await world.registry.manifest("docker-made/app", "v1")).digest, digest, "digest in the registry");
   });
   await check("pull by tag, after removing all local images: the same image id, and it runs", async () => {
     await removeAllImages(docker);

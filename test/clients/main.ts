@@ -7,6 +7,7 @@ import * as boto3 from "./boto3.ts";
 import * as buildah from "./buildah.ts";
 import type { Client } from "./client.ts";
 import * as conformance from "./conformance.ts";
+import * as copy from "./copy.ts";
 import * as cosign from "./cosign.ts";
 import * as crane from "./crane.ts";
 import * as docker from "./docker.ts";
@@ -27,8 +28,10 @@ import * as terraform from "./terraform.ts";
 import * as terraformIam from "./terraform-iam.ts";
 import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
-import * as terraformReplication from "./terraform-replication.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
+import * as terraformReplication from "./terraform-replication.ts";
+import * as terraformScanning from "./terraform-scanning.ts";
+import * as terraformTemplates from "./terraform-templates.ts";
 import * as tls from "./tls.ts";
 import * as webIdentity from "./web-identity.ts";
 import { openWorld, type Tally } from "./world.ts";
@@ -38,6 +41,7 @@ const CLIENTS: readonly Client[] = [
   awsCli,
   boto3,
   skopeo,
+  copy,
   crane,
   oras,
   docker,
@@ -55,6 +59,8 @@ const CLIENTS: readonly Client[] = [
   terraformKms,
   terraformLifecycle,
   terraformReplication,
+  terraformTemplates,
+  terraformScanning,
   publicAccess,
   tls,
   races,

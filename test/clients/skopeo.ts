@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CreateRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
 import type { World } from "./client.ts";
 import { withHelper } from "./credential-helper.ts";
 import { contains, equal, holds } from "./expect.ts";
@@ -49,6 +50,32 @@ export async function run(world: World): Promise<void> {
   await check("copy an index of two platforms from an OCI layout", async () => {
     await skopeo("copy", "--all", "--preserve-digests", INSECURE.to, `oci:${layout}:two`, `docker://${repository}:two`);
     equal((await world.registry.manifest("skopeo/index", "two")).digest, index.digest, "digest in the registry");
+  });
+  await check("copy into a repository that a creation template makes", async () => {
+    const template = { prefix: "skopeo-made", appliedFor: ["CREATE_ON_PUSH" as const] };
+    await world.ecr.send(new CreateRepositoryCreationTemplateCommand(template));
+    await skopeo(
+      "copy",
+      "--all",
+      "--preserve-digests",
+      INSECURE.to,
+      `oci:${layout}:two`,
+      `docker://${host}/skopeo-made/app:two`,
+    );
+    equal((await world.registry.manifest("skopeo-made/app", "two")).digest, index.digest, "digest in the registry");
+    const refused = [
+      "skopeo",
+      "copy",
+      "--all",
+      INSECURE.to,
+      `oci:${layout}:two`,
+      `docker://${host}/skopeo-none/app:two`,
+    ];
+    contains(
+      (await world.run(refused, { fails: true })).output,
+      /name.unknown|does not exist/i,
+      "push beside the template",
+    );
   });
   await check("copy it back to an OCI layout: identical digests, every blob there", async () => {
     const back = join(folder, "back");

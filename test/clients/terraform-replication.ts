@@ -1,4 +1,8 @@
-import { DescribeRegistryCommand, GetRegistryPolicyCommand, RegistryPolicyNotFoundException } from "@aws-sdk/client-ecr";
+import {
+  DescribeRegistryCommand,
+  GetRegistryPolicyCommand,
+  RegistryPolicyNotFoundException,
+} from "@aws-sdk/client-ecr";
 import type { World } from "./client.ts";
 import { equal } from "./expect.ts";
 import { expectEmptyPlan, findTerraform, openTerraform } from "./terraform-cli.ts";

@@ -107,7 +107,9 @@ function change(
     }
     case "mount": {
       const sources = operation.from === undefined ? Object.values(state) : [state[operation.from]];
-      const isThere = sources.some((source) => source?.links.includes(operation.blob));
+      const isThere = sources.some((source) =>
+        source?.images.some((image) => imageAt(image).layers.includes(operation.blob)),
+      );
       return isThere ? linked(repository, operation.blob) : "NotMounted";
     }
     case "put":

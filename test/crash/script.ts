@@ -257,7 +257,8 @@ function createPlot(random: Random, slots: Map<number, SlotFacts>, { without = [
     },
     mount(name) {
       const from = random.chance(0.6) ? repository() : undefined;
-      const held = (from === undefined ? undefined : state[from])?.links ?? [];
+      const pushed = (from === undefined ? undefined : state[from])?.images ?? [];
+      const held = pushed.flatMap((index) => imageAt(index).layers);
       return { kind: "mount", repository: name, blob: held.length > 0 ? random.pick(held) : blob(), from };
     },
     put: (name) => put(name, random.chance(0.15) ? heldImage(name) : image()),

@@ -1,6 +1,7 @@
 import { iamRows } from "./iam-rows.ts";
 import { kmsRows } from "./kms-rows.ts";
 import { ecrRows, type Row, repository } from "./rows.ts";
+import { secretsRows } from "./secrets-rows.ts";
 
 /** STS, Organizations, CloudTrail and our own API, and everything together. */
 
@@ -121,6 +122,12 @@ function usage(operation: string, name: string, input: object = {}): Row {
 const ofRepository = (operation: string, input: object = {}) =>
   usage(operation, repository, { repositoryName: repository, ...input });
 
+/** On the rules of a registry, which may be another account's. */
+const ofRule = (operation: string): Row => ({
+  ...usage(operation, repository, { ecrRepositoryPrefix: "ghost" }),
+  resource: "*",
+});
+
 /** And one on the caller's own registry. */
 const ofRegistry = (operation: string, input: object = {}): Row => ({
   ...ofRepository(operation),
@@ -132,6 +139,8 @@ const ofRegistry = (operation: string, input: object = {}): Row => ({
 const berthRows: readonly Row[] = [
   ofRepository("ExplainLifecycle"),
   ofRepository("DiffLifecyclePolicy"),
+  ofRule("GetPullThroughOptions"),
+  ofRule("PutPullThroughOptions"),
   ofRepository("PutRetention", { reportOnly: true }),
   ofRepository("GetRetention"),
   ofRepository("DeleteRetention"),
@@ -172,6 +181,7 @@ export const apiRows: readonly Row[] = [
   ...stsRows,
   ...iamRows,
   ...kmsRows,
+  ...secretsRows,
   ...organizationsRows,
   ...otherRows,
   ...berthRows,

@@ -136,7 +136,7 @@ describe.each(rows.map((row) => [row.name, row] as const))("%s", (_name, row) =>
     // It reaches what is its own, and no word of what this account has comes back.
     expect(outcome.kind).toBe(row.onlyFor === undefined ? "passed" : "denied");
     const others = new RegExp(
-      `arn:aws:(?:iam::${account}:(?:user|group|role|policy|oidc-provider)/|(?:ecr|kms):[^:]*:${account}:)`,
+      `arn:aws:(?:iam::${account}:(?:user|group|role|policy|oidc-provider)/|(?:ecr|kms|secretsmanager):[^:]*:${account}:)`,
     );
     expect(outcome.text.replaceAll(resourceOf(row, account), "")).not.toMatch(others);
   });

@@ -7,7 +7,7 @@ import {
   PutReplicationConfigurationCommand,
 } from "@aws-sdk/client-ecr";
 import { account, basic, digestOf, keyPair, mediaTypes } from "../support/berth.ts";
-import { type CountingProxy, startCountingProxy } from "../support/counting-proxy.ts";
+import { type BlobCountingProxy, startBlobCountingProxy } from "../support/blob-counting-proxy.ts";
 import { createRandom } from "../support/random.ts";
 
 /**
@@ -58,7 +58,7 @@ export async function replicateWhileKilled({ images, kills, seed }: KilledOption
   for (const side of ["home", "away"]) mkdirSync(join(folder, side));
   const away = createSide([join(folder, "away"), awayRegion]);
   await away.start();
-  const proxy = await startCountingProxy(away.url());
+  const proxy = await startBlobCountingProxy(away.url());
   const home = createSide([join(folder, "home"), homeRegion, awayRegion, proxy.url, credentials]);
   await home.start();
   try {
@@ -77,7 +77,7 @@ interface Run {
   readonly random: ReturnType<typeof createRandom>;
   readonly home: Side;
   readonly away: Side;
-  readonly proxy: CountingProxy;
+  readonly proxy: BlobCountingProxy;
   readonly began: number;
 }
 

@@ -96,6 +96,8 @@ export interface InProcess {
   readonly surfaces: Pick<ReturnType<typeof compose>, "registry" | "api" | "busy">;
   /** Where replicas go. */
   readonly openTarget: ReturnType<typeof compose>["openTarget"];
+  /** What stands behind pull through cache rules. */
+  readonly upstreams: ReturnType<typeof compose>["upstreams"];
   flushPullTimes(): Promise<void>;
   /** Questions to the database so far, outside of transactions. */
   readonly queries: number;
@@ -158,7 +160,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     : undefined;
   const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit, accounts, openTarget } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts, openTarget, upstreams } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -276,6 +278,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     surfaces: { registry, api, busy },
     openTarget,
+    upstreams,
     flushPullTimes: () => pullTimes.flush(),
     async records() {
       await audit.flush();

@@ -1,106 +1,70 @@
-import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/**
- * Stands in front of a registry that others send blobs to, and counts what arrives there: by digest, and what came of it.
- * Tests may cut connections.
- */
+/** A wire between a client and a server that tells how much went over it, and that can be cut. */
 export interface CountingProxy {
   readonly url: string;
-  /** Where it sends on to; it may change. */
-  target: string;
-  /** Bytes of bodies that ended an upload or were added to one. */
-  readonly blobBytes: number;
-  /** Digests whose bytes were sent once more after the registry had said that it has them. */
-  readonly again: readonly string[];
-  /** Digests that the registry said it has, as an answer to bytes. */
-  readonly arrived: ReadonlySet<string>;
-  /** `Content-Range` of each chunk, as it came. */
-  readonly ranges: readonly string[];
-  /** Ends the next connection that carries more than so many bytes of a blob. */
-  cutAfter(bytes: number): void;
-  readonly requests: number;
+  /** Bytes since the last reset, with those of HTTP. */
+  readonly toServer: number;
+  readonly toClient: number;
+  reset(): void;
+  /** Called with the counts as they grow. */
+  watch(look: ((counts: { toServer: number; toClient: number }) => void) | undefined): void;
+  /** Cuts all connections of now. */
+  cut(): void;
   close(): Promise<void>;
 }
 
 export async function startCountingProxy(target: string): Promise<CountingProxy> {
-  const arrived = new Set<string>();
-  const again: string[] = [];
-  const ranges: string[] = [];
-  const state = { target, blobBytes: 0, cutAfter: Number.POSITIVE_INFINITY, requests: 0 };
-
-  function pass(asked: IncomingMessage, answer: ServerResponse): void {
-    state.requests++;
-    const url = new URL(asked.url ?? "/", state.target);
-    const digest = url.searchParams.get("digest") ?? "";
-    const carriesBlob = url.pathname.includes("/blobs/uploads/") && asked.method !== "GET";
-    const range = asked.headers["content-range"];
-    if (range !== undefined) ranges.push(range);
-    let sent = 0;
-    const onward = request(
-      url,
-      { method: asked.method, headers: { ...asked.headers, host: url.host }, agent: false },
-      (reply) => {
-        const isDone = reply.statusCode === 201 && digest !== "";
-        if (isDone && sent > 0 && arrived.has(digest)) again.push(digest);
-        if (isDone) arrived.add(digest);
-        answer.writeHead(reply.statusCode ?? 502, reply.headers);
-        reply.pipe(answer);
-        reply.on("error", () => asked.socket.destroy());
-      },
-    );
-    onward.on("error", () => {
-      if (!answer.headersSent) answer.writeHead(502).end();
-      else asked.socket.destroy();
-    });
-    answer.on("close", () => onward.destroy());
-    asked.on("error", () => onward.destroy());
-    let isCut = false;
-    asked.on("data", (chunk: Buffer) => {
-      if (isCut) return;
-      if (carriesBlob) state.blobBytes += chunk.length;
-      sent += chunk.length;
-      if (sent > state.cutAfter) {
-        state.cutAfter = Number.POSITIVE_INFINITY;
-        isCut = true;
-        // What came so far gets through: the registry keeps it.
-        onward.write(chunk, () => setTimeout(() => asked.socket.destroy(), 50));
-        return;
-      }
-      if (!onward.write(chunk)) {
-        asked.pause();
-        onward.once("drain", () => asked.resume());
-      }
-    });
-    asked.on("end", () => onward.end());
-  }
-
-  const server = createServer(pass);
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  const counts = { toServer: 0, toClient: 0 };
+  let look: ((now: typeof counts) => void) | undefined;
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    for (const [from, to, key] of [
+      [client, upstream, "toServer"],
+      [upstream, client, "toClient"],
+    ] as const) {
+      sockets.add(from);
+      from.on("data", (bytes: Buffer) => {
+        counts[key] += bytes.length;
+        look?.(counts);
+        if (!to.write(bytes)) {
+          from.pause();
+          to.once("drain", () => from.resume());
+        }
+      });
+      from.on("end", () => to.end());
+      from.on("error", () => to.destroy());
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+    }
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    get target() {
-      return state.target;
+    get toServer() {
+      return counts.toServer;
     },
-    set target(url) {
-      state.target = url;
+    get toClient() {
+      return counts.toClient;
     },
-    get blobBytes() {
-      return state.blobBytes;
+    reset() {
+      counts.toServer = 0;
+      counts.toClient = 0;
     },
-    get requests() {
-      return state.requests;
+    watch(next) {
+      look = next;
     },
-    again,
-    arrived,
-    ranges,
-    cutAfter(bytes) {
-      state.cutAfter = bytes;
+    cut,
+    async close() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
   };
 }

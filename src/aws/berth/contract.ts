@@ -13,6 +13,8 @@ export interface BerthApi {
   readonly PutRetentionCommand: Command<PutRetentionInput, RetentionView>;
   readonly GetRetentionCommand: Command<OfRepository, RetentionView>;
   readonly DeleteRetentionCommand: Command<OfRepository, RetentionView>;
+  readonly PutPullThroughOptionsCommand: Command<PutPullThroughOptionsInput, PullThroughOptionsView>;
+  readonly GetPullThroughOptionsCommand: Command<OfRule, PullThroughOptionsView>;
   readonly SetDeletionProtectionCommand: Command<
     OfRepository & { deletionProtection: boolean | undefined },
     { deletionProtection: boolean }
@@ -214,6 +216,26 @@ export interface PutRetentionInput extends OfRepository {
   retentionText?: string | undefined;
   /** Whether evaluations of the lifecycle policy plan and touch nothing; left out, it stays as it is. */
   reportOnly?: boolean | undefined;
+}
+
+interface OfRule {
+  registryId?: string | undefined;
+  ecrRepositoryPrefix: string | undefined;
+}
+
+/** What a pull through cache rule says beyond ECR. Filters are wildcards with `*`. */
+export interface PutPullThroughOptionsInput extends OfRule {
+  /** For how long a tag counts after it was compared with the upstream; left out, 24 hours. */
+  freshSeconds?: number | undefined;
+  allowTags?: string[] | undefined;
+  denyTags?: string[] | undefined;
+  /** Of repositories' names at the upstream. */
+  allowRepositories?: string[] | undefined;
+  denyRepositories?: string[] | undefined;
+}
+
+export interface PullThroughOptionsView extends Omit<PutPullThroughOptionsInput, "registryId"> {
+  ecrRepositoryPrefix: string;
 }
 
 export interface RetentionView {

@@ -9,6 +9,7 @@ export const errors = {
   RepositoryAlreadyExists: ["RepositoryAlreadyExistsException", 400],
   ReferencedImagesNotFound: ["ReferencedImagesNotFoundException", 400],
   KeyUnusable: ["KmsException", 400],
+  PullThroughRuleNotFound: ["ResourceNotFoundException", 400],
   NotDeleted: ["ResourceNotFoundException", 400],
   RetentionNotFound: ["ResourceNotFoundException", 400],
   LifecyclePolicyNotFound: ["LifecyclePolicyNotFoundException", 400],

@@ -6,6 +6,7 @@ import { DiffLifecyclePolicy } from "./DiffLifecyclePolicy.ts";
 import { ExplainDecision } from "./ExplainDecision.ts";
 import { ExplainLifecycle } from "./ExplainLifecycle.ts";
 import { errors } from "./errors.ts";
+import { GetPullThroughOptions } from "./GetPullThroughOptions.ts";
 import { GetReplicationOptions } from "./GetReplicationOptions.ts";
 import { GetRepositoryUsage } from "./GetRepositoryUsage.ts";
 import { GetRetention } from "./GetRetention.ts";
@@ -16,6 +17,7 @@ import { ListHolds } from "./ListHolds.ts";
 import { ListUsage } from "./ListUsage.ts";
 import type { BerthParts } from "./operation.ts";
 import { PutHold } from "./PutHold.ts";
+import { PutPullThroughOptions } from "./PutPullThroughOptions.ts";
 import { PutReplicationOptions } from "./PutReplicationOptions.ts";
 import { PutRetention } from "./PutRetention.ts";
 import { RemoveHold } from "./RemoveHold.ts";
@@ -42,6 +44,7 @@ export const operations = operationMap<BerthParts>([
   DiffLifecyclePolicy,
   ExplainDecision,
   ExplainLifecycle,
+  GetPullThroughOptions,
   GetRepositoryUsage,
   GetReplicationOptions,
   GetRetention,
@@ -51,6 +54,7 @@ export const operations = operationMap<BerthParts>([
   ListHolds,
   ListUsage,
   PutHold,
+  PutPullThroughOptions,
   PutReplicationOptions,
   PutRetention,
   RemoveHold,

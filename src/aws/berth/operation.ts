@@ -1,5 +1,6 @@
 import type { Access } from "../../domain/access.ts";
 import type { ExplanationService } from "../../domain/explanations.ts";
+import type { RuleService } from "../../domain/pull-through/rule-service.ts";
 import type { HoldService } from "../../domain/registry/holds.ts";
 import type { LifecycleAnswerService } from "../../domain/registry/lifecycle-answers.ts";
 import type { RetentionService } from "../../domain/registry/retention.ts";
@@ -14,6 +15,7 @@ import type { BerthCode } from "./errors.ts";
 export interface BerthParts {
   readonly explanations: ExplanationService;
   readonly holds: HoldService;
+  readonly pullThroughRules: RuleService;
   readonly retention: RetentionService;
   readonly undelete: UndeleteService;
   readonly lifecycleAnswers: LifecycleAnswerService;

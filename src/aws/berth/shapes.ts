@@ -14,6 +14,15 @@ export const RepositoryName = named(
   `must satisfy regular expression '${repositoryNamePattern}'`,
 );
 
+/** As of ECR's own operations about pull through cache rules: a slash at the end says nothing. */
+const prefixPattern = `^(${repositoryNamePattern}\\/?|ROOT)$`;
+export const RulePrefix = z
+  .string()
+  .min(2)
+  .max(30)
+  .regex(new RegExp(prefixPattern), mustMatch(prefixPattern))
+  .transform((text) => text.replace(/\/$/, ""));
+
 export const ImageDigest = named(
   z.string().max(160),
   parseDigest,

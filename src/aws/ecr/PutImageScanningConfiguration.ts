@@ -9,10 +9,10 @@ export const PutImageScanningConfiguration = operation("PutImageScanningConfigur
     imageScanningConfiguration: ImageScanningConfiguration,
   },
   needs: onRepository("ecr:PutImageScanningConfiguration"),
-  throws: ["RepositoryNotFound"],
-  async run({ repositoryName, imageScanningConfiguration }, granted, { repositories }) {
+  throws: ["RepositoryNotFound", "Validation"],
+  async run({ repositoryName, imageScanningConfiguration }, granted, { scanning }) {
     const { scanOnPush = false } = imageScanningConfiguration;
-    await repositories.setScanOnPush(granted, repositoryName, scanOnPush);
+    await scanning.setOnPush(granted, repositoryName, scanOnPush);
     return { registryId: granted.registry.account, repositoryName, imageScanningConfiguration: { scanOnPush } };
   },
 });

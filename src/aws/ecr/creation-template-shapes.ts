@@ -2,13 +2,9 @@ import type { RepositoryCreationTemplate } from "@aws-sdk/client-ecr";
 import { z } from "zod";
 import type { Need } from "../../domain/access.ts";
 import { refuse } from "../../domain/errors.ts";
-import { type Arn, type Registry, type RepositoryName, repositoryArn } from "../../domain/names.ts";
+import type { Arn, Registry } from "../../domain/names.ts";
 import type { TemplateSettings } from "../../domain/registry/creation-template-ports.ts";
-import {
-  repositoriesUnder,
-  type ShownTemplate,
-  type WrittenTemplate,
-} from "../../domain/registry/creation-templates.ts";
+import { repositoriesOf, type ShownTemplate, type WrittenTemplate } from "../../domain/registry/creation-templates.ts";
 import { makingCauses } from "../../domain/registry/repository-making.ts";
 import { pattern } from "../input.ts";
 import { resourceTagsOf } from "./resource-tags.ts";
@@ -71,7 +67,7 @@ function encryptionOf(wanted: Members["encryptionConfiguration"]): TemplateSetti
  * is for (ECR user guide, "Creating a repository creation template").
  */
 export function needsOfTemplate(action: `ecr:${string}`, prefix: string, input: Members, registry: Registry): Need[] {
-  const resource = repositoryArn(registry, repositoriesUnder(prefix) as RepositoryName);
+  const resource = repositoriesOf(registry, prefix);
   const needs: Need[] = [
     { action, resource: "*" },
     { action: "ecr:CreateRepository", resource },

@@ -28,7 +28,6 @@ import {
   paginateDescribeRepositories,
   paginateListImages,
   SetRepositoryPolicyCommand,
-  StartImageScanCommand,
   TagResourceCommand,
   UntagResourceCommand,
   UploadLayerPartCommand,
@@ -1293,13 +1292,5 @@ describe("BatchDeleteImage", () => {
       new BatchDeleteImageCommand({ repositoryName: "no/one", imageIds: [{ imageTag: "a" }] }),
     );
     expect(await refusal(call)).toEqual(noRepository("no/one"));
-  });
-});
-
-test("an operation that is not there yet is not there", async () => {
-  const call = world.ecr.send(new StartImageScanCommand({ repositoryName: "aa", imageId: { imageTag: "x" } }));
-  expect(call).rejects.toMatchObject({
-    name: "UnknownOperationException",
-    $metadata: { httpStatusCode: 404, requestId: expect.any(String) },
   });
 });

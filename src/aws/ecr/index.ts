@@ -3,6 +3,7 @@ import { type JsonService, operationMap } from "../service.ts";
 import { BatchCheckLayerAvailability } from "./BatchCheckLayerAvailability.ts";
 import { BatchDeleteImage } from "./BatchDeleteImage.ts";
 import { BatchGetImage } from "./BatchGetImage.ts";
+import { BatchGetRepositoryScanningConfiguration } from "./BatchGetRepositoryScanningConfiguration.ts";
 import { CompleteLayerUpload } from "./CompleteLayerUpload.ts";
 import { CreatePullThroughCacheRule } from "./CreatePullThroughCacheRule.ts";
 import { CreateRepository } from "./CreateRepository.ts";
@@ -13,8 +14,11 @@ import { DeleteRegistryPolicy } from "./DeleteRegistryPolicy.ts";
 import { DeleteRepository } from "./DeleteRepository.ts";
 import { DeleteRepositoryCreationTemplate } from "./DeleteRepositoryCreationTemplate.ts";
 import { DeleteRepositoryPolicy } from "./DeleteRepositoryPolicy.ts";
+import { DeleteSigningConfiguration } from "./DeleteSigningConfiguration.ts";
 import { DeregisterPullTimeUpdateExclusion } from "./DeregisterPullTimeUpdateExclusion.ts";
 import { DescribeImageReplicationStatus } from "./DescribeImageReplicationStatus.ts";
+import { DescribeImageScanFindings } from "./DescribeImageScanFindings.ts";
+import { DescribeImageSigningStatus } from "./DescribeImageSigningStatus.ts";
 import { DescribeImages } from "./DescribeImages.ts";
 import { DescribePullThroughCacheRules } from "./DescribePullThroughCacheRules.ts";
 import { DescribeRegistry } from "./DescribeRegistry.ts";
@@ -28,7 +32,9 @@ import { GetDownloadUrlForLayer } from "./GetDownloadUrlForLayer.ts";
 import { GetLifecyclePolicy } from "./GetLifecyclePolicy.ts";
 import { GetLifecyclePolicyPreview } from "./GetLifecyclePolicyPreview.ts";
 import { GetRegistryPolicy } from "./GetRegistryPolicy.ts";
+import { GetRegistryScanningConfiguration } from "./GetRegistryScanningConfiguration.ts";
 import { GetRepositoryPolicy } from "./GetRepositoryPolicy.ts";
+import { GetSigningConfiguration } from "./GetSigningConfiguration.ts";
 import { InitiateLayerUpload } from "./InitiateLayerUpload.ts";
 import { ListImageReferrers } from "./ListImageReferrers.ts";
 import { ListImages } from "./ListImages.ts";
@@ -42,9 +48,12 @@ import { PutImageScanningConfiguration } from "./PutImageScanningConfiguration.t
 import { PutImageTagMutability } from "./PutImageTagMutability.ts";
 import { PutLifecyclePolicy } from "./PutLifecyclePolicy.ts";
 import { PutRegistryPolicy } from "./PutRegistryPolicy.ts";
+import { PutRegistryScanningConfiguration } from "./PutRegistryScanningConfiguration.ts";
 import { PutReplicationConfiguration } from "./PutReplicationConfiguration.ts";
+import { PutSigningConfiguration } from "./PutSigningConfiguration.ts";
 import { RegisterPullTimeUpdateExclusion } from "./RegisterPullTimeUpdateExclusion.ts";
 import { SetRepositoryPolicy } from "./SetRepositoryPolicy.ts";
+import { StartImageScan } from "./StartImageScan.ts";
 import { StartLifecyclePolicyPreview } from "./StartLifecyclePolicyPreview.ts";
 import { StartReplicationBackfill } from "./StartReplicationBackfill.ts";
 import { StopReplicationBackfill } from "./StopReplicationBackfill.ts";
@@ -86,6 +95,7 @@ export const operations = operationMap<EcrParts>([
   BatchCheckLayerAvailability,
   BatchDeleteImage,
   BatchGetImage,
+  BatchGetRepositoryScanningConfiguration,
   CompleteLayerUpload,
   CreatePullThroughCacheRule,
   CreateRepository,
@@ -96,7 +106,10 @@ export const operations = operationMap<EcrParts>([
   DeleteRepository,
   DeleteRepositoryCreationTemplate,
   DeleteRepositoryPolicy,
+  DeleteSigningConfiguration,
   DeregisterPullTimeUpdateExclusion,
+  DescribeImageScanFindings,
+  DescribeImageSigningStatus,
   DescribeImageReplicationStatus,
   DescribeImages,
   DescribePullThroughCacheRules,
@@ -110,7 +123,9 @@ export const operations = operationMap<EcrParts>([
   GetLifecyclePolicy,
   GetLifecyclePolicyPreview,
   GetRegistryPolicy,
+  GetRegistryScanningConfiguration,
   GetRepositoryPolicy,
+  GetSigningConfiguration,
   InitiateLayerUpload,
   ListImageReferrers,
   ListImages,
@@ -123,9 +138,12 @@ export const operations = operationMap<EcrParts>([
   PutImageTagMutability,
   PutLifecyclePolicy,
   PutRegistryPolicy,
+  PutRegistryScanningConfiguration,
+  PutSigningConfiguration,
   PutReplicationConfiguration,
   RegisterPullTimeUpdateExclusion,
   SetRepositoryPolicy,
+  StartImageScan,
   StartLifecyclePolicyPreview,
   StartReplicationBackfill,
   StopReplicationBackfill,

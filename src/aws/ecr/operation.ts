@@ -12,7 +12,9 @@ import type { PolicyService } from "../../domain/registry/policies.ts";
 import type { PullTimeExclusionService } from "../../domain/registry/pull-time-exclusions.ts";
 import type { RepositoryService } from "../../domain/registry/repositories.ts";
 import type { RegistryResources } from "../../domain/registry/resource-policies.ts";
+import type { ScanningService } from "../../domain/registry/scanning.ts";
 import type { SettingsService } from "../../domain/registry/settings.ts";
+import type { SigningService } from "../../domain/registry/signing.ts";
 import type { StorageClassService } from "../../domain/registry/storage-class.ts";
 import type { BackfillService } from "../../domain/replication/backfills.ts";
 import type { ReplicationService } from "../../domain/replication/service.ts";
@@ -38,6 +40,8 @@ export interface EcrParts {
   readonly replication: ReplicationService;
   readonly backfills: BackfillService;
   readonly settings: SettingsService;
+  readonly scanning: ScanningService;
+  readonly signing: SigningService;
   readonly registryTokens: RegistryTokens;
   readonly addresses: Addresses;
   readonly paging: Paging;

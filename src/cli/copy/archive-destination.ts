@@ -142,6 +142,15 @@ async function resume(
     if (code === "ENOENT") return { file: undefined, files: new Map(), end: 0 };
     throw new CopyFailed(`${partial} cannot be used (${code})`);
   }
+  try {
+    return { file, ...(await wholeIn(file, partial)) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function wholeIn(file: FileHandle, partial: string): Promise<{ files: Map<string, TarFile>; end: number }> {
   const { files } = await readTable(file, (await file.stat()).size, partial, { lenient: true });
   const whole = new Map<string, TarFile>();
   let end = 0;
@@ -151,7 +160,7 @@ async function resume(
     whole.set(path, facts);
     end = facts.offset + facts.sizeBytes + padding(facts.sizeBytes).length;
   }
-  return { file, files: whole, end };
+  return { files: whole, end };
 }
 
 async function isWhole(file: FileHandle, { offset, sizeBytes }: TarFile, digest: Digest): Promise<boolean> {

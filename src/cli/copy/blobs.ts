@@ -27,7 +27,8 @@ export interface BlobCopierParts {
 
 /** As many blobs are remembered as have arrived somewhere; of others it is asked again, which costs little. */
 const mostRemembered = 200_000;
-const maxResumptions = 8;
+/** Connections in a row that brought nothing. */
+const maxFailures = 5;
 
 /** Copies blobs, each once however many images and repositories want it. */
 export function createBlobCopier(parts: BlobCopierParts): BlobCopier {
@@ -61,63 +62,53 @@ export function createBlobCopier(parts: BlobCopierParts): BlobCopier {
     to: string,
     blob: BlobFacts & { isForeign: boolean },
   ): Promise<Arrival | undefined> {
-    const { digest, sizeBytes, isForeign } = blob;
-    // Whether it is there shows before an upload is begun that would come to nothing.
-    const opened = await source.blob(from, digest, 0, { signal });
-    if (!opened && isForeign) return undefined;
+    if (blob.isForeign && !(await isAt(from, blob.digest))) return undefined;
+    const { digest, sizeBytes } = blob;
+    const verifier = createVerifier(blob);
+    const open = (offset: number) => verified(from, blob, offset, verifier);
+    await destination.putBlob(to, { digest, sizeBytes }, open, { signal, sent });
+    return "sent";
+  }
+
+  async function isAt(repository: string, digest: Digest): Promise<boolean> {
+    const opened = await source.blob(repository, digest, 0, { signal });
+    if (opened) await unread(opened.bytes);
+    return opened !== undefined;
+  }
+
+  /** Where reading costs nothing, all of it is hashed though the destination has the first part. */
+  async function* verified(from: string, blob: BlobFacts, offset: number, verifier: Verifier): Bytes {
+    const start = source.isLocal && verifier.hashed() < offset ? 0 : offset;
+    const bytes = verifier.pass(resuming(from, blob, start), start);
+    yield* start < offset ? skipping(bytes, offset) : bytes;
+  }
+
+  /** The bytes of the source, from where a connection broke on when one breaks. */
+  async function* resuming(from: string, blob: BlobFacts, start: number): Bytes {
+    let at = start;
+    for (let failures = 0; ; ) {
+      try {
+        for await (const chunk of await bytesAt(from, blob, at)) {
+          at += chunk.length;
+          failures = 0;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        const isBroken = error instanceof RemoteFailure && error.problem === "unavailable";
+        if (!isBroken || ++failures > maxFailures || signal.aborted) throw error;
+      }
+    }
+  }
+
+  async function bytesAt(repository: string, { digest, sizeBytes }: BlobFacts, offset: number): Promise<Bytes> {
+    if (offset === sizeBytes && sizeBytes > 0) return none();
+    const opened = await retrying(() => source.blob(repository, digest, offset, { signal }));
     if (!opened) throw new CopyFailed(`${source.name} does not have ${digest}`, "missing");
     if (opened.sizeBytes !== undefined && opened.sizeBytes !== sizeBytes) {
       await unread(opened.bytes);
       throw new CopyFailed(`${digest} has ${opened.sizeBytes} bytes instead of ${sizeBytes}`, "broken");
     }
-    const verifier = createVerifier(blob);
-    let ready: Bytes | undefined = opened.bytes;
-    const open = (offset: number): Bytes => {
-      const begun = ready;
-      ready = undefined;
-      return begun && offset === 0
-        ? verifier.pass(resuming(from, digest, begun), 0)
-        : later(from, blob, offset, verifier, begun);
-    };
-    try {
-      await destination.putBlob(to, { digest, sizeBytes }, open, { signal, sent });
-    } finally {
-      if (ready) await unread(ready);
-    }
-    return "sent";
-  }
-
-  /** What a transfer goes on with. Where reading costs nothing, all of it is hashed though the first part is there. */
-  async function* later(from: string, blob: BlobFacts, offset: number, verifier: Verifier, begun?: Bytes): Bytes {
-    if (begun) await unread(begun);
-    const start = source.isLocal && verifier.hashed() < offset ? 0 : offset;
-    const bytes = verifier.pass(resuming(from, blob.digest, undefined, start), start);
-    yield* start < offset ? skipping(bytes, offset) : bytes;
-  }
-
-  /** The bytes of the source, from where a connection broke on when one breaks. */
-  async function* resuming(from: string, digest: Digest, begun?: Bytes, start = 0): Bytes {
-    let at = start;
-    let bytes = begun;
-    for (let resumed = 0; ; resumed++) {
-      try {
-        bytes ??= await bytesAt(from, digest, at);
-        for await (const chunk of bytes) {
-          at += chunk.length;
-          yield chunk;
-        }
-        return;
-      } catch (error) {
-        bytes = undefined;
-        const isBroken = error instanceof RemoteFailure && error.problem === "unavailable";
-        if (!isBroken || resumed === maxResumptions || signal.aborted) throw error;
-      }
-    }
-  }
-
-  async function bytesAt(repository: string, digest: Digest, offset: number): Promise<Bytes> {
-    const opened = await retrying(() => source.blob(repository, digest, offset, { signal }));
-    if (!opened) throw new CopyFailed(`${source.name} does not have ${digest}`, "missing");
     return opened.offset < offset ? skipping(opened.bytes, offset - opened.offset) : opened.bytes;
   }
 
@@ -146,6 +137,8 @@ function forgetOldest(map: Map<unknown, unknown>): void {
   const [oldest] = map.keys();
   map.delete(oldest);
 }
+
+async function* none(): Bytes {}
 
 /** Ends a transfer that nobody reads. What was never begun would not end, so it is begun. */
 async function unread(bytes: Bytes): Promise<void> {

@@ -5,7 +5,7 @@ import type { Remotes } from "../../remotes/registry/index.ts";
 import { CommandFailed } from "../failure.ts";
 import { isLoopback } from "../text.ts";
 import { openArchiveDestination } from "./archive-destination.ts";
-import { openArchive } from "./archive-files.ts";
+import { type Archive, openArchive } from "./archive-files.ts";
 import { credentialsFor } from "./credentials.ts";
 import { openDockerSource } from "./docker-source.ts";
 import { filesIn } from "./files.ts";
@@ -55,15 +55,27 @@ export async function openSource(reference: PlaceReference, options: SourceOptio
     case "oci":
       return openLayoutSource(filesIn(reference.path), { name: reference.name, untagged: true, warn });
     case "oci-archive":
-      return openLayoutSource(await openArchive(reference.path), { name: reference.name, untagged: true, warn });
-    case "docker-archive": {
-      const archive = await openArchive(reference.path);
-      const isLayout = (await archive.stat(layoutMarker.path)) && (await archive.stat("index.json"));
-      const meant = { name: reference.name, warn };
-      return isLayout ? openLayoutSource(archive, meant) : openDockerSource(archive, meant);
-    }
+      return over(await openArchive(reference.path), (archive) =>
+        openLayoutSource(archive, { name: reference.name, untagged: true, warn }),
+      );
+    case "docker-archive":
+      return over(await openArchive(reference.path), async (archive) => {
+        const isLayout = (await archive.stat(layoutMarker.path)) && (await archive.stat("index.json"));
+        const meant = { name: reference.name, warn };
+        return isLayout ? openLayoutSource(archive, meant) : openDockerSource(archive, meant);
+      });
     case "dir":
       return openFolderSource(reference.path);
+  }
+}
+
+/** An archive that cannot be used is not kept open. */
+async function over<Opened>(archive: Archive, open: (archive: Archive) => Promise<Opened>): Promise<Opened> {
+  try {
+    return await open(archive);
+  } catch (error) {
+    await archive.close();
+    throw error;
   }
 }
 

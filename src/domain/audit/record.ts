@@ -151,6 +151,7 @@ function typeOf(service: string | undefined, rest: string): string | undefined {
   if (service === "ecr-public" && kind === "repository") return "AWS::ECR::PublicRepository";
   if (service === "iam") return iamTypes[kind];
   if (service === "kms") return kind === "alias" ? "AWS::KMS::Alias" : "AWS::KMS::Key";
+  if (service === "secretsmanager") return "AWS::SecretsManager::Secret";
   if (service === "organizations")
     return kind === "policy" ? "AWS::Organizations::Policy" : "AWS::Organizations::Account";
   return undefined;

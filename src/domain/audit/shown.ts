@@ -20,7 +20,7 @@ const maxCharacters = 32 * 1024;
 const maxText = 10_240;
 
 /** Names of members, in lower case and anywhere in them. */
-const secret = /secret|password|token|signature|privatekey|assertion|downloadurl/;
+const secret = /secret(?!id$|list$)|password|token|signature|privatekey|assertion|downloadurl/;
 /** Where a list goes on, and content: of no use to a reader, long, or not for everybody who reads the trail. */
 const leftOut = new Set(["nexttoken", "marker", "imagemanifest", "layerpartblob", "plaintext", "ciphertextblob"]);
 

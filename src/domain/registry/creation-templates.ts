@@ -2,7 +2,7 @@ import type { Granted, PrincipalDirectory } from "../access.ts";
 import { showPrincipals } from "../bindings.ts";
 import { refuse } from "../errors.ts";
 import { checkLifecyclePolicy } from "../lifecycle/policy.ts";
-import type { Arn, Registry } from "../names.ts";
+import { type Arn, type Registry, repositoriesArn } from "../names.ts";
 import type { CreationTemplate, TemplateSettings } from "./creation-template-ports.ts";
 import { boundRepositoryPolicy } from "./policies.ts";
 import type { Metadata, Page, TagMutability } from "./ports.ts";
@@ -148,9 +148,9 @@ export function createCreationTemplates({
   };
 }
 
-/** The repositories that a template is for, as the last part of an ARN's resource: what permissions are asked on. */
-export function repositoriesUnder(prefix: string): string {
-  return prefix === rootPrefix ? "*" : `${namespaceOf(prefix)}/*`;
+/** The repositories that a template is for: what permissions are asked on. */
+export function repositoriesOf(registry: Registry, prefix: string): Arn {
+  return repositoriesArn(registry, prefix === rootPrefix ? undefined : namespaceOf(prefix));
 }
 
 /** Filters stay as long as there is a mutability that has some. @throws InvalidParameter */

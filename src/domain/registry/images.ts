@@ -7,6 +7,7 @@ import { type ImageReference, imageNotFound, resolveImage } from "./image-refere
 import { dropImage, forgetTag, keptUntil, type Removal } from "./image-removal.ts";
 import { createManifestCache } from "./manifest-cache.ts";
 import { type Manifest, manifestDigest, parseManifest } from "./manifests.ts";
+import { followPush, followRestore } from "./on-push.ts";
 import type {
   Image,
   ImageState,
@@ -285,6 +286,8 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
         });
         const wasActive = image.status === "ACTIVE";
         await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
+        if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, { at: now, isReplica });
+        else if (!wasActive) await followRestore(nouns, repository, [{ digest }], now);
         if (!image.created && wasActive && refuseExisting && tags.length === 0) {
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
         }

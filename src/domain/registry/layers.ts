@@ -2,7 +2,7 @@ import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import type { Digest, RepositoryName } from "../names.ts";
 import { isSealed } from "./encryption.ts";
-import { createMounts, type Mount } from "./mounts.ts";
+import { createMounts, type Mount, type MountParts } from "./mounts.ts";
 import type { ByteRange, Content, LayerLink, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
 import { createUploads, type UploadParts, type UploadService } from "./uploads.ts";
@@ -36,7 +36,7 @@ export interface LayerService extends UploadService {
 /** How old a layer's time of grace must be to begin anew when somebody asks for the layer. Below the least grace. */
 const putOffAfterMs = 60_000;
 
-export function createLayers(parts: UploadParts): LayerService {
+export function createLayers(parts: UploadParts & MountParts): LayerService {
   const { metadata, blobs, keys, clock } = parts;
   const repositoryOf = (granted: Granted, name: RepositoryName) =>
     existing(metadata.read.repositories, granted.registry, name);
@@ -140,7 +140,7 @@ export function createLayers(parts: UploadParts): LayerService {
         await layers.unlink(repository.id, digest, clock());
       });
     },
-    mount: createMounts({ metadata, keys, clock }),
+    mount: createMounts(parts),
     ...createUploads(parts),
   };
 }

@@ -11,7 +11,8 @@ import type { RepositoryKeys } from "./repository-keys.ts";
  * Makes a layer of another repository visible in this one without copying it: of `from`, else of any that the caller may
  * read. Answers `undefined` where that is not possible; the client then pushes the layer. Why it is not possible shows
  * neither in the answer nor in the work: a source that is unknown, one that is forbidden and one without the layer are
- * asked about in the same way.
+ * asked about in the same way. A source is only where an image has the layer, and caches are none and take none (ECR user
+ * guide, "Blob mounting").
  * @throws KeyUnusable
  */
 export type Mount = (
@@ -30,9 +31,14 @@ export interface MountParts {
   readonly metadata: Metadata;
   readonly keys: Pick<RepositoryKeys, "mayPush" | "mayPull">;
   readonly clock: () => Date;
+  /**
+   * Whether a repository of that name would be, or is, a pull-through cache. Told by the name alone, whatever is there.
+   * Left out: there are no caches.
+   */
+  readonly isCacheRepository?: (registry: Registry, name: RepositoryName) => Promise<boolean>;
 }
 
-export function createMounts({ metadata, keys, clock }: MountParts): Mount {
+export function createMounts({ metadata, keys, clock, isCacheRepository = async () => false }: MountParts): Mount {
   const { read } = metadata;
 
   /** Always equally many: the time of a refusal does not tell how many repositories have the layer. */
@@ -49,7 +55,7 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
       // What another key has sealed would stay readable after this repository's key was taken away.
       const isAlike = source && scopeOf(source.encryption) === scopeOf(target.encryption);
       const found = isAlike && (await layers.find(source.id, digest));
-      if (!found || found.quarantined || found.isArchived) return undefined;
+      if (!found || !isMountable(found)) return undefined;
       await layers.link(target, found, clock());
       return found;
     });
@@ -71,12 +77,14 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
     const { encryption } = repository;
     await keys.mayPush(repository);
     if ((await read.settings.get(registry, "BLOB_MOUNTING")) === "DISABLED") return undefined;
+    if (await isCacheRepository(registry, name)) return undefined;
     const sources: RepositoryName[] = [];
     for (const candidate of from ? [from] : await holdersOf(registry, digest, scopeOf(encryption))) {
       const isAllowed = await mayRead(candidate);
       const source = await read.repositories.find(registry, candidate);
       const found = await read.layers.find(source?.id ?? nowhere, digest);
-      if (!isAllowed || !source || !found || found.quarantined || found.isArchived) continue;
+      const isCache = await isCacheRepository(registry, candidate);
+      if (!isAllowed || isCache || !source || !found || !isMountable(found)) continue;
       if (await isOpen(source)) sources.push(candidate);
     }
     for (const source of sources) {
@@ -85,4 +93,8 @@ export function createMounts({ metadata, keys, clock }: MountParts): Mount {
     }
     return undefined;
   };
+}
+
+function isMountable({ inImage, quarantined, isArchived }: LayerLink): boolean {
+  return inImage && !quarantined && !isArchived;
 }

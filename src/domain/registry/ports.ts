@@ -2,6 +2,7 @@ import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName,
 import type { CreationTemplateNouns } from "./creation-template-ports.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
+import type { ScanningNouns } from "./scanning-ports.ts";
 import type { Usage } from "./usage-ports.ts";
 
 /**
@@ -201,7 +202,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends CreationTemplateNouns, LifecycleNouns, RetentionNouns {
+export interface Nouns extends CreationTemplateNouns, LifecycleNouns, RetentionNouns, ScanningNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;

@@ -23,7 +23,8 @@ export interface RemoteRegistry {
   ): Promise<RemoteManifest | "unchanged" | undefined>;
   statBlob(repository: string, digest: Digest, options: Asking): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
-   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer. A registry that knows no
+   * The bytes of a blob from an offset on, as they come; whoever stops reading ends the transfer, and whoever does not begin
+   * to read aborts the signal. A registry that knows no
    * ranges answers from the beginning: `offset` says where the bytes begin.
    * @throws RemoteFailure, also while the bytes are read
    */
@@ -132,13 +133,16 @@ export interface RemoteTarget {
   /** User and password for Basic, or for the token service that the registry names. Asked again once they were refused. */
   readonly credentials?: RemoteCredentials;
   readonly reach: RemoteReach;
-  /** Further hosts that credentials, tokens and redirects may go to, beside the registry's own: `auth.docker.io`. */
+  /**
+   * Further hosts that credentials and tokens, and redirects of manifests and lists, may go to, beside the registry's own and
+   * those that are known of large registries: `auth.example.com`, `*.example.com`, `auth.example.com:*` for any port.
+   */
   readonly tokenHosts?: readonly string[];
   /** Hosts that blobs may be fetched from by redirect, without credentials. Left out: any public one. */
   readonly blobHosts?: readonly string[];
   /**
-   * Hosts that manifests and lists may be fetched from by redirect, without credentials: `*.pkg.dev` for registry.k8s.io.
-   * Left out: none but its own.
+   * Hosts that manifests and lists may be fetched from by redirect, without credentials: `mirror.example.com`.
+   * Left out: none but its own and, again, those that are known.
    */
   readonly manifestHosts?: readonly string[];
   /** Authorities in PEM beside those of the system. */
@@ -150,6 +154,31 @@ export interface RemoteTarget {
 export interface RemoteCredentials {
   read(options: { readonly again: boolean }): Promise<{ readonly user: string; readonly password: string } | undefined>;
 }
+
+/**
+ * An Elastic Container Registry, Amazon's or another Berth, that gives passwords for keys (ECR API reference,
+ * GetAuthorizationToken).
+ */
+export interface EcrAccess {
+  /** Of its API, with nothing behind the host: `https://api.ecr.eu-west-1.amazonaws.com`. */
+  readonly endpoint: string;
+  readonly region: string;
+  /** Asked again once they were refused. @throws RemoteFailure where they cannot be had */
+  keys(options: { readonly again: boolean }): Promise<EcrKeys>;
+  /** A role to assume with them first, and where (STS API reference, AssumeRole). */
+  readonly role?: { readonly arn: string; readonly stsEndpoint: string; readonly externalId?: string };
+  readonly reach: RemoteReach;
+  readonly authorities?: string;
+}
+
+export interface EcrKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+/** `remotes/registry/index.ts` makes them. They are remembered for as long as they are good. */
+export type EcrCredentials = (access: EcrAccess) => RemoteCredentials;
 
 /** What the operator allows: by default public addresses over TLS alone. */
 export interface RemoteReach {

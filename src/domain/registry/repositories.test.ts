@@ -6,6 +6,7 @@ import type { Registry, RepositoryName } from "../names.ts";
 import { decisionParts, rootAccess } from "../testing.ts";
 import { createPolicies } from "./policies.ts";
 import { createRepositories } from "./repositories.ts";
+import { createScanning } from "./scanning.ts";
 
 const registry = { account: "000000000000", region: "us-east-1" } as Registry;
 const granted = { registry } as Granted;
@@ -44,7 +45,7 @@ test("a policy that is taken away meanwhile does not come back with another sett
   const withoutPolicy = interrupted(({ repositories }) =>
     repositories.update(id, { policy: undefined, policyBindings: undefined }),
   );
-  await createRepositories({ metadata: withoutPolicy, ...parts }).setScanOnPush(granted, name, true);
+  await createScanning({ metadata: withoutPolicy, ...parts }).setOnPush(granted, name, true);
   const found = await metadata.read.repositories.find(registry, name);
   expect([found?.policy, found?.scanOnPush]).toEqual([undefined, true]);
 

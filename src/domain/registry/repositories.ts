@@ -40,7 +40,6 @@ export interface RepositoryService {
     tagMutability: TagMutability,
     exclusionFilters: readonly string[],
   ): Promise<Repository>;
-  setScanOnPush(granted: Granted, name: RepositoryName, scanOnPush: boolean): Promise<Repository>;
   resourceTags(granted: Granted, name: RepositoryName): Promise<Map<string, string>>;
   /** @throws TooManyTags, InvalidTag */
   tag(granted: Granted, name: RepositoryName, tags: ReadonlyMap<string, string>): Promise<void>;
@@ -149,7 +148,6 @@ export function createRepositories<All extends Nouns & JobNouns>({
     },
     setTagMutability: (granted, name, tagMutability, exclusionFilters) =>
       change(granted, name, { tagMutability, exclusionFilters }),
-    setScanOnPush: (granted, name, scanOnPush) => change(granted, name, { scanOnPush }),
     async resourceTags(granted, name) {
       const repository = await existing(metadata.read.repositories, granted.registry, name);
       return metadata.read.repositories.resourceTags(repository.id);

@@ -1,6 +1,7 @@
 import type { Hold } from "../lifecycle/types.ts";
 import type { Digest, Registry, RepositoryName, Tag } from "../names.ts";
 import type { Encryption, Image, LayerReference, Page, Repository } from "./ports.ts";
+import type { ImageScan, ImageSigning } from "./scanning-ports.ts";
 
 /** What retention needs kept for it, beside all that `ports.ts` lists and in the same transactions. */
 export interface RetentionNouns {
@@ -77,6 +78,8 @@ export interface DeletedImage extends Image {
   readonly tags: readonly Tag[];
   /** What it lists. */
   readonly children: readonly Digest[];
+  readonly scan?: ImageScan;
+  readonly signings: readonly ImageSigning[];
   readonly deletion: Deletion;
 }
 

@@ -3,6 +3,7 @@ import { refuse } from "../errors.ts";
 import type { Digest, RepositoryName } from "../names.ts";
 import type { ImageFacts } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
+import { followRestore } from "./on-push.ts";
 import type { Image, ImageState, ImageStatus, Metadata, Nouns, Repository } from "./ports.ts";
 import { existing } from "./repositories.ts";
 import type { StoredHold } from "./retention-ports.ts";
@@ -81,6 +82,7 @@ export function createStorageClasses<All extends Nouns>(parts: StorageClassParts
           throw refuse("StorageClassNotSupported", { reason: sentenceOf(moved.kept) });
         }
         await confirmEach(nouns, granted, moved.images.slice(1));
+        if (target === "STANDARD") await followRestore(nouns, repository, moved.images, clock());
         for (const one of target === "STANDARD" ? moved.images : []) await restored?.(nouns, repository, one, clock());
         if (target === "ARCHIVE") return { digest, status: "ARCHIVED" as const };
         return { digest, status: moved.images.length > 0 ? ("ACTIVATING" as const) : image.status };

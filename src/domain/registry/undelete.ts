@@ -175,7 +175,11 @@ async function bringBack(
   await nouns.deletedImages.remove(image, at);
   const put = await nouns.images.put({ ...image, repositoryId, manifest, layers, children });
   // Else it was pushed again meanwhile, and is as it is now.
-  if (put.created) await nouns.deletedImages.setTimes(put.id, image);
+  if (put.created) {
+    await nouns.deletedImages.setTimes(put.id, image);
+    if (image.scan) await nouns.imageScans.put(put.id, image.scan);
+    if (image.signings.length > 0) await nouns.imageSignings.put(put.id, image.signings);
+  }
   if (put.created && image.status === "ACTIVE") {
     const listed = (await nouns.images.findMany(repositoryId, children)).filter(({ status }) => status !== "ACTIVE");
     await activateForPush(nouns, listed, at);

@@ -1,8 +1,9 @@
 import { RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
 import { failureOf } from "./failures.ts";
 import { isAmong } from "./hosts.ts";
+import type { Reply } from "./reply.ts";
 import type { Scopes, SigningIn } from "./signing-in.ts";
-import type { Question, Reply, Transport } from "./transport.ts";
+import type { Question, Transport } from "./transport.ts";
 
 /** Requests of one registry, signed in and led where they may go. */
 export interface Calls {
@@ -25,6 +26,7 @@ export interface Asked extends Pick<Question, "body" | "signal"> {
 
 const maxRedirects = 5;
 const maxErrorBytes = 64 * 1024;
+const minSecretLength = 8;
 
 export interface CallsParts {
   readonly target: RemoteTarget;
@@ -36,6 +38,9 @@ export interface CallsParts {
 export function createCalls({ target, transport, signingIn, clock }: CallsParts): Calls {
   const origin = new URL(target.origin);
   const common = { "accept-encoding": "identity", "user-agent": "Berth" };
+
+  // Short ones are no secrets, and their letters are in every text.
+  const headerSecrets = Object.values(target.headers ?? {}).filter((value) => value.length >= minSecretLength);
 
   async function follow(asked: Asked, authorization: string | undefined): Promise<Reply> {
     const { method, headers, body, signal, redirects } = asked;
@@ -76,7 +81,7 @@ export function createCalls({ target, transport, signingIn, clock }: CallsParts)
       const text = await reply.whole(maxErrorBytes).then(String, () => "");
       const { status, headers } = reply;
       const refused = { status, retryAfter: headers["retry-after"], text };
-      return failureOf(reply.url.host, refused, signingIn.secrets(), clock());
+      return failureOf(reply.url.host, refused, [...signingIn.secrets(), ...headerSecrets], clock());
     },
   };
 }

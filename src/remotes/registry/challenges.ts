@@ -8,16 +8,14 @@ export interface Challenge {
 
 const maxLength = 8 * 1024;
 const maxChallenges = 8;
-const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const tokenLetters = "!#$%&'*+.^_`|~0-9A-Za-z-";
+const token = `[${tokenLetters}]+`;
 
 /** All that can be read of a header; several of the name are joined by commas. What makes no sense ends it. */
 export function parseChallenges(header: string | undefined): Challenge[] {
   const challenges: { scheme: string; parameters: Record<string, string> }[] = [];
   if (header === undefined || header.length > maxLength) return challenges;
-  const parameter = new RegExp(
-    `[\\s,]*(${token})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|(${token.slice(0, -1)}:/]*))`,
-    "y",
-  );
+  const parameter = new RegExp(`[\\s,]*(${token})\\s*=\\s*(?:"((?:[^"\\\\]|\\\\.)*)"|([:/${tokenLetters}]+))`, "y");
   const scheme = new RegExp(`[\\s,]*(${token})(?=[\\s,]|$)(?!\\s*=)(?: +[\\w.~+/-]+=*(?=\\s*(?:,|$)))?`, "y");
   for (let at = 0; at < header.length && challenges.length <= maxChallenges; ) {
     const match = (pattern: RegExp) => {

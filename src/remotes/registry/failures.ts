@@ -1,6 +1,7 @@
 import { RemoteFailure, type RemoteProblem } from "../../domain/registry/remote-registry.ts";
 import { NotFetched } from "../exchange.ts";
 import { objectIn } from "../keeper-calls.ts";
+import { printable } from "../printable.ts";
 
 /** What of an answer says why it is none. */
 export interface Refused {
@@ -18,19 +19,27 @@ const maxShown = 200;
 export function failureOf(who: string, refused: Refused, secrets: readonly string[], now: Date): RemoteFailure {
   const { status, retryAfter, text } = refused;
   const { code, message } = firstError(text);
-  const why = [code, message && printable(message, secrets)].filter(Boolean).join(": ");
+  const why = [code, message && printable(message, secrets, maxShown)].filter(Boolean).join(": ");
   return new RemoteFailure(
-    problemOf(status, code),
+    problemOf(status, code, retryAfter !== undefined),
     `${who} answered ${status}${why && ` (${why})`}`.slice(0, maxShown * 2),
     { status, code, retryAfterMs: retryAfterMs(retryAfter, now) },
   );
 }
 
-function problemOf(status: number, code: string | undefined): RemoteProblem {
-  if (status === 429 || code === "TOOMANYREQUESTS") return "throttled";
+function problemOf(status: number, code: string | undefined, isToWait: boolean): RemoteProblem {
+  if (status === 429 || code === "TOOMANYREQUESTS" || (status === 503 && isToWait)) return "throttled";
   if (status === 401 || status === 403) return "denied";
   if (status >= 500 || status === 408 || status === 425) return "unavailable";
   return status >= 400 ? "refused" : "nonsense";
+}
+
+/** Some say that something is not there with another status. */
+const unknown = new Set(["NAME_UNKNOWN", "MANIFEST_UNKNOWN", "BLOB_UNKNOWN"]);
+
+/** Whether it says only that there is no such thing. */
+export function isUnknown({ problem, facts }: RemoteFailure): boolean {
+  return problem === "refused" && (facts.status === 404 || unknown.has(facts.code ?? ""));
 }
 
 /** The first error of an OCI error body (distribution specification, "Error Codes"). */
@@ -48,17 +57,10 @@ export function firstError(text: string): { readonly code?: string; readonly mes
 /** `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. */
 export function retryAfterMs(header: string | undefined, now: Date): number | undefined {
   if (header === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now.getTime();
+  const text = header.trim();
+  if (!/^(?:\d{1,9}|[A-Z][a-z]{2}.*)$/.test(text)) return undefined;
+  const ms = /^\d/.test(text) ? Number(text) * 1000 : Date.parse(text) - now.getTime();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), maxRetryAfterMs);
-}
-
-/** What others wrote, for one line of a log. */
-export function printable(text: string, secrets: readonly string[] = []): string {
-  const shown = secrets.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "…")), text);
-  return shown
-    .replace(/[^\x20-\x7e…]+/g, " ")
-    .slice(0, maxShown)
-    .trim();
 }
 
 /** What came of a connection, as a failure of the registry. A signal's own reason stays what it is. */
@@ -82,5 +84,7 @@ const causes: Readonly<Record<string, string>> = {
 
 function causeOf(error: unknown): string {
   const { code = "", message } = error as { code?: string; message: string };
-  return causes[code] ?? printable(code !== "" && !message.includes(code) ? `${message} (${code})` : message);
+  return (
+    causes[code] ?? printable(code !== "" && !message.includes(code) ? `${message} (${code})` : message, [], maxShown)
+  );
 }

@@ -1,23 +1,33 @@
 import { createHash } from "node:crypto";
-import { type OpenRemote, RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
+import {
+  type EcrCredentials,
+  type OpenRemote,
+  RemoteFailure,
+  type RemoteTarget,
+} from "../../domain/registry/remote-registry.ts";
 import type { Resolve } from "../guard.ts";
 import { createCalls } from "./calls.ts";
+import { createEcrCredentials } from "./ecr-credentials.ts";
+import { withWellKnown } from "./hosts.ts";
 import { createListing } from "./listing.ts";
+import { rememberSignIns } from "./memory.ts";
 import { createReading } from "./reading.ts";
-import { createSigningIn, rememberSignIns } from "./signing-in.ts";
+import { createSigningIn } from "./signing-in.ts";
 import { createTransport, type Patience } from "./transport.ts";
+import { createUploading } from "./uploading.ts";
 import { createWriting } from "./writing.ts";
 
 export interface Remotes {
   /** As often as one likes: connections and tokens are shared. @throws RemoteFailure for what is no address */
   readonly open: OpenRemote;
+  readonly ecrCredentials: EcrCredentials;
   close(): void;
 }
 
 export interface RemotesParts {
   readonly clock?: () => Date;
   readonly resolve?: Resolve;
-  readonly patience?: Patience;
+  readonly patience?: Partial<Patience>;
   /** Before an upload that failed is tried again. */
   readonly pauseMs?: number;
 }
@@ -33,7 +43,7 @@ export function createRemotes({
   /** One for each combination of what may be reached and who is trusted: operators configure few. */
   const transports = new Map<string, ReturnType<typeof createTransport>>();
 
-  function transportFor({ reach, authorities }: RemoteTarget) {
+  function transportFor({ reach, authorities }: Pick<RemoteTarget, "reach" | "authorities">) {
     const trust = authorities === undefined ? "" : createHash("sha256").update(authorities).digest("hex");
     const key = [reach.private, reach.loopback, reach.insecure, trust].join();
     const known = transports.get(key);
@@ -47,13 +57,14 @@ export function createRemotes({
     open(target) {
       const origin = originIn(target.origin);
       const transport = transportFor(target);
-      const checked = { ...target, origin: origin.origin };
+      const checked = withWellKnown({ ...target, origin: origin.origin });
       const signingIn = createSigningIn({ target: checked, transport, memory, clock });
       const calls = createCalls({ target: checked, transport, signingIn, clock });
       const reading = createReading(calls);
-      const writing = createWriting({ calls, origin, statBlob: reading.statBlob, pauseMs });
-      return { name: origin.host, ...reading, ...createListing(calls), ...writing };
+      const putBlob = createUploading({ calls, origin, statBlob: reading.statBlob, pauseMs });
+      return { name: origin.host, ...reading, ...createListing(calls), ...createWriting({ calls, origin }), putBlob };
     },
+    ecrCredentials: (access) => createEcrCredentials({ access, transport: transportFor(access), clock }),
     close() {
       for (const transport of transports.values()) transport.close();
       transports.clear();

@@ -3,8 +3,9 @@ import { type Digest, digestAlgorithm, digestOf, parseDigest } from "../../domai
 import { maxManifestBytes, mediaTypes } from "../../domain/registry/manifests.ts";
 import { RemoteFailure, type RemoteRegistry } from "../../domain/registry/remote-registry.ts";
 import type { Asked, Calls } from "./calls.ts";
+import { isUnknown } from "./failures.ts";
 import { manifestPath, pathOf, pullScope } from "./paths.ts";
-import type { Reply } from "./transport.ts";
+import { lengthIn, type Reply } from "./reply.ts";
 
 type Reading = Pick<RemoteRegistry, "ping" | "statManifest" | "manifest" | "statBlob" | "blob">;
 
@@ -14,10 +15,10 @@ const mediaTypeForm = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/;
 export function createReading(calls: Calls): Reading {
   async function found(asked: Asked): Promise<Reply | undefined> {
     const reply = await calls.ask(asked);
-    if (reply.status === 200 || reply.status === 206) return reply;
-    if (reply.status !== 404) throw await calls.failure(reply);
-    reply.discard();
-    return undefined;
+    if (reply.status === 200 || (reply.status === 206 && asked.headers?.range !== undefined)) return reply;
+    const failure = await calls.failure(reply);
+    if (isUnknown(failure)) return undefined;
+    throw failure;
   }
 
   const nonsense = (what: string) => new RemoteFailure("nonsense", `${calls.host} answered ${what}`);
@@ -36,7 +37,7 @@ export function createReading(calls: Calls): Reading {
       const reply = await found({ ...asked, method: "HEAD" });
       if (!reply) return undefined;
       const digest = digestIn(reply);
-      const sizeBytes = lengthOf(reply);
+      const sizeBytes = lengthIn(reply.headers);
       return {
         mediaType: mediaTypeOf(reply),
         ...(digest !== undefined && { digest }),
@@ -55,6 +56,10 @@ export function createReading(calls: Calls): Reading {
       const path = manifestPath(repository, reference);
       const reply = await found({ method: "GET", path, scopes, signal, headers: { accept }, redirects: "manifests" });
       if (!reply) return undefined;
+      if (isPacked(reply) || mediaTypeOf(reply) === "text/html") {
+        reply.discard();
+        throw nonsense("with what is no manifest");
+      }
       const bytes = await reply.whole(maxManifestBytes);
       if (unless !== undefined && sameDigest(bytes, unless)) return "unchanged";
       return { mediaType: mediaTypeOf(reply), bytes };
@@ -64,7 +69,7 @@ export function createReading(calls: Calls): Reading {
       const path = pathOf(repository, `blobs/${digest}`);
       const asked = { path, scopes: [pullScope(repository)], signal, redirects: "blobs" } as const;
       const reply = await calls.ask({ ...asked, method: "HEAD" });
-      const sizeBytes = reply.status === 200 ? lengthOf(reply) : undefined;
+      const sizeBytes = reply.status === 200 ? lengthIn(reply.headers) : undefined;
       if (sizeBytes !== undefined) return { sizeBytes };
       if (reply.status === 404) return undefined;
       const isAnswered = reply.status === 200 || (reply.status < 500 && reply.url.host !== calls.host);
@@ -72,7 +77,7 @@ export function createReading(calls: Calls): Reading {
       // A signed URL that it leads to may be good for GET alone.
       const whole = await found({ ...asked, method: "GET" });
       if (!whole) return undefined;
-      const wholeBytes = lengthOf(whole);
+      const wholeBytes = lengthIn(whole.headers);
       whole.discard();
       if (wholeBytes === undefined) throw nonsense("with a blob of unknown size");
       return { sizeBytes: wholeBytes };
@@ -91,7 +96,7 @@ export function createReading(calls: Calls): Reading {
       });
       if (!reply) return undefined;
       if (reply.status === 200) {
-        const sizeBytes = lengthOf(reply);
+        const sizeBytes = lengthIn(reply.headers);
         return { offset: 0, bytes: reply.bytes(), ...(sizeBytes !== undefined && { sizeBytes }) };
       }
       const [, first = "", size = ""] =
@@ -111,10 +116,8 @@ function digestIn({ headers }: Reply): Digest | undefined {
   return typeof header === "string" ? parseDigest(header) : undefined;
 }
 
-export function lengthOf({ headers }: Reply): number | undefined {
-  const length = headers["content-length"];
-  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
-}
+/** Nothing is unpacked here, and nobody asked for it. */
+const isPacked = ({ headers }: Reply) => ![undefined, "", "identity"].includes(headers["content-encoding"]);
 
 /** Without parameters, which some servers add; `application/octet-stream` where there is none that makes sense. */
 function mediaTypeOf({ headers }: Reply): string {

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { RemoteFailure, type RemoteTarget } from "../../domain/registry/remote-registry.ts";
 import { objectIn } from "../keeper-calls.ts";
+import { printable } from "../printable.ts";
 import { type Challenge, parseChallenges } from "./challenges.ts";
-import { failureOf, printable } from "./failures.ts";
+import { failureOf } from "./failures.ts";
 import { isAmong } from "./hosts.ts";
-import type { Reply, Transport } from "./transport.ts";
+import type { SignInMemory, Token } from "./memory.ts";
+import type { Reply } from "./reply.ts";
+import type { Transport } from "./transport.ts";
 
 /** What a request is about, as scopes of the token specification: `repository:library/alpine:pull`. */
 export type Scopes = readonly string[];
@@ -18,50 +21,8 @@ export interface SigningIn {
     request: (authorization: string | undefined) => Promise<Reply>,
   ): Promise<Reply>;
   /** What must not be shown to anybody. */
-  secrets(): string[];
+  secrets(): readonly string[];
 }
-
-/** Shared by all that are opened: tokens are good for whoever has the same credentials. */
-export interface SignInMemory {
-  readonly challenges: Remembered<Challenge>;
-  readonly tokens: Remembered<Token>;
-}
-
-export interface Token {
-  readonly value: string;
-  readonly expiresAt: number;
-}
-
-export interface Remembered<Value> {
-  get(key: string): Value | undefined;
-  set(key: string, value: Value): void;
-  delete(key: string): void;
-}
-
-/** Beyond `max` the one that was not asked for longest is forgotten. */
-export function remembering<Value>(max: number): Remembered<Value> {
-  const entries = new Map<string, Value>();
-  return {
-    get(key) {
-      const value = entries.get(key);
-      if (value === undefined) return undefined;
-      entries.delete(key);
-      entries.set(key, value);
-      return value;
-    },
-    set(key, value) {
-      entries.delete(key);
-      entries.set(key, value);
-      if (entries.size > max) entries.delete(entries.keys().next().value ?? "");
-    },
-    delete: (key) => void entries.delete(key),
-  };
-}
-
-export const rememberSignIns = (): SignInMemory => ({
-  challenges: remembering<Challenge>(1_000),
-  tokens: remembering<Token>(10_000),
-});
 
 export interface SigningInParts {
   readonly target: Pick<RemoteTarget, "origin" | "credentials" | "tokenHosts">;
@@ -78,8 +39,12 @@ const presetLifetimeSeconds = 60;
 const maxLifetimeSeconds = 24 * 3600;
 /** Given up so long before it expires, or after nine tenths of a short life. */
 const earlyMs = 10_000;
+/** So many of the newest are kept out of errors. */
+const maxTokensHidden = 8;
 /** How long credentials are used before they are asked for again, unless they are refused. */
 const credentialsMs = 60_000;
+/** Nor are they asked for again by each of many requests that are refused. */
+const askAgainMs = 10_000;
 
 interface Credentials {
   readonly user: string;
@@ -89,7 +54,9 @@ interface Credentials {
 export function createSigningIn({ target, transport, memory, clock }: SigningInParts): SigningIn {
   const origin = new URL(target.origin);
   let known: { readonly read: Promise<Credentials | undefined>; readonly at: number } | undefined;
-  let secrets: string[] = [];
+  let secrets: readonly string[] = [];
+  let askedAgainAt = Number.NEGATIVE_INFINITY;
+  let lastTokens: readonly string[] = [];
   const asking = new Map<string, Promise<Token>>();
 
   async function credentials(again = false): Promise<Credentials | undefined> {
@@ -108,37 +75,48 @@ export function createSigningIn({ target, transport, memory, clock }: SigningInP
     }
   }
 
-  /** Whether they are others when they are asked for again. */
-  async function haveChanged(): Promise<boolean> {
+  /** Whether there are others than those that were refused. */
+  async function areOthersThan(refused: string): Promise<boolean> {
     if (!target.credentials) return false;
-    const before = fingerprint(await credentials());
-    return before !== fingerprint(await credentials(true));
+    // Others who were refused at the same time may have asked already.
+    if (fingerprint(await credentials()) !== refused) return true;
+    const now = clock().getTime();
+    if (now - askedAgainAt < askAgainMs) return false;
+    askedAgainAt = now;
+    return fingerprint(await credentials(true)) !== refused;
   }
 
   async function shownTo(challenge: Challenge, scopes: Scopes, signal: AbortSignal, isNew: boolean): Promise<string> {
+    const who = await credentials();
     if (challenge.scheme === "basic") {
-      const who = await credentials();
       if (who) return basicOf(who);
       throw new RemoteFailure("denied", `${origin.host} wants a user and a password`, { status: 401 });
     }
     try {
-      return await bearer(challenge, scopes, signal, isNew);
+      return await bearer(challenge, scopes, who, signal, isNew);
     } catch (error) {
       const isDenied = error instanceof RemoteFailure && error.problem === "denied";
-      if (!isDenied || !(await haveChanged())) throw error;
-      return await bearer(challenge, scopes, signal, isNew);
+      if (!isDenied || !(await areOthersThan(fingerprint(who)))) throw error;
+      return await bearer(challenge, scopes, await credentials(), signal, isNew);
     }
   }
 
-  async function bearer(challenge: Challenge, scopes: Scopes, signal: AbortSignal, isNew: boolean): Promise<string> {
-    const who = await credentials();
+  async function bearer(
+    challenge: Challenge,
+    scopes: Scopes,
+    who: Credentials | undefined,
+    signal: AbortSignal,
+    isNew: boolean,
+  ): Promise<string> {
     const { realm, service } = challenge.parameters;
     const key = [target.origin, realm, service, fingerprint(who), ...scopes].join("\n");
     const before = memory.tokens.get(key);
-    if (!isNew && before && before.expiresAt > clock().getTime()) return `Bearer ${before.value}`;
+    const isGood = !isNew && before && before.expiresAt > clock().getTime();
     // Whoever comes meanwhile waits for the same token, with a signal of their own.
-    const fetched = asking.get(key) ?? remember(key, () => fetchToken(challenge, scopes, who));
-    return `Bearer ${(await abortable(fetched, signal)).value}`;
+    const fetched = () => asking.get(key) ?? remember(key, () => fetchToken(challenge, wanted(challenge, scopes), who));
+    const { value } = isGood ? before : await abortable(fetched(), signal);
+    lastTokens = [value, ...lastTokens.filter((token) => token !== value)].slice(0, maxTokensHidden);
+    return `Bearer ${value}`;
   }
 
   function remember(key: string, fetch: () => Promise<Token>): Promise<Token> {
@@ -177,30 +155,39 @@ export function createSigningIn({ target, transport, memory, clock }: SigningInP
     return { value, expiresAt: asked.getTime() + lifetimeMs - Math.min(earlyMs, lifetimeMs / 10) };
   }
 
+  /** By the registry itself: whom it redirects to has nothing to ask of us. */
+  const isRefused = ({ status, url }: Reply) => status === 401 && url.origin === origin.origin;
+
   return {
-    secrets: () => secrets,
+    secrets: () => [...secrets, ...lastTokens],
     async send(scopes, signal, request) {
       const remembered = memory.challenges.get(target.origin);
       const isUsable = remembered && (remembered.scheme === "bearer" || target.credentials);
       const shown = isUsable ? await shownTo(remembered, scopes, signal, false) : undefined;
       const reply = await request(shown);
-      // Whom it redirects to has nothing to ask of us.
-      if (reply.status !== 401 || reply.url.origin !== origin.origin) return reply;
+      if (!isRefused(reply)) return reply;
       const challenge = chosen(parseChallenges(headerOf(reply.headers["www-authenticate"])));
       if (!challenge) return reply;
       reply.discard();
       memory.challenges.set(target.origin, challenge);
       const next = await shownTo(challenge, scopes, signal, shown !== undefined);
-      if (next !== shown) {
+      if (next !== shown || challenge.scheme === "bearer") {
         const second = await request(next);
         // Who was given a token showed good credentials for it.
-        if (second.status !== 401 || challenge.scheme === "bearer") return second;
+        if (!isRefused(second) || challenge.scheme === "bearer") return second;
         second.discard();
       }
-      if (await haveChanged()) return await request(await shownTo(challenge, scopes, signal, true));
+      if (await areOthersThan(hashOf(next))) return await request(await shownTo(challenge, scopes, signal, true));
       throw new RemoteFailure("denied", `${origin.host} refused the user and the password`, { status: 401 });
     },
   };
+}
+
+/** Our scopes, and what the registry wants beside them for the same repositories: some have actions of their own. */
+function wanted({ parameters: { scope = "" } }: Challenge, scopes: Scopes): Scopes {
+  const resources = new Set(scopes.map((text) => text.slice(0, text.lastIndexOf(":"))));
+  const more = scope.split(" ").filter((text) => resources.has(text.slice(0, text.lastIndexOf(":"))));
+  return [...new Set([...scopes, ...more])];
 }
 
 /** What can be answered, the better first. */
@@ -222,7 +209,7 @@ function tokenUrl(
   // Never without TLS where the registry itself has it.
   const isSecure = url.protocol === "https:" || url.protocol === origin.protocol;
   if (!isWithin || !isSecure || url.username !== "" || url.password !== "") {
-    const where = printable(url.origin);
+    const where = printable(url.origin, [], 200);
     throw new RemoteFailure("out-of-bounds", `${origin.host} wants tokens of ${where}, which is not among its hosts`);
   }
   url.hash = "";
@@ -237,8 +224,10 @@ const headerOf = (header: string | string[] | undefined) => (Array.isArray(heade
 
 /** Stands for credentials in keys, without being them. */
 function fingerprint(who: Credentials | undefined): string {
-  return who ? createHash("sha256").update(basicOf(who)).digest("hex") : "";
+  return who ? hashOf(basicOf(who)) : "";
 }
+
+const hashOf = (text: string) => createHash("sha256").update(text).digest("hex");
 
 async function abortable<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   signal.throwIfAborted();

@@ -1,15 +1,11 @@
-import {
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  Agent as PlainAgent,
-  request as requestPlain,
-} from "node:http";
+import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request as requestPlain } from "node:http";
 import { request as requestSecure, Agent as SecureAgent } from "node:https";
-import { getCACertificates } from "node:tls";
+import { createSecureContext, getCACertificates } from "node:tls";
 import type { Bytes } from "../../domain/registry/ports.ts";
 import { RemoteFailure, type RemoteReach } from "../../domain/registry/remote-registry.ts";
 import { createGuard, type Guard, type Resolve } from "../guard.ts";
 import { networkFailure } from "./failures.ts";
+import { createWatch, type Reply, replyOf } from "./reply.ts";
 
 /** One request, and no more: no redirect, no proxy of the environment, nothing is unpacked. */
 export interface Transport {
@@ -32,47 +28,50 @@ export interface StreamedBody {
   sent?(bytes: number): void;
 }
 
-export interface Reply {
-  readonly status: number;
-  readonly url: URL;
-  readonly headers: IncomingHttpHeaders;
-  /** The body as it comes, as many bytes as were announced. Whoever stops reading ends the connection. @throws RemoteFailure */
-  bytes(): Bytes;
-  /** @throws RemoteFailure for more than `maxBytes` */
-  whole(maxBytes: number): Promise<Buffer>;
-  /** Nobody wants the body. */
-  discard(): void;
-}
-
 /** How long a registry is waited for. There is no limit to a whole answer: layers are large. */
 export interface Patience {
+  /** Until there is a connection, with TLS; the turn of whoever waits for one of the pool is part of it. */
   readonly connectMs: number;
   readonly firstByteMs: number;
+  /** Until what was sent is accepted: some registries move all bytes of a layer before they answer. */
+  readonly acceptMs: number;
+  /** Between bytes, either way. */
   readonly idleMs: number;
+  /** Until a manifest, a page or a token is there. */
+  readonly wholeMs: number;
 }
 
-export const patience: Patience = { connectMs: 10_000, firstByteMs: 60_000, idleMs: 60_000 };
+const usualPatience: Patience = {
+  connectMs: 10_000,
+  firstByteMs: 60_000,
+  acceptMs: 10 * 60_000,
+  idleMs: 60_000,
+  wholeMs: 2 * 60_000,
+};
 
 const maxHeaderBytes = 64 * 1024;
-/** A pool is for one host; whoever wants more waits. */
+/** To one host; whoever wants more waits. */
 const maxConnections = 128;
+const maxAllConnections = 1_024;
 const maxIdleConnections = 16;
 /** Many servers close after a minute. */
 const idleConnectionMs = 30_000;
-/** Read to the end for the sake of the connection, when nobody wants it. */
-const maxDiscardedBytes = 64 * 1024;
 
 export interface TransportParts {
   readonly reach: RemoteReach;
   /** In PEM, beside those of the system. */
   readonly authorities?: string;
   readonly resolve?: Resolve;
-  readonly patience?: Patience;
+  readonly patience?: Partial<Patience>;
 }
 
-export function createTransport(parts: TransportParts): Transport & { close(): void } {
-  const { reach, authorities, resolve } = parts;
-  const times = parts.patience ?? patience;
+export function createTransport({
+  reach,
+  authorities,
+  resolve,
+  patience,
+}: TransportParts): Transport & { close(): void } {
+  const times = { ...usualPatience, ...patience };
   const guard = createGuard(
     (where) => where === "public" || (where === "private" && reach.private) || (where === "loopback" && reach.loopback),
     resolve,
@@ -80,14 +79,15 @@ export function createTransport(parts: TransportParts): Transport & { close(): v
   const pooling = {
     keepAlive: true,
     maxSockets: maxConnections,
+    maxTotalSockets: maxAllConnections,
     maxFreeSockets: maxIdleConnections,
     timeout: idleConnectionMs,
   };
-  const trust = authorities === undefined ? {} : { ca: [...getCACertificates("default"), authorities] };
+  // Certificates themselves would become part of the name of a pool, with every request.
+  const trust = authorities === undefined ? {} : { secureContext: trusting(authorities) };
   const agents = { plain: new PlainAgent(pooling), secure: new SecureAgent({ ...pooling, ...trust }) };
 
-  function start(question: Question, isFresh: boolean) {
-    const { method, url, headers, body, signal } = question;
+  function start({ method, url, headers, body, signal }: Question, isFresh: boolean): ClientRequest {
     const isPlain = url.protocol === "http:";
     const size = body instanceof Uint8Array ? body.byteLength : body?.sizeBytes;
     return (isPlain ? requestPlain : requestSecure)(url, {
@@ -97,33 +97,49 @@ export function createTransport(parts: TransportParts): Transport & { close(): v
       maxHeaderSize: maxHeaderBytes,
       headers: { ...headers, ...(size !== undefined && { "content-length": String(size) }) },
       lookup: guard.lookup as never,
-      ...(!isPlain && trust),
+      ...(isFresh && !isPlain && trust),
     });
   }
 
-  async function askOnce(question: Question, isFresh: boolean): Promise<Reply> {
+  async function askOnce(question: Question, asked: ClientRequest): Promise<Reply> {
     const { url, body, signal } = question;
-    const asked = start(question, isFresh);
     const answered = Promise.withResolvers<IncomingMessage>();
     answered.promise.catch(() => {});
     const watch = createWatch((error) => asked.destroy(error));
+    const waitForAnswer = () =>
+      watch.wait(body === undefined ? times.firstByteMs : times.acceptMs, `${url.host} did not answer`);
     asked.on("error", answered.reject);
     asked.on("response", answered.resolve);
     watch.wait(times.connectMs, `${url.host} took no connection`);
     asked.on("socket", (socket) => {
-      const connected = () => watch.wait(times.firstByteMs, `${url.host} did not answer`);
-      if (socket.connecting) socket.once(url.protocol === "https:" ? "secureConnect" : "connect", connected);
-      else connected();
+      if (socket.connecting) socket.once(url.protocol === "https:" ? "secureConnect" : "connect", waitForAnswer);
+      else waitForAnswer();
     });
     try {
       if (body === undefined || body instanceof Uint8Array) asked.end(body);
-      else await send(asked, body, answered.promise, () => watch.wait(times.idleMs, `${url.host} took no more bytes`));
-      return replyOf(url, await answered.promise, asked, times, signal);
+      else {
+        await send(asked, body, answered.promise, () => watch.wait(times.idleMs, `${url.host} took no more bytes`));
+        waitForAnswer();
+      }
+      return replyOf(url, asked, await answered.promise, { ...times, signal });
     } catch (error) {
       asked.destroy();
-      throw Object.assign(error as Error, { wasStale: asked.reusedSocket && !(body && !(body instanceof Uint8Array)) });
+      throw error;
     } finally {
       watch.end();
+    }
+  }
+
+  async function askTwice(question: Question): Promise<Reply> {
+    const asked = start(question, false);
+    try {
+      return await askOnce(question, asked);
+    } catch (error) {
+      // Its server may have closed a connection of the pool just when it was taken out of it.
+      const { code } = (error ?? {}) as { code?: unknown };
+      const isStale = asked.reusedSocket && (code === "ECONNRESET" || code === "EPIPE") && !question.signal.aborted;
+      if (!isStale || !(question.body === undefined || question.body instanceof Uint8Array)) throw error;
+      return await askOnce(question, start(question, true));
     }
   }
 
@@ -133,14 +149,7 @@ export function createTransport(parts: TransportParts): Transport & { close(): v
       try {
         signal.throwIfAborted();
         checkUrl(url, reach, guard);
-        try {
-          return await askOnce(question, false);
-        } catch (error) {
-          // Its server may have closed a connection of the pool just when it was taken out of it.
-          const { wasStale, code } = error as { wasStale?: boolean; code?: string };
-          if (!wasStale || signal.aborted || (code !== "ECONNRESET" && code !== "EPIPE")) throw error;
-          return await askOnce(question, true);
-        }
+        return await askTwice(question);
       } catch (error) {
         throw error instanceof NotRead ? error.cause : networkFailure(url.host, error, signal);
       }
@@ -152,6 +161,8 @@ export function createTransport(parts: TransportParts): Transport & { close(): v
   };
 }
 
+const trusting = (authorities: string) => createSecureContext({ ca: [...getCACertificates("default"), authorities] });
+
 function checkUrl(url: URL, reach: RemoteReach, guard: Guard): void {
   const bad = (why: string) => new RemoteFailure("out-of-bounds", `${url.host} cannot be asked: ${why}`);
   if (url.protocol !== "https:" && url.protocol !== "http:") throw bad("it is no address of HTTP");
@@ -162,7 +173,7 @@ function checkUrl(url: URL, reach: RemoteReach, guard: Guard): void {
 
 /** Ends as soon as there is an answer: nobody who refuses a layer reads the rest of it. */
 async function send(
-  asked: ReturnType<typeof requestPlain>,
+  asked: ClientRequest,
   body: StreamedBody,
   answer: Promise<unknown>,
   moved: () => void,
@@ -177,8 +188,10 @@ async function send(
     if (isAnswered) return;
     sizeBytes += chunk.byteLength;
     if (sizeBytes > body.sizeBytes) break;
-    moved();
-    if (!asked.write(chunk)) await Promise.race([new Promise((resolve) => asked.once("drain", resolve)), ended]);
+    if (!asked.write(chunk)) {
+      moved();
+      await Promise.race([new Promise((resolve) => asked.once("drain", resolve)), ended]);
+    }
     body.sent?.(chunk.byteLength);
   }
   if (isAnswered) return;
@@ -199,84 +212,4 @@ async function* ownBytes(bytes: Bytes): Bytes {
   } catch (error) {
     throw new NotRead(error);
   }
-}
-
-/** One timer at a time. */
-function createWatch(expired: (error: Error) => void) {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  return {
-    wait(ms: number, why: string) {
-      clearTimeout(timer);
-      timer = setTimeout(() => expired(new Error(`${why} within ${ms / 1000} seconds`)), ms);
-    },
-    end: () => clearTimeout(timer),
-  };
-}
-
-function replyOf(
-  url: URL,
-  response: IncomingMessage,
-  asked: ReturnType<typeof requestPlain>,
-  { idleMs }: Patience,
-  signal: AbortSignal,
-): Reply {
-  // Errors come while nobody reads, too.
-  response.on("error", () => {});
-  const length = response.headers["content-length"];
-  const announced = length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
-  const isHead = asked.method === "HEAD";
-  if (isHead) response.resume();
-
-  async function* bytes(): Bytes {
-    const watch = createWatch((error) => response.destroy(error));
-    let sizeBytes = 0;
-    try {
-      const chunks = response[Symbol.asyncIterator]();
-      try {
-        for (;;) {
-          watch.wait(idleMs, "nothing came");
-          const { done, value } = await chunks.next();
-          watch.end();
-          if (done) break;
-          sizeBytes += value.length;
-          yield value;
-        }
-      } finally {
-        await chunks.return?.();
-      }
-    } catch (error) {
-      throw networkFailure(url.host, error, signal);
-    } finally {
-      watch.end();
-      if (!response.complete) asked.destroy();
-    }
-    if (announced === undefined || isHead || sizeBytes === announced) return;
-    throw new RemoteFailure("unavailable", `${url.host} sent ${sizeBytes} bytes of ${announced}`);
-  }
-
-  return {
-    status: response.statusCode ?? 0,
-    url,
-    headers: response.headers,
-    bytes,
-    async whole(maxBytes) {
-      const chunks: Uint8Array[] = [];
-      let sizeBytes = 0;
-      const tooMuch = () => new RemoteFailure("nonsense", `${url.host} answered with more than ${maxBytes} bytes`);
-      if (!isHead && (announced ?? 0) > maxBytes) {
-        asked.destroy();
-        throw tooMuch();
-      }
-      for await (const chunk of bytes()) {
-        sizeBytes += chunk.byteLength;
-        if (sizeBytes > maxBytes) throw tooMuch();
-        chunks.push(chunk);
-      }
-      return Buffer.concat(chunks);
-    },
-    discard() {
-      if (isHead || (announced !== undefined && announced <= maxDiscardedBytes)) response.resume();
-      else asked.destroy();
-    },
-  };
 }

@@ -3,6 +3,7 @@ import type { Digest, Tag } from "../../domain/names.ts";
 import type { DeletedImage, DeletedImages } from "../../domain/registry/retention-ports.ts";
 import type { Flavour } from "./flavour.ts";
 import { toImage } from "./image-rows.ts";
+import { toScan, toSignings } from "./image-scans.ts";
 import { rankOf, type StatusRank } from "./image-status.ts";
 import type { DeletedImageTable } from "./retention-tables.ts";
 import type { Schema } from "./schema.ts";
@@ -22,6 +23,8 @@ const columns = [
   "status",
   "last_archived_at",
   "last_activated_at",
+  "scan",
+  "signings",
   "tags",
   "children",
   "deleted_at",
@@ -32,6 +35,8 @@ const columns = [
 function toDeletedImage(row: Selectable<DeletedImageTable>): DeletedImage {
   return {
     ...toImage(row),
+    scan: toScan(row.scan),
+    signings: toSignings(row.signings),
     tags: JSON.parse(row.tags) as Tag[],
     children: JSON.parse(row.children) as Digest[],
     deletion: { at: new Date(row.deleted_at), by: row.deleted_by, until: new Date(row.kept_until) },

@@ -22,7 +22,7 @@ export const imageColumns = [
   "image.last_activated_at",
 ] as const;
 
-export function toImage(row: Omit<ImageRow, "tag_count">): Image {
+export function toImage(row: Omit<ImageRow, "tag_count" | "scan" | "signings">): Image {
   return {
     id: row.id,
     repositoryId: row.repository_id,

@@ -90,7 +90,7 @@ const locateByTag = statement((db, value: Registry & { name: RepositoryName; tag
 
 type NewImageRow = Omit<
   ImageRow,
-  "id" | "last_pulled_at" | "tag_count" | "status" | "last_archived_at" | "last_activated_at"
+  "id" | "last_pulled_at" | "tag_count" | "status" | "last_archived_at" | "last_activated_at" | "scan" | "signings"
 >;
 
 const addImage = statement((db, value: NewImageRow) =>

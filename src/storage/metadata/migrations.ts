@@ -9,7 +9,9 @@ import { createLifecycle } from "./lifecycle-tables.ts";
 import { createPullThroughRules } from "./pull-through-tables.ts";
 import { createReplication } from "./replication-tables.ts";
 import { createRetention } from "./retention-tables.ts";
+import { createScanning } from "./scanning-tables.ts";
 import type { Schema } from "./schema.ts";
+import { createSecrets } from "./secret-tables.ts";
 import { addStorageClass } from "./storage-class-tables.ts";
 import { createUsage } from "./usage-tables.ts";
 
@@ -67,8 +69,10 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0013_usage": { up: (db) => createUsage(db, flavour) },
     "0014_retention": { up: (db) => createRetention(db, flavour) },
     "0015_creation_templates": { up: (db) => createCreationTemplates(db, flavour) },
+    "0016_secrets": { up: (db) => createSecrets(db, flavour) },
     "0017_pull_through_rules": { up: (db) => createPullThroughRules(db, flavour) },
     "0019_replication": { up: (db) => createReplication(db, flavour) },
+    "0020_scanning_signing": { up: (db) => createScanning(db, flavour) },
   };
 }
 

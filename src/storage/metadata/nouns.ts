@@ -6,6 +6,7 @@ import type { KeyNouns } from "../../domain/keys/ports.ts";
 import type { PullThroughNouns } from "../../domain/pull-through/rule-ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import type { ReplicationNouns } from "../../domain/replication/ports.ts";
+import type { SecretNouns } from "../../domain/secrets/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
@@ -19,6 +20,7 @@ import type { Flavour } from "./flavour.ts";
 import { garbage } from "./garbage.ts";
 import { holds } from "./holds.ts";
 import { identities } from "./identities.ts";
+import { imageScans, imageSignings } from "./image-scans.ts";
 import { images } from "./images.ts";
 import { inspection } from "./inspection.ts";
 import { schedules } from "./job-schedules.ts";
@@ -35,18 +37,27 @@ import { oidcProviders } from "./oidc-providers.ts";
 import { organizations } from "./organizations.ts";
 import { pullThroughRules } from "./pull-through-rules.ts";
 import { pullTimeExclusions } from "./pull-time-exclusions.ts";
+import { registryConfigurations } from "./registry-configurations.ts";
 import { registryPolicies } from "./registry-policies.ts";
 import { replication } from "./replication.ts";
 import { repositories } from "./repositories.ts";
 import { retentions } from "./retentions.ts";
 import type { Schema } from "./schema.ts";
+import { secrets } from "./secrets.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
 import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
-export type AllNouns = Nouns & IdentityNouns & KeyNouns & AuditNouns & JobNouns & ReplicationNouns & PullThroughNouns;
+export type AllNouns = Nouns &
+  IdentityNouns &
+  KeyNouns &
+  AuditNouns &
+  JobNouns &
+  ReplicationNouns &
+  PullThroughNouns &
+  SecretNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
 export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
@@ -58,6 +69,9 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     tags: tags(db, flavour),
     settings: settings(db, flavour),
     registryPolicies: registryPolicies(db, flavour),
+    registryConfigurations: registryConfigurations(db, flavour),
+    imageScans: imageScans(db, flavour),
+    imageSignings: imageSignings(db, flavour),
     pullTimeExclusions: pullTimeExclusions(db, flavour),
     creationTemplates: creationTemplates(db, flavour),
     lifecycleImages: lifecycleImages(db, flavour),
@@ -85,6 +99,7 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
     jobs: jobs(db, flavour),
     schedules: schedules(db, flavour),
     pullThroughRules: pullThroughRules(db, flavour),
+    secrets: secrets(db, flavour),
     replication: replication(db, flavour),
     backfills: backfills(db, flavour),
   };

@@ -17,6 +17,7 @@ import type {
   Tag,
   UploadId,
 } from "../../domain/names.ts";
+import type { CreationTemplate } from "../../domain/registry/creation-template-ports.ts";
 import { serverScope } from "../../domain/registry/encryption.ts";
 import type { Generation, RepositorySettings, StagingId } from "../../domain/registry/ports.ts";
 import { noFigures } from "../../domain/registry/usage-count.ts";
@@ -37,6 +38,16 @@ async function withPath(work: (path: string) => Promise<void>): Promise<void> {
 
 const registry: Registry = { account: "000000000001" as AccountId, region: "eu-west-1" as Region };
 const settings: RepositorySettings = { tagMutability: "MUTABLE", exclusionFilters: [], scanOnPush: false };
+const template: CreationTemplate = {
+  prefix: "app",
+  encryption: { type: "AES256" },
+  tags: new Map(),
+  tagMutability: "MUTABLE",
+  exclusionFilters: [],
+  appliedFor: ["REPLICATION"],
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+};
 const digest = "sha256:00" as Digest;
 const kept = "sha256:01" as Digest;
 const name = "app" as RepositoryName;
@@ -146,6 +157,13 @@ const verbs: Record<string, (nouns: AllNouns) => Promise<unknown>> = {
   "images.count": ({ images }) => images.count(1),
   "images.isEmpty": ({ images }) => images.isEmpty(1),
   "images.pulled": ({ images }) => images.pulled(new Map([[1, now]])),
+  "creationTemplates.create": ({ creationTemplates }) => creationTemplates.create(registry, "app", template),
+  "creationTemplates.findMany": ({ creationTemplates }) => creationTemplates.findMany(registry, ["app", "ROOT"]),
+  "creationTemplates.list": ({ creationTemplates }) => creationTemplates.list(registry, { after: "a", limit: 9 }),
+  "creationTemplates.count": ({ creationTemplates }) => creationTemplates.count(registry),
+  "creationTemplates.lock": ({ creationTemplates }) => creationTemplates.lock(registry, "app"),
+  "creationTemplates.update": ({ creationTemplates }) => creationTemplates.update(registry, "app", template),
+  "creationTemplates.delete": ({ creationTemplates }) => creationTemplates.delete(registry, "app"),
   "pullTimeExclusions.add": ({ pullTimeExclusions }) => pullTimeExclusions.add(registry, arn, now),
   "pullTimeExclusions.list": ({ pullTimeExclusions }) => pullTimeExclusions.list(registry, { after: "a", limit: 9 }),
   "pullTimeExclusions.count": ({ pullTimeExclusions }) => pullTimeExclusions.count(registry),

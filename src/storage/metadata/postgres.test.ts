@@ -9,6 +9,7 @@ import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } fr
 import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
 import { metadataContract } from "./contract.ts";
+import { creationTemplateContract } from "./creation-template-contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { jobContract } from "./job-contract.ts";
 import { jobRaces } from "./job-races.ts";
@@ -23,6 +24,7 @@ import { postgresDialect } from "./postgres-driver.ts";
 import { replicationContract } from "./replication-contract.ts";
 import { retentionContract } from "./retention-contract.ts";
 import { retentionRaces } from "./retention-races.ts";
+import { scanningContract } from "./scanning-contract.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
@@ -45,6 +47,8 @@ function postgresTests(server: TestPostgres): void {
   keyContract("PostgreSQL", open);
   auditContract("PostgreSQL", open);
   lifecycleContract("PostgreSQL", open);
+  creationTemplateContract("PostgreSQL", open);
+  scanningContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);

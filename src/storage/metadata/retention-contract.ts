@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import type { AccountId, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
+import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation, Image, Metadata, NewImage } from "../../domain/registry/ports.ts";
 import type {
   DeletedImage,
@@ -155,6 +155,12 @@ export function retentionContract(driver: string, open: () => Promise<OpenedMeta
       const child = await push(id);
       const image = await push(id, { children: [child.digest], subject: digest });
       await metadata.transact(({ images }) => images.pulled(new Map([[image.id, at(2)]])));
+      const scan = { status: "FAILED", description: "no scanner", requestedAt: at(3) } as const;
+      const signing = { profile: "arn" as Arn, status: "FAILED", failureCode: "c", failureReason: "r" } as const;
+      await metadata.transact(async ({ imageScans, imageSignings }) => {
+        await imageScans.put(image.id, scan);
+        await imageSignings.put(image.id, [signing]);
+      });
       const before = await metadata.read.images.find(id, image.digest);
       await remove(image, 5, 10);
       expect(await metadata.read.images.find(id, image.digest)).toBeUndefined();
@@ -164,6 +170,8 @@ export function retentionContract(driver: string, open: () => Promise<OpenedMeta
         id: expect.any(Number),
         tags: [tag, "v2" as Tag],
         children: [child.digest],
+        scan,
+        signings: [signing],
         deletion: { at: at(5), by: "arn", until: at(10) },
       });
       const { deletedImages } = metadata.read;

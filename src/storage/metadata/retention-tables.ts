@@ -43,6 +43,9 @@ export interface DeletedImageTable {
   status: StatusRank;
   last_archived_at: number | null;
   last_activated_at: number | null;
+  /** As in `image`. */
+  scan: string | null;
+  signings: string | null;
   /** JSON array: the tags that went with it. */
   tags: string;
   /** JSON array: what it lists. */

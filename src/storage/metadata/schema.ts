@@ -32,6 +32,8 @@ import type {
   ImageHoldTable,
   RepositoryRetentionTable,
 } from "./retention-tables.ts";
+import type { RegistryConfigurationTable } from "./scanning-tables.ts";
+import type { SecretTable, SecretVersionTable } from "./secret-tables.ts";
 import type { UsageEntryTable, UsageRunTable } from "./usage-tables.ts";
 
 /**
@@ -54,6 +56,7 @@ export interface Schema {
   pull_time_exclusion: PullTimeExclusionTable;
   account_setting: AccountSettingTable;
   registry_policy: RegistryPolicyTable;
+  registry_configuration: RegistryConfigurationTable;
   lifecycle_policy: LifecyclePolicyTable;
   lifecycle_preview: LifecyclePreviewTable;
   lifecycle_preview_page: LifecyclePreviewPageTable;
@@ -99,6 +102,9 @@ export interface Schema {
   usage_entry: UsageEntryTable;
 
   pull_through_rule: PullThroughRuleTable;
+
+  secret: SecretTable;
+  secret_version: SecretVersionTable;
 }
 
 interface RepositoryTable {
@@ -200,6 +206,10 @@ interface ImageTable {
   status: Generated<StatusRank>;
   last_archived_at: number | null;
   last_activated_at: number | null;
+  /** JSON object: the newest basic scan. */
+  scan: string | null;
+  /** JSON array: what became of the signatures that the push asked for. */
+  signings: string | null;
   /** The number of rows in `tag`: lets a list of untagged images skip the tagged ones without reading them. */
   tag_count: Generated<number>;
 }
