@@ -16,6 +16,7 @@ import { measureUsageHandler, measureUsageKind } from "./jobs/measure-usage.ts";
 import { moveBlobsHandler, moveBlobsKind } from "./jobs/move-blobs.ts";
 import { forgetPreviewHandler, previewLifecycleHandler } from "./jobs/preview-lifecycle.ts";
 import { backfillHandler, removeReplicaHandler, replicateImageHandler } from "./jobs/replicate.ts";
+import { recordReplicas } from "./jobs/replication-events.ts";
 import { type Runner, startRunner } from "./jobs/runner.ts";
 import { sweepStraysHandler, sweepStraysKind } from "./jobs/sweep-strays.ts";
 import type { Log } from "./server/log.ts";
@@ -57,6 +58,7 @@ function handlersOf({ stores, openTarget, settings, metrics, log }: BackgroundPa
   const { metadata, clock } = stores;
   const retention = createKeptByRetention(clock);
   const lifecycle = { metadata, clock, retention, record: recordLifecycle(audit, clock) };
+  const replicating = { metadata, openTarget, clock, ended: recordReplicas(audit, clock) };
   const evaluation = { ...lifecycle, everyMs: settings.lifecycle.interval, undeleteMs: settings.undelete.window };
   return [
     evaluateLifecycleHandler(evaluation, (evaluated, { account, name }) => {
@@ -73,9 +75,9 @@ function handlersOf({ stores, openTarget, settings, metrics, log }: BackgroundPa
     measureUsageHandler({ ...stores, retentionMs: settings.usage.retention }, (run) =>
       log.info({ run }, "it was measured what storage is used for"),
     ),
-    replicateImageHandler({ metadata, openTarget, clock }),
-    backfillHandler({ metadata, openTarget, clock }),
-    removeReplicaHandler({ metadata, openTarget, clock }, ({ account, name, digest, tag, to }, error) =>
+    replicateImageHandler(replicating),
+    backfillHandler(replicating),
+    removeReplicaHandler(replicating, ({ account, name, digest, tag, to }, error) =>
       log.warn({ account, repository: name, digest, tag, to, error }, "what was removed stays at a destination"),
     ),
     moveBlobsHandler(stores, {

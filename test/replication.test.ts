@@ -126,6 +126,11 @@ describe("a pushed image", () => {
     expect(await statusOf(repository, digest)).toEqual([`${account} ${elsewhere} COMPLETE`]);
     expect(await imagesIn(away(), repository)).toEqual({ [digest]: ["v1"] });
     expect(await pulls(repository, "v1")).toBe(200);
+    const [record] = (await berth.records()).filter(({ eventName }) => eventName === "ReplicateImage");
+    expect(record).toMatchObject({
+      awsRegion: elsewhere,
+      requestParameters: { repositoryName: repository, sourceAccount: account, sourceRegion: region },
+    });
   });
 
   test("comes to another account when its registry policy says so, and fails when it does not", async () => {

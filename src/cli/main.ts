@@ -4,6 +4,7 @@ import { addCopyCommands } from "./copy-commands.ts";
 import { describeFailure } from "./failure.ts";
 import { lazily } from "./lazily.ts";
 import { commandLine } from "./names.ts";
+import { addReplicationCommands } from "./replication-commands.ts";
 import { addRetentionCommands } from "./retention-commands.ts";
 import { printVersion, version } from "./version.ts";
 
@@ -348,6 +349,7 @@ addCopyCommands(program);
 
 addRetentionCommands(program);
 addCacheCommands(program);
+addReplicationCommands(program);
 
 const audit = program
   .command("audit")

@@ -31,6 +31,7 @@ import * as terraformKms from "./terraform-kms.ts";
 import * as terraformLifecycle from "./terraform-lifecycle.ts";
 import * as terraformOrganizations from "./terraform-organizations.ts";
 import * as terraformPullThrough from "./terraform-pull-through.ts";
+import * as terraformReplication from "./terraform-replication.ts";
 import * as terraformScanning from "./terraform-scanning.ts";
 import * as terraformTemplates from "./terraform-templates.ts";
 import * as tls from "./tls.ts";
@@ -61,6 +62,7 @@ const CLIENTS: readonly Client[] = [
   terraformLifecycle,
   terraformPullThrough,
   secrets,
+  terraformReplication,
   terraformTemplates,
   terraformScanning,
   publicAccess,

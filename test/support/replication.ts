@@ -1,7 +1,9 @@
+import { createTrail } from "../../src/domain/audit/trail.ts";
 import { createQueue } from "../../src/domain/jobs/queue.ts";
 import type { JobHandler } from "../../src/jobs/handler.ts";
 import { backfillHandler, removeReplicaHandler, replicateImageHandler } from "../../src/jobs/replicate.ts";
-import type { InProcess } from "./berth.ts";
+import { recordReplicas } from "../../src/jobs/replication-events.ts";
+import { account, type InProcess, region } from "./berth.ts";
 
 /** Does the jobs of replication when a test says so, one after the other. */
 export interface ReplicationRunner {
@@ -13,7 +15,9 @@ export function createReplicationRunner(berth: InProcess): ReplicationRunner {
   const { metadata } = berth.stores;
   const clock = () => berth.now;
   const queue = createQueue({ metadata, worker: "test", clock });
-  const parts = { metadata, openTarget: berth.openTarget, clock };
+  const log = { error: (facts: Record<string, unknown>) => void berth.logged.push(facts) };
+  const audit = createTrail({ metadata, home: { account, region }, clock, log });
+  const parts = { metadata, openTarget: berth.openTarget, clock, ended: recordReplicas(audit, clock) };
   const handlers: JobHandler[] = [
     replicateImageHandler(parts),
     backfillHandler(parts),
@@ -49,6 +53,7 @@ export function createReplicationRunner(berth: InProcess): ReplicationRunner {
         done = 0;
         for (const handler of handlers) done += await runOf(handler, failures);
       }
+      await audit.flush();
       return failures;
     },
   };

@@ -29,6 +29,8 @@ export interface PeerTargetParts {
 
 /** An upload of less is not worth going on with. */
 const keptUploadBytes = 1024 * 1024;
+/** No registry keeps an upload that nobody goes on with for longer. */
+const uploadsKeptMs = 30 * 24 * 60 * 60_000;
 /** Repositories that a blob is looked for in at the peer before it is sent. */
 const holdersAtMost = 32;
 /** Blobs of which it is remembered where the peer has them. */
@@ -89,9 +91,14 @@ export function peerTargets(parts: PeerTargetParts): OpenTarget {
       const isKept = sizeBytes > keptUploadBytes;
       const begun = isKept ? await replication.upload(place(digest)) : undefined;
       const keep = (location: string) =>
-        metadata.transact((nouns) => nouns.replication.keepUpload(place(digest), location, clock()), {
-          durable: false,
-        });
+        metadata.transact(
+          async (nouns) => {
+            const now = clock();
+            await nouns.replication.keepUpload(place(digest), location, now);
+            await nouns.replication.pruneUploads(new Date(now.getTime() - uploadsKeptMs));
+          },
+          { durable: false },
+        );
       await remote.putBlob(name, { digest, sizeBytes }, (offset) => paced(bytesFrom(blobs, blob, offset), pace), {
         signal,
         upload: isKept ? { begun, keep } : undefined,

@@ -21,6 +21,7 @@ import { DatabaseTooNew } from "./migrations.ts";
 import type { AllNouns } from "./nouns.ts";
 import { openPool, openPostgres, openPostgresEngine, postgresFlavour } from "./postgres.ts";
 import { postgresDialect } from "./postgres-driver.ts";
+import { replicationContract } from "./replication-contract.ts";
 import { retentionContract } from "./retention-contract.ts";
 import { retentionRaces } from "./retention-races.ts";
 import { scanningContract } from "./scanning-contract.ts";
@@ -53,6 +54,7 @@ function postgresTests(server: TestPostgres): void {
   jobContract("PostgreSQL", open);
   jobRaces("PostgreSQL", open);
   scopeContract("PostgreSQL", open);
+  replicationContract("PostgreSQL", open);
   retentionContract("PostgreSQL", open);
   retentionRaces("PostgreSQL", open);
   migrationContract("PostgreSQL", async () => {
