@@ -11,6 +11,7 @@ import { type Bench, type Figure, median } from "./bench.ts";
 import { needDisk } from "./disk.ts";
 import { machineFacts } from "./machine.ts";
 import { type Options, type Part, readOptions } from "./options.ts";
+import { measureCache } from "./parts/cache.ts";
 import { measureGc } from "./parts/gc.ts";
 import { measureLayers } from "./parts/layers.ts";
 import { measureLifecycle } from "./parts/lifecycle.ts";
@@ -112,6 +113,7 @@ async function measureAll(bench: Bench, found: readonly FoundPeer[]): Promise<vo
     await measurePreviews(bench, store);
   }
   if (wants("usage")) await measureUsageWalk(bench);
+  if (wants("cache")) await measureCache(bench, makeLayer(bench));
 }
 
 function inner(name: string): string {

@@ -13,6 +13,7 @@ export const parts = [
   "policies",
   "lifecycle",
   "usage",
+  "cache",
 ] as const;
 export type Part = (typeof parts)[number];
 
@@ -70,6 +71,7 @@ The parts:
   lifecycle   evaluations of a lifecycle policy over repositories of 1k, 10k and 100k images, and previews
               through the API over 1k and 100k
   usage       the walk that measures what storage is used for, over 1k, 100k and 1M images
+  cache       cold pulls of one large layer through a pull-through cache, beside pulls from its upstream
 
 Peers, by the variable that names the program, else by the name on PATH, else as built by --install:
   distribution      BENCH_DISTRIBUTION    docker-registry (Debian's package of that name)

@@ -26,7 +26,14 @@ import { createTransport } from "./remotes/registry/transport.ts";
 import { routinesDoneOnce, startRoutines, writeKeyUses, writePullTimes } from "./routines.ts";
 import { CannotListen, startServer } from "./server/listener.ts";
 import type { Log } from "./server/log.ts";
-import { type Address, type Counted, createMetrics, type MetricsListener, sumMetrics } from "./server/metrics.ts";
+import {
+  type Address,
+  type Counted,
+  createMetrics,
+  type Metrics,
+  type MetricsListener,
+  sumMetrics,
+} from "./server/metrics.ts";
 import { sendContent } from "./server/send.ts";
 import { openSharedPort } from "./server/shared-port.ts";
 import { openTls, type Tls, type TlsKeeper } from "./server/tls.ts";
@@ -83,6 +90,7 @@ export async function startBerth(config: Config, log: Log): Promise<Berth> {
         server.port,
         opened,
         log,
+        { metrics },
       );
       const routines = [...notes, ...routinesDoneOnce(config, stores, metrics, log)];
       opened.defer(startRoutines(routines, log));
@@ -120,7 +128,7 @@ async function openRegistry(
   port: number,
   opened: AsyncDisposableStack,
   log: Log,
-  { isWorker = false }: { isWorker?: boolean } = {},
+  { metrics, isWorker = false }: { metrics: Pick<Metrics, "caches">; isWorker?: boolean },
 ) {
   // The supervisor has asked: a worker that starts anew while the keeper is away can serve what needs no key.
   const stores = await openStores(config, { prove: !isWorker });
@@ -131,14 +139,16 @@ async function openRegistry(
   // Last, because whoever starts Berth sees a new key pair only if the start succeeds.
   const rootKey = await rootKeyFor(config, log);
   const publicUrl = publicUrlOf(config, port);
-  const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget } = compose({
+  const { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, pullThrough } = compose({
     ...domainParts(config, { ...stores, metadata }, { rootKey, sealingKey, publicUrl, ...openRemotes(opened), log }),
+    cacheCounts: metrics.caches,
     publicAccess: config.publicAccess,
     certificateIdentities: config.tls?.clientIdentities,
     send: sendContent,
   });
   // Before the stores are closed, and behind the last request.
   opened.defer(() => audit.close());
+  opened.defer(() => pullThrough.close());
   await accounts.ensureConfigured();
   const notes = [writePullTimes(pullTimes), writeKeyUses(keyUses)];
   return {
@@ -255,11 +265,12 @@ export interface RunningWorker {
 export async function startWorker({ config, port, tls }: WorkerTask, log: Log): Promise<RunningWorker> {
   const opened = new AsyncDisposableStack();
   try {
+    const metrics = createMetrics(() => server.inFlight);
     const { stores, notes, registry, api, busy } = await openRegistry(config, port, opened, log, {
+      metrics,
       isWorker: true,
     });
     opened.defer(startRoutines(notes, log));
-    const metrics = createMetrics(() => server.inFlight);
     const { observe } = metrics;
     const listen = { ...config.listen, port };
     // Last: a connection that comes here while this process cannot serve it is one that another could have served.

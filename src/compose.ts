@@ -20,11 +20,15 @@ import type { Keyring } from "./domain/keys/keyring.ts";
 import type { KeyMetadata, KeyNouns, KeyWrapper } from "./domain/keys/ports.ts";
 import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region, Registry } from "./domain/names.ts";
+import { createPullThroughCache } from "./domain/pull-through/cache.ts";
+import type { CacheNouns } from "./domain/pull-through/cache-ports.ts";
+import type { CacheCounts } from "./domain/pull-through/counts.ts";
 import type { EcrTokens } from "./domain/pull-through/ecr-sign-in.ts";
 import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
 import { createRules } from "./domain/pull-through/rule-service.ts";
 import { createUpstreamAccess } from "./domain/pull-through/upstream-access.ts";
 import { noFurtherUpstreams, type UpstreamSettings } from "./domain/pull-through/upstreams.ts";
+import { pullThroughRecords } from "./domain/pull-through-trail.ts";
 import { createRates, ecrRates, type Rate } from "./domain/rates.ts";
 import { createAddresses } from "./domain/registry/addresses.ts";
 import { createCreationTemplates } from "./domain/registry/creation-templates.ts";
@@ -69,7 +73,7 @@ import { busyDataPlane, createDataPlane, type DataPlane } from "./oci/index.ts";
 import { createPolicyCompiler } from "./policy/compiler.ts";
 
 export interface Parts {
-  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns> &
+  readonly metadata: Metadata<Nouns & KeyNouns & JobNouns & ReplicationNouns & CacheNouns> &
     IdentityMetadata &
     KeyMetadata &
     AuditMetadata &
@@ -103,6 +107,10 @@ export interface Parts {
   readonly replicatedBytesPerSecond?: number;
   /** Which registries caches may stand before, beside those of ECR. Left out: none. */
   readonly upstreams?: UpstreamSettings;
+  /** Told of what caches do. Left out: nobody. */
+  readonly cacheCounts?: CacheCounts;
+  /** How long caches wait before they go on with a broken transfer. Left out: a moment, longer each time. */
+  readonly cachePauseMs?: number;
   /** Left out: no other registry is asked anything. */
   readonly openRemote?: OpenRemote;
   /** Left out: none are asked for. */
@@ -135,7 +143,7 @@ const dayMs = 24 * 60 * 60_000;
 /** Berth without its sockets: the surfaces over the domain, over opened stores. */
 export function compose(parts: Parts) {
   const domain = composeDomain(parts);
-  const { sealer, credentials, pullTimes, keyUses, accounts, audit, upstreams, openTarget } = domain;
+  const { sealer, credentials, pullTimes, keyUses, accounts, audit, upstreams, openTarget, pullThrough } = domain;
   const { root, clock, log, defaultRegion, regions, limits } = parts;
   const common = { log, clock, defaultRegion, regions, rates: limits && ratesOf(limits, clock) };
   const publicAccess = parts.publicAccess
@@ -155,7 +163,7 @@ export function compose(parts: Parts) {
   const maxBodiesBytes = limits && limits.apiBodyMegabytes * 1024 * 1024;
   const api: Surface = createControlPlane({ ...domain, ...common, certificates, maxBodiesBytes });
   const busy: { registry: Surface; api: Surface } = { registry: busyDataPlane, api: createBusyControlPlane({ clock }) };
-  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, upstreams };
+  return { registry, api, busy, pullTimes, keyUses, accounts, audit, openTarget, upstreams, pullThrough };
 }
 
 export type DomainParts = Omit<Parts, "publicAccess" | "certificateIdentities" | "send">;
@@ -211,16 +219,17 @@ export function composeDomain(parts: DomainParts) {
   });
   const access = accessOver({});
 
-  const pullThrough = {
+  const ofRules = {
     metadata,
     settings: parts.upstreams ?? noFurtherUpstreams,
     secrets: createUpstreamSecrets(secrets),
     clock,
   };
-  const upstreams = createUpstreamAccess({ ...pullThrough, openRemote: parts.openRemote, ecrTokens: parts.ecrTokens });
+  const upstreams = createUpstreamAccess({ ...ofRules, openRemote: parts.openRemote, ecrTokens: parts.ecrTokens });
 
   const keys = createRepositoryKeys({ ...kms, metadata, access, clock });
   const pullTimes = createPullTimes({ metadata, clock });
+  const audit = createTrail({ ...parts.audit, metadata, home, clock, log });
   const repositories = createRepositories<Nouns & KeyNouns & JobNouns>({
     metadata,
     keys,
@@ -245,7 +254,14 @@ export function composeDomain(parts: DomainParts) {
       createOnPush,
     }),
     policies: createPolicies({ metadata, directory, resources, accessOver: (ecr) => accessOver({ ecr }) }),
-    layers: createLayers({ metadata, blobs, keys, clock, maxOpenUploads: limits?.openUploads }),
+    layers: createLayers({
+      metadata,
+      blobs,
+      keys,
+      isCacheRepository: async (registry, name) => (await upstreams.match(registry, name)) !== undefined,
+      clock,
+      maxOpenUploads: limits?.openUploads,
+    }),
     images: createImages<Nouns & JobNouns & ReplicationNouns>({
       metadata,
       keys,
@@ -275,12 +291,24 @@ export function composeDomain(parts: DomainParts) {
     undelete: createUndelete<Nouns & KeyNouns & JobNouns>({ metadata, keys, resources, clock, everyMs }),
     lifecycleAnswers: createLifecycleAnswers({ metadata, clock }),
     usage: createUsage({ metadata, clock }),
-    pullThroughRules: createRules({ ...pullThrough, upstreams }),
+    pullThroughRules: createRules({ ...ofRules, upstreams }),
     upstreams,
     backfills: createBackfills({ metadata, clock }),
     replication: createReplication({ metadata, clock, reaches }),
     replicationExtras: createReplicationExtras({ metadata, clock, reaches }),
   };
+  const pullThrough = createPullThroughCache({
+    ...registry,
+    metadata,
+    blobs,
+    access,
+    keys,
+    making: registry.repositoryMaking,
+    records: pullThroughRecords(audit, clock),
+    counts: parts.cacheCounts,
+    pauseMs: parts.cachePauseMs,
+    clock,
+  });
   const pace = createPace(parts.replicatedBytesPerSecond ?? 0);
   const replication = { ...registry, metadata, blobs, access, keys, pace, clock, everyMs };
   const openTarget = targetsFor(localTargets(replication), peers && peerTargets({ ...replication, peers }), peers);
@@ -294,7 +322,8 @@ export function composeDomain(parts: DomainParts) {
     access,
     home,
     openTarget,
-    audit: createTrail({ ...parts.audit, metadata, home, clock, log }),
+    audit,
+    pullThrough,
     lookup: createLookup(metadata),
     explanations: createExplanations({ access, principals, denials: createDenials(metadata.read.audit) }),
   };

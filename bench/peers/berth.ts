@@ -25,7 +25,11 @@ export const berthPlain: PeerKind = {
 /** Over what is in the folder already, if anything is. */
 export async function startBerth(
   data: string,
-  { name = "berth", atRest = "sealed" }: { name?: string; atRest?: "sealed" | "volume" } = {},
+  {
+    name = "berth",
+    atRest = "sealed",
+    env = {},
+  }: { name?: string; atRest?: "sealed" | "volume"; env?: Record<string, string> } = {},
 ): Promise<Peer> {
   mkdirSync(data, { recursive: true });
   const port = await freePort();
@@ -43,6 +47,7 @@ export async function startBerth(
       BERTH_PUBLIC_URL: `http://127.0.0.1:${port}`,
       BERTH_CREATE_ON_PUSH: "true",
       BERTH_ENCRYPTION_AT_REST: atRest,
+      ...env,
     },
   });
 }

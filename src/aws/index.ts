@@ -9,6 +9,7 @@ import type { Sealer } from "../domain/identity/sealer.ts";
 import type { Sessions } from "../domain/identity/sessions.ts";
 import type { WebIdentities } from "../domain/identity/web-identity.ts";
 import type { Region, Registry } from "../domain/names.ts";
+import type { PullThroughCache } from "../domain/pull-through/cache.ts";
 import type { RuleService } from "../domain/pull-through/rule-service.ts";
 import type { Rates } from "../domain/rates.ts";
 import type { Addresses } from "../domain/registry/addresses.ts";
@@ -59,6 +60,7 @@ export interface ControlPlaneParts {
   readonly resources: Pick<RegistryResources, "incarnation">;
   readonly layers: LayerService;
   readonly images: ImageService;
+  readonly pullThrough: PullThroughCache;
   readonly storageClasses: StorageClassService;
   readonly creationTemplates: CreationTemplateService;
   readonly pullTimeExclusions: PullTimeExclusionService;

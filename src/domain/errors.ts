@@ -11,6 +11,12 @@ interface In {
   registry: Registry;
 }
 
+/** Another registry, and in a few words what went wrong with it. Never a secret. */
+interface Upstream {
+  upstream: string;
+  reason: string;
+}
+
 /** What keeps an image. */
 interface Held {
   target: string;
@@ -106,6 +112,19 @@ const registrySentences = {
     `The layer with digest '${digest}' in the repository with name '${repository}' in the registry with id '${registry.account}' is damaged and in quarantine. Push it again to mend it.`,
   /** `kmsError` is what KMS calls the reason, as in `DisabledException`. */
   KeyUnusable: ({ reason }: { kmsError: string; reason: string }) => reason,
+  /** What another registry answered, or did not, where a pull-through cache has nothing of its own to give. */
+  UpstreamAccessDenied: ({ upstream, reason }: Upstream) =>
+    `The upstream registry '${upstream}' refused access: ${reason}`,
+  UpstreamTooManyRequests: ({ upstream, reason }: Upstream & { retryAfterMs: number }) =>
+    `The upstream registry '${upstream}' takes no more requests for now: ${reason}`,
+  UpstreamUnavailable: ({ upstream, reason }: Upstream) =>
+    `The upstream registry '${upstream}' could not be read: ${reason}`,
+  UnableToGetUpstreamImage: ({ upstream, reason }: Upstream) =>
+    `The image could not be pulled from the upstream registry '${upstream}' by the pull through cache rule: ${reason}`,
+  UnableToGetUpstreamLayer: ({ upstream, reason }: Upstream) =>
+    `The layer could not be pulled from the upstream registry '${upstream}' by the pull through cache rule: ${reason}`,
+  UnableToListUpstreamImageReferrers: ({ upstream, reason }: Upstream) =>
+    `The referrers could not be listed at the upstream registry '${upstream}' by the pull through cache rule: ${reason}`,
   LayerReferenced: ({ digest }: { digest: Digest }) =>
     `The layer with digest '${digest}' is part of an image in this repository; delete the image first`,
   LayerKept: ({ digest }: { digest: Digest }) =>

@@ -96,6 +96,12 @@ export const wire = {
   LayerInaccessible: [404, "BLOB_UNKNOWN"],
   LayerDamaged: [404, "BLOB_UNKNOWN"],
   KeyUnusable: [403, "DENIED"],
+  UpstreamAccessDenied: [403, "DENIED"],
+  UpstreamTooManyRequests: [429, "TOOMANYREQUESTS"],
+  UpstreamUnavailable: [502, "UNKNOWN"],
+  UnableToGetUpstreamImage: [502, "UNKNOWN"],
+  UnableToGetUpstreamLayer: [502, "UNKNOWN"],
+  UnableToListUpstreamImageReferrers: [502, "UNKNOWN"],
   LayerReferenced: [405, "UNSUPPORTED"],
   LayerKept: [405, "UNSUPPORTED"],
   LayerAlreadyExists: [409, "BLOB_UPLOAD_INVALID"],
@@ -182,7 +188,8 @@ function sentence(refusal: Refusal): string {
 }
 
 function retryAfter(refusal: Refusal): Record<string, string> {
-  return refusal.is("RateExceeded") ? { "Retry-After": String(Math.ceil(refusal.facts.retryAfterMs / 1000)) } : {};
+  const waits = refusal.is("RateExceeded") || refusal.is("UpstreamTooManyRequests");
+  return waits ? { "Retry-After": String(Math.ceil(refusal.facts.retryAfterMs / 1000)) } : {};
 }
 
 function body(status: number, code: OciCode, message: string, headers: Record<string, string>): Response {

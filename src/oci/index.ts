@@ -1,5 +1,6 @@
 import type { Access, Arrival, Granted } from "../domain/access.ts";
 import { AuditUnavailable } from "../domain/audit/trail.ts";
+import type { PullThroughCache } from "../domain/pull-through/cache.ts";
 import type { Rates } from "../domain/rates.ts";
 import { type Addresses, layerTokenParameter } from "../domain/registry/addresses.ts";
 import type { ImageService } from "../domain/registry/images.ts";
@@ -36,6 +37,7 @@ export interface DataPlane extends Authenticator, Recorder {
   repositories: RepositoryService;
   layers: LayerService;
   images: ImageService;
+  pullThrough: PullThroughCache;
   addresses: Pick<Addresses, "originOf">;
   /** Makes opaque page keys. */
   pageKeys: { seal(purpose: string, value: unknown): string; open(purpose: string, sealed: string): unknown };

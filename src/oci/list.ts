@@ -98,7 +98,7 @@ interface PageKey {
 export async function listReferrers(
   { repository, subject, artifactType, page }: Asked<"referrers">,
   granted: Granted,
-  { images, pageKeys }: Pick<DataPlane, "images" | "pageKeys">,
+  { images, pullThrough, pageKeys }: Pick<DataPlane, "images" | "pullThrough" | "pageKeys">,
 ): Promise<Response> {
   const limit = Math.min(page.n || maxReferrers, maxReferrers);
   // What the key is good for stands in it: whoever seals keeps something for each purpose.
@@ -110,6 +110,7 @@ export async function listReferrers(
     throw new OciError(400, "UNSUPPORTED", message);
   }
   const artifactTypes = artifactType === undefined ? undefined : [artifactType];
+  await pullThrough.referrers(granted, repository, subject);
   const read = (after: number | undefined) =>
     images.referrers(granted, repository, subject, { after, limit: referrersAtOnce, artifactTypes });
   const { shown, more } = await pageOfReferrers(read, after, limit).catch((error) => {

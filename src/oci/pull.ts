@@ -1,5 +1,5 @@
 import type { Granted } from "../domain/access.ts";
-import type { ByteRange, LayerLink } from "../domain/registry/ports.ts";
+import type { ByteRange } from "../domain/registry/ports.ts";
 import { OciError } from "./errors.ts";
 import type { Asked, DataPlane } from "./index.ts";
 
@@ -7,10 +7,12 @@ import type { Asked, DataPlane } from "./index.ts";
 export async function readManifest(
   { repository, reference, head }: Asked<"manifest.read">,
   granted: Granted,
-  { images }: Pick<DataPlane, "images">,
+  { images, pullThrough }: Pick<DataPlane, "images" | "pullThrough">,
 ): Promise<Response> {
   const find = head ? images.peek : images.get;
-  const { digest, mediaType, manifest } = await find(granted, repository, reference);
+  const { digest, mediaType, manifest } = await pullThrough.manifest(granted, repository, reference, (granted) =>
+    find(granted, repository, reference),
+  );
   return new Response(head ? null : manifest, {
     headers: {
       "Content-Type": mediaType,
@@ -26,21 +28,24 @@ export async function readBlob(
   { repository, digest, head }: Asked<"blob.read">,
   request: Request,
   granted: Granted,
-  { layers, send }: Pick<DataPlane, "layers" | "send">,
+  { layers, pullThrough, send }: Pick<DataPlane, "layers" | "pullThrough" | "send">,
 ): Promise<Response> {
   const etag = `"${digest}"`;
-  const headersOf = ({ mediaType }: LayerLink): Record<string, string> => ({
+  const headersOf = ({ mediaType }: { mediaType?: string }): Record<string, string> => ({
     "Content-Type": mediaType ?? "application/octet-stream",
     "Docker-Content-Digest": digest,
     "Accept-Ranges": "bytes",
     ETag: etag,
   });
   if (head) {
-    const layer = await layers.stat(granted, repository, digest);
+    const layer = await pullThrough.statLayer(granted, repository, digest, () =>
+      layers.stat(granted, repository, digest),
+    );
     return new Response(null, { headers: { ...headersOf(layer), "Content-Length": String(layer.sizeBytes) } });
   }
-  const { layer, range, content } = await layers.read(granted, repository, digest, (sizeBytes) =>
-    parseRange(request.headers, etag, sizeBytes),
+  const rangeOf = (sizeBytes: number) => parseRange(request.headers, etag, sizeBytes);
+  const { layer, range, content } = await pullThrough.layer(granted, repository, digest, rangeOf, () =>
+    layers.read(granted, repository, digest, rangeOf),
   );
   const headers = headersOf(layer);
   if (!range) return send(content, { status: 200, headers });

@@ -21,6 +21,12 @@ export interface Metrics {
   jobEnded(attempt: { readonly kind: string; readonly outcome: string; readonly ms: number }): void;
   /** The jobs in the database, of all processes that share it, as counted a moment ago. */
   jobsCounted(counts: readonly { readonly kind: string; readonly state: string; readonly jobs: number }[]): void;
+  /** What pull-through caches do. */
+  readonly caches: {
+    pulled(outcome: string): void;
+    received(bytes: number): void;
+    failed(problem: string): void;
+  };
   /** What storage is used for, as of the newest measurement. */
   used(usage: MeasuredUsage): void;
   /** What this process has counted, in a form that can be sent to another. */
@@ -90,6 +96,23 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
     labelNames: ["kind", "state"],
     registers,
   });
+  const throughCaches = new Counter({
+    name: "berth_pull_through_pulls_total",
+    help: "Pulls of images through caches: hit (fresh), revalidated (unchanged at the upstream), miss (brought), stale (the upstream failed), absent",
+    labelNames: ["outcome"],
+    registers,
+  });
+  const upstreamBytes = new Counter({
+    name: "berth_pull_through_bytes_total",
+    help: "Bytes of layers that caches got from upstreams",
+    registers,
+  });
+  const upstreamFailures = new Counter({
+    name: "berth_pull_through_upstream_errors_total",
+    help: "Failures of upstreams: denied, throttled, unavailable, out-of-bounds, nonsense, refused",
+    labelNames: ["problem"],
+    registers,
+  });
   const used = createUsageMetrics(registers);
   gauge("berth_http_requests_in_flight", "Requests whose answers are not fully sent", requestsInFlight);
   gauge("process_resident_memory_bytes", "Memory in use", () => process.memoryUsage.rss());
@@ -128,6 +151,11 @@ export function createMetrics(requestsInFlight: () => number): Metrics {
       // What there is none of any more is not in the counts.
       jobs.reset();
       for (const { kind, state, jobs: count } of counts) jobs.set({ kind, state }, count);
+    },
+    caches: {
+      pulled: (outcome) => throughCaches.inc({ outcome }),
+      received: (bytes) => upstreamBytes.inc(bytes),
+      failed: (problem) => upstreamFailures.inc({ problem }),
     },
     used,
     count: () => registry.getMetricsAsJSON(),

@@ -20,6 +20,7 @@ import * as notation from "./notation.ts";
 import * as oras from "./oras.ts";
 import * as podman from "./podman.ts";
 import * as publicAccess from "./public.ts";
+import * as pullThrough from "./pull-through.ts";
 import * as races from "./races.ts";
 import * as sdk from "./sdk-js.ts";
 import * as secrets from "./secrets.ts";
@@ -66,6 +67,7 @@ const CLIENTS: readonly Client[] = [
   terraformTemplates,
   terraformScanning,
   publicAccess,
+  pullThrough,
   tls,
   races,
   conformance,

@@ -125,6 +125,8 @@ export interface InProcessOptions {
   /** Which registries caches may stand before, and how they are asked. */
   readonly upstreams?: Parameters<typeof compose>[0]["upstreams"];
   readonly openRemote?: Parameters<typeof compose>[0]["openRemote"];
+  readonly cacheCounts?: Parameters<typeof compose>[0]["cacheCounts"];
+  readonly cachePauseMs?: number;
   readonly publicUrl?: string;
   readonly limits?: Partial<Limits>;
   readonly audit?: Parameters<typeof compose>[0]["audit"];
@@ -160,7 +162,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     : undefined;
   const blobs = tiers ? twoTiers(tiers.standard, tiers.archive) : standard;
   const crowd = createCrowd(opened, createSealer(sealingKey), () => state.now);
-  const { registry, api, busy, pullTimes, audit, accounts, openTarget, upstreams } = compose({
+  const { registry, api, busy, pullTimes, audit, accounts, openTarget, upstreams, pullThrough } = compose({
     metadata,
     blobs,
     root: rootKey,
@@ -181,6 +183,8 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     certificateIdentities: options.certificateIdentities,
     upstreams: options.upstreams,
     openRemote: options.openRemote,
+    cacheCounts: options.cacheCounts,
+    cachePauseMs: options.cachePauseMs,
     publicUrl: options.publicUrl ?? `http://${host}`,
     defaultRegion: (options.region ?? region) as Region,
     createOnPush: options.createOnPush ?? false,
@@ -286,6 +290,7 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
     },
     stores: { metadata, blobs, tiers, root },
     async close() {
+      await pullThrough.close();
       await audit.close();
       await blobs.close();
       await metadata.close();

@@ -14,10 +14,12 @@ export const BatchCheckLayerAvailability = operation("BatchCheckLayerAvailabilit
   },
   needs: onRepository("ecr:BatchCheckLayerAvailability"),
   throws: ["RepositoryNotFound"],
-  async run({ repositoryName, layerDigests }, granted, { layers }) {
+  async run({ repositoryName, layerDigests }, granted, { layers, pullThrough }) {
     const digests = layerDigests.map(parseDigest).filter((digest): digest is Digest => digest !== undefined);
     const present = await layers.present(granted, repositoryName, digests);
-    const byDigest = new Map(present.map((link) => [link.digest as string, link]));
+    // A cache has them as soon as somebody asks for them.
+    const awaited = await pullThrough.awaited(granted, repositoryName, digests);
+    const byDigest = new Map<string, Known>([...awaited, ...present].map((layer) => [layer.digest, layer]));
     const wellFormed = layerDigests.filter((digest) => digestForm.test(digest));
     return {
       layers: wellFormed.map((digest) => layerView(digest, byDigest.get(digest))),
@@ -28,7 +30,9 @@ export const BatchCheckLayerAvailability = operation("BatchCheckLayerAvailabilit
 
 const digestForm = new RegExp(`^${digestPattern}$`);
 
-function layerView(layerDigest: string, link: LayerLink | undefined): Layer {
+type Known = Pick<LayerLink, "sizeBytes" | "mediaType"> & Partial<Pick<LayerLink, "isArchived">>;
+
+function layerView(layerDigest: string, link: Known | undefined): Layer {
   if (!link) return { layerDigest, layerAvailability: "UNAVAILABLE" };
   const layerAvailability = link.isArchived ? "ARCHIVED" : "AVAILABLE";
   return { layerDigest, layerAvailability, layerSize: link.sizeBytes, mediaType: link.mediaType };

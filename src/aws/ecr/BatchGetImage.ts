@@ -17,12 +17,14 @@ export const BatchGetImage = operation("BatchGetImage", {
     acceptedMediaTypes: z.array(z.string()).min(1).max(100).optional(),
   },
   needs: onImages("ecr:BatchGetImage"),
-  throws: ["RepositoryNotFound", "LimitExceeded"],
-  async run({ repositoryName, imageIds }, granted, { repositories, images }) {
-    await repositories.describe(granted, [repositoryName]);
+  throws: ["RepositoryNotFound", "LimitExceeded", "UnableToGetUpstreamImage"],
+  async run({ repositoryName, imageIds }, granted, { repositories, images, pullThrough }) {
+    if (!(await pullThrough.covers(granted, repositoryName))) await repositories.describe(granted, [repositoryName]);
     let answerBytes = 0;
     const { results, failures } = await forEachImage(imageIds, async (reference) => {
-      const stored = await images.get(granted, repositoryName, reference);
+      const stored = await pullThrough.manifest(granted, repositoryName, reference, (granted) =>
+        images.get(granted, repositoryName, reference),
+      );
       answerBytes += stored.manifest.length;
       if (answerBytes > maxAnswerBytes) throw refuse("LimitExceeded", { reason: "Ask for fewer images at once" });
       return {

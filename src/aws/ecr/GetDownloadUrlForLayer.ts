@@ -7,11 +7,11 @@ import { DigestText, RegistryId, RepositoryName } from "./shapes.ts";
 export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
   input: { registryId: RegistryId.optional(), repositoryName: RepositoryName, layerDigest: DigestText },
   needs: onRepository("ecr:GetDownloadUrlForLayer"),
-  throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible", "LayerDamaged"],
+  throws: ["RepositoryNotFound", "LayerNotFound", "LayerInaccessible", "LayerDamaged", "UnableToGetUpstreamLayer"],
   async run(
     { repositoryName, layerDigest },
     granted,
-    { repositories, layers, registryTokens, addresses, resources },
+    { repositories, layers, pullThrough, registryTokens, addresses, resources },
     key,
   ) {
     const { caller, registry } = granted;
@@ -20,7 +20,9 @@ export const GetDownloadUrlForLayer = operation("GetDownloadUrlForLayer", {
       await repositories.describe(granted, [repositoryName]);
       throw refuse("LayerNotFound", { repository: repositoryName, registry, digest: layerDigest });
     }
-    await layers.downloadable(granted, repositoryName, digest);
+    await pullThrough.downloadable(granted, repositoryName, digest, () =>
+      layers.downloadable(granted, repositoryName, digest),
+    );
     const incarnation = await resources.incarnation(registry, repositoryName);
     const layer = { registry, repository: repositoryName, incarnation, digest };
     const token = registryTokens.issueLayer(caller.principal, key, layer);

@@ -22,11 +22,12 @@ export const ListImageReferrers = operation("ListImageReferrers", {
   },
   // There is no permission of its own.
   needs: onRepository("ecr:BatchGetImage"),
-  throws: ["InvalidParameter", "RepositoryNotFound"],
-  async run(input, granted, { repositories, images, paging }) {
+  throws: ["InvalidParameter", "RepositoryNotFound", "UnableToListUpstreamImageReferrers"],
+  async run(input, granted, { repositories, images, pullThrough, paging }) {
     const { repositoryName, subjectId, filter = {}, nextToken, maxResults } = input;
-    await repositories.describe(granted, [repositoryName]);
     const subject = parseDigest(subjectId.imageDigest);
+    if (subject) await pullThrough.referrers(granted, repositoryName, subject);
+    await repositories.describe(granted, [repositoryName]);
     const artifactTypes = filter.artifactTypes?.length ? filter.artifactTypes : undefined;
     const page = await paging.page({
       of: ["ListImageReferrers", granted.registry, repositoryName, subjectId, filter],

@@ -67,6 +67,9 @@ function failureOf(error: unknown): Failure {
   if (error instanceof Refusal && (error.is("ImageHeld") || error.is("TagHeld"))) {
     return { failureCode: "ImageInaccessible", failureReason: error.message };
   }
+  for (const failureCode of ["UpstreamAccessDenied", "UpstreamTooManyRequests", "UpstreamUnavailable"] as const) {
+    if (error instanceof Refusal && error.is(failureCode)) return { failureCode, failureReason: error.message };
+  }
   if (error instanceof Refusal && error.is("KeyUnusable")) {
     return { failureCode: "KmsError", failureReason: error.message };
   }

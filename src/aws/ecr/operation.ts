@@ -1,6 +1,7 @@
 import type * as Sdk from "@aws-sdk/client-ecr";
 import type { Access } from "../../domain/access.ts";
 import type { RegistryTokens } from "../../domain/identity/registry-tokens.ts";
+import type { PullThroughCache } from "../../domain/pull-through/cache.ts";
 import type { RuleService } from "../../domain/pull-through/rule-service.ts";
 import type { Addresses } from "../../domain/registry/addresses.ts";
 import type { CreationTemplateService } from "../../domain/registry/creation-templates.ts";
@@ -31,6 +32,7 @@ export interface EcrParts {
   readonly access: Access;
   readonly layers: LayerService;
   readonly images: ImageService;
+  readonly pullThrough: PullThroughCache;
   readonly storageClasses: StorageClassService;
   readonly creationTemplates: CreationTemplateService;
   readonly pullTimeExclusions: PullTimeExclusionService;

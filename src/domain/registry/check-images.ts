@@ -117,10 +117,13 @@ function parsed(bytes: Uint8Array, mediaType: string): Manifest | string {
 /** `undefined` where the tables say what the bytes say. A foreign layer is in the tables only if it was pushed too. */
 function differenceOf(image: InspectedImage, manifest: Manifest): string | undefined {
   const required = manifest.layers.filter(({ isForeign }) => !isForeign);
-  const lost = [...without(required, image.layers), ...without(asReferences(manifest.children), image.children)];
+  const { layers, children, awaited } = image;
+  const listed = asReferences(manifest.children);
+  const lost = [...without(required, [...layers, ...awaited]), ...without(listed, [...children, ...awaited])];
   const added = [
-    ...without(image.layers, manifest.layers),
-    ...without(image.children, asReferences(manifest.children)),
+    ...without(layers, manifest.layers),
+    ...without(children, listed),
+    ...without(awaited, [...manifest.layers, ...listed]),
   ];
   if (lost.length > 0) return `the tables lack references of the manifest: ${named(lost)}`;
   if (added.length > 0) return `the tables have references that are not in the manifest: ${named(added)}`;

@@ -28,7 +28,9 @@ export async function forgetTag(
  */
 export async function dropImage(nouns: Nouns, image: Removed, tags: readonly Tag[], removal: Removal): Promise<void> {
   const { at, by, keptUntil } = removal;
-  if (keptUntil) await nouns.deletedImages.keep(image, tags, { at, by, until: keptUntil });
+  // What a cache has not fetched wholly could not be brought back wholly: the upstream has it.
+  const isKept = keptUntil !== undefined && !(await nouns.awaited.isIncomplete(image.id));
+  if (isKept) await nouns.deletedImages.keep(image, tags, { at, by, until: keptUntil });
   for (const tag of tags) await forgetTag(nouns, image, tag, removal);
   await nouns.images.delete(image, at);
 }

@@ -1,6 +1,7 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
 import { type Digest, digestAlgorithm, parseDigest, type RepositoryName, type Tag } from "../names.ts";
+import type { AwaitedContent } from "./awaited-ports.ts";
 import { confirmNotHeld, confirmTagNotHeld } from "./held.ts";
 import { factsOfPush, type ImageFacts, tagPushed } from "./image-facts.ts";
 import { type ImageReference, imageNotFound, resolveImage } from "./image-references.ts";
@@ -44,6 +45,11 @@ export interface NewManifest {
   readonly refuseExisting?: boolean;
   /** Whether another registry sent it here: then nothing sends it on. */
   readonly isReplica?: boolean;
+  /**
+   * Whether what the manifest refers to may come later, when somebody asks for it: for caches. Such an image is not sent
+   * on to replicas, which would wait for the rest of it.
+   */
+  readonly isCached?: boolean;
 }
 
 export interface PutManifest {
@@ -253,7 +259,9 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
   }
 
   return {
-    async put(granted, name, { manifest, mediaType, digest: given, tags, refuseExisting = false, isReplica = false }) {
+    async put(granted, name, put) {
+      const { manifest, mediaType, digest: given, tags, refuseExisting = false } = put;
+      const { isReplica = false, isCached = false } = put;
       const parsed = admitted(parseManifest(manifest, mediaType), foreignLayers);
       const wanted = given === undefined ? undefined : parseDigest(given);
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
@@ -264,9 +272,9 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
       if (granted.asksAboutImages && tags.length === 0) {
         granted.confirm({ ...facts, ...tagPushed(undefined, undefined, digest) });
       }
-      const put = await pushing(granted, name, async (nouns, repository) => {
-        const layers = await presentLayers(nouns, repository, parsed, clock());
-        const children = await presentChildren(nouns, repository, parsed);
+      const stored = await pushing(granted, name, async (nouns, repository) => {
+        const layers = await presentLayers(nouns, repository, parsed, clock(), isCached);
+        const children = await presentChildren(nouns, repository, parsed, isCached);
         const largestChild = Math.max(0, ...children.map((child) => child.imageBytes));
         const imageBytes = parsed.contentBytes + largestChild;
         const now = clock();
@@ -281,9 +289,11 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
           annotations: parsed.annotations,
           manifest,
           layers,
-          children: parsed.children,
+          children: isCached ? children.map((child) => child.digest) : parsed.children,
+          awaited: isCached ? awaitedOf(parsed, layers, children) : undefined,
           pushedAt: now,
         });
+        if (isCached) await nouns.awaited.childCame(repository.id, { digest, imageBytes });
         const wasActive = image.status === "ACTIVE";
         await activateForPush(nouns, inactive(repository, { ...image, digest, ...parsed }, children), now);
         if (image.created) await followPush(nouns, repository, { ...parsed, id: image.id }, { at: now, isReplica });
@@ -303,13 +313,13 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
         }
-        if (!isReplica)
+        if (!isReplica && !isCached)
           await parts.pushed?.(nouns, repository, { ...image, digest, subject: parsed.subject, tags }, now);
         // The same bytes can be pushed as two types; the first one stays.
-        const stored = image.created ? parsed : await nouns.images.find(repository.id, digest);
-        return { created: image.created, mediaType: stored?.mediaType ?? parsed.mediaType };
+        const known = image.created ? parsed : await nouns.images.find(repository.id, digest);
+        return { created: image.created, mediaType: known?.mediaType ?? parsed.mediaType };
       });
-      return { digest, subject: parsed.subject, ...put };
+      return { digest, subject: parsed.subject, ...stored };
     },
     async get(granted, name, reference) {
       const found = await stored(granted, name, reference, true);
@@ -395,6 +405,7 @@ async function presentLayers(
   repository: Repository,
   manifest: Manifest,
   at: Date,
+  mayBeMissing: boolean,
 ): Promise<LayerReference[]> {
   const found = await layers.findMany(
     repository.id,
@@ -402,7 +413,7 @@ async function presentLayers(
   );
   const have = new Set(found.filter(({ quarantined }) => !quarantined).map(({ digest }) => digest));
   const missing = manifest.layers.filter(({ digest, isForeign }) => !isForeign && !have.has(digest));
-  if (missing.length > 0) {
+  if (missing.length > 0 && !mayBeMissing) {
     const { name, registry } = repository;
     throw refuse("LayersNotFound", { repository: name, registry, digests: missing.map(({ digest }) => digest) });
   }
@@ -412,14 +423,30 @@ async function presentLayers(
 }
 
 /** They stay as they are until the transaction ends. @throws ReferencedImagesNotFound */
-async function presentChildren({ images }: Nouns, repository: Repository, { children }: Manifest): Promise<Image[]> {
+async function presentChildren(
+  { images }: Nouns,
+  repository: Repository,
+  { children }: Manifest,
+  mayBeMissing: boolean,
+): Promise<Image[]> {
   const found = await images.keepMany(repository.id, children);
   const missing = without(children, found);
-  if (missing.length > 0) {
+  if (missing.length > 0 && !mayBeMissing) {
     const { name, registry } = repository;
     throw refuse("ReferencedImagesNotFound", { repository: name, registry, digests: missing });
   }
   return found;
+}
+
+/** What the manifest refers to and the repository has not. Foreign layers are for clients to fetch. */
+function awaitedOf(
+  { layers, children, childBytes }: Manifest,
+  presentLayers: readonly LayerReference[],
+  presentChildren: readonly Image[],
+): AwaitedContent[] {
+  const have = new Set([...presentLayers, ...presentChildren].map(({ digest }) => digest));
+  const listed = children.map((digest, index) => ({ digest, sizeBytes: childBytes[index] ?? 0 }));
+  return [...layers.filter(({ isForeign }) => !isForeign), ...listed].filter(({ digest }) => !have.has(digest));
 }
 
 /** What a push brings back from the archive: the image, pushed again, and what it lists. */

@@ -48,6 +48,7 @@ const schema1 = new Set([
 const foreignLayer = /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.|oci\.image\.layer\.nondistributable\.)/;
 
 export interface ManifestLayer extends LayerReference {
+  readonly sizeBytes: number;
   /** Whether the layer may be missing in the repository, because its bytes can be had elsewhere. */
   readonly isForeign: boolean;
 }
@@ -62,6 +63,8 @@ export interface Manifest {
   readonly layers: readonly ManifestLayer[];
   /** Child manifests of an index, each once. */
   readonly children: readonly Digest[];
+  /** How large the index says that they are, in the same order. */
+  readonly childBytes: readonly number[];
   /** Config and all layers, in bytes, as the manifest declares them; 0 for an index. */
   readonly contentBytes: number;
   /** Where the document first says that content can be had elsewhere, `layers[0]`. Nobody here ever goes there. */
@@ -99,9 +102,10 @@ export function parseManifest(bytes: Uint8Array, declared?: string): Manifest {
   const common = { mediaType, subject: subject[0]?.digest, annotations };
   if (isIndex) {
     const manifests = descriptors(document.manifests ?? [], "manifests");
-    const children = unique(manifests.map(({ digest }) => digest));
+    const sizes = new Map(manifests.map(({ digest, size }) => [digest, size]));
+    const [children, childBytes] = [[...sizes.keys()], [...sizes.values()]];
     const elsewhere = firstElsewhere([...manifests, ...subject]);
-    return { ...common, kind: "index", artifactType, layers: [], children, contentBytes: 0, elsewhere };
+    return { ...common, kind: "index", artifactType, layers: [], children, childBytes, contentBytes: 0, elsewhere };
   }
   const config = descriptor(document.config, "config");
   const layers = descriptors(document.layers ?? [], "layers");
@@ -112,6 +116,7 @@ export function parseManifest(bytes: Uint8Array, declared?: string): Manifest {
     artifactType: artifactType ?? config.mediaType,
     layers: distinct([config, ...layers]),
     children: [],
+    childBytes: [],
     contentBytes: [config, ...layers].reduce((sum, { size }) => sum + size, 0),
   };
 }
@@ -123,10 +128,10 @@ function firstElsewhere(descriptors: readonly Descriptor[]): string | undefined 
 /** Each digest once. What is foreign in one place and not in another must be here. */
 function distinct(descriptors: readonly Descriptor[]): ManifestLayer[] {
   const byDigest = new Map<Digest, ManifestLayer>();
-  for (const { digest, mediaType } of descriptors) {
+  for (const { digest, mediaType, size: sizeBytes } of descriptors) {
     const isForeign = foreignLayer.test(mediaType);
     const known = byDigest.get(digest);
-    if (!known || (known.isForeign && !isForeign)) byDigest.set(digest, { digest, mediaType, isForeign });
+    if (!known || (known.isForeign && !isForeign)) byDigest.set(digest, { digest, mediaType, sizeBytes, isForeign });
   }
   return [...byDigest.values()];
 }
@@ -239,10 +244,6 @@ function optionalText(value: unknown, member: string): string | undefined {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function unique<Item>(items: Item[]): Item[] {
-  return [...new Set(items)];
 }
 
 function clip(text: string): string {

@@ -1,4 +1,5 @@
 import type { AccountId, Arn, Digest, DigestAlgorithm, Registry, RepositoryName, Tag, UploadId } from "../names.ts";
+import type { AwaitedContent, AwaitedNouns } from "./awaited-ports.ts";
 import type { CreationTemplateNouns } from "./creation-template-ports.ts";
 import type { LifecycleNouns } from "./lifecycle-ports.ts";
 import type { Deletion, RetentionNouns } from "./retention-ports.ts";
@@ -88,6 +89,14 @@ export interface Appended extends Staged {
   readonly interrupted?: unknown;
 }
 
+/** Told by a store how far it is with content that others read while it comes. */
+export interface Watching {
+  /** So many bytes can be read with `staged`, up to the end of a batch. Not durable. */
+  written?(sizeBytes: number): void;
+  /** The content is what its digest says. It is not published yet, and may still fail to be. */
+  verified?(): void;
+}
+
 export interface AppendOptions {
   readonly scope: KeyScope;
   readonly algorithm: DigestAlgorithm;
@@ -112,10 +121,10 @@ export interface BlobStore {
    */
   read(blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
   /**
-   * All bytes of a blob that are wanted here and not on a socket, to be hashed or copied. Throws when there is none, and
-   * as `read` does.
+   * All bytes of a blob that are wanted here and not on a socket, to be hashed or copied; or those from `from` on. Throws
+   * when there is none, and as `read` does.
    */
-  bytes(blob: BlobId): Bytes;
+  bytes(blob: BlobId, from?: number): Bytes;
   /**
    * Names a new, empty upload, whose bytes will be sealed under `scope`, as all of its verbs have to be told again. Costs
    * nothing until bytes are appended. The name tells whether the copy is sealed.
@@ -128,8 +137,12 @@ export interface BlobStore {
    *   sealed and cannot be opened any more
    */
   append(staging: StagingId, offset: number, bytes: Bytes, how: AppendOptions): Promise<Appended>;
-  /** The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive. */
-  staged(staging: StagingId, sizeBytes: number): Bytes;
+  /**
+   * The staged bytes up to `sizeBytes`, for an upload that must move away from a writer that may still be alive, and for
+   * whoever reads what comes while it comes. From `from` on; that and `sizeBytes` are then what `Watching.written` told.
+   * @throws RangeError when fewer bytes are staged, or the upload is gone
+   */
+  staged(staging: StagingId, sizeBytes: number, from?: number): Bytes;
   /**
    * Publishes the first `staged.sizeBytes` bytes as a new copy under `digest`, all or nothing; durable when it returns.
    * Compares the digest first, from `staged.digest` or by reading the bytes again. Safe to repeat for one upload.
@@ -146,6 +159,7 @@ export interface BlobStore {
     digest: Digest,
     bytes: Bytes,
     scope: KeyScope,
+    watching?: Watching,
   ): Promise<Appended & { readonly blob?: StoredBlob }>;
   /** Drops an upload. Absent is fine. */
   abort(staging: StagingId): Promise<void>;
@@ -202,7 +216,7 @@ export interface TransactOptions {
   readonly durable?: boolean;
 }
 
-export interface Nouns extends CreationTemplateNouns, LifecycleNouns, RetentionNouns, ScanningNouns {
+export interface Nouns extends AwaitedNouns, CreationTemplateNouns, LifecycleNouns, RetentionNouns, ScanningNouns {
   readonly repositories: Repositories;
   readonly layers: LayerLinks;
   readonly uploads: Uploads;
@@ -436,6 +450,8 @@ export interface NewImage extends ImageFacts {
   readonly manifest: Uint8Array;
   readonly layers: readonly LayerReference[];
   readonly children: readonly Digest[];
+  /** What a cache fetches when somebody asks for it; in neither of both lists. */
+  readonly awaited?: readonly AwaitedContent[];
   readonly pushedAt: Date;
 }
 
@@ -719,6 +735,8 @@ export interface InspectedImage {
   /** There when link and blob are. */
   readonly layers: readonly InspectedReference[];
   readonly children: readonly InspectedReference[];
+  /** What it refers to and a cache has not fetched yet. */
+  readonly awaited: readonly { readonly digest: Digest }[];
   /** How many tags it has by the count that is kept with it, and how many there are. */
   readonly countedTags: number;
   readonly tags: number;

@@ -18,9 +18,11 @@ import type {
   Metadata,
   Repository,
   Staged,
+  StagingId,
   StoredBlob,
   Upload,
   UploadProgress,
+  Watching,
 } from "./ports.ts";
 import { existing } from "./repositories.ts";
 import type { RepositoryKeys } from "./repository-keys.ts";
@@ -58,7 +60,19 @@ export interface UploadService {
   ): Promise<StoredBlob>;
   cancel(granted: Granted, name: RepositoryName, upload: UploadId): Promise<void>;
   /** A whole layer in one request. @throws LayerDigestMismatch */
-  push(granted: Granted, name: RepositoryName, digest: Digest, bytes: Bytes): Promise<StoredBlob>;
+  push(
+    granted: Granted,
+    name: RepositoryName,
+    digest: Digest,
+    bytes: Bytes,
+    following?: Following,
+  ): Promise<StoredBlob>;
+}
+
+/** Of a layer that images await already, and that others read while it comes. */
+export interface Following extends Watching {
+  /** Names the bytes before the first of them is asked for. */
+  begun(staging: StagingId): void;
 }
 
 /** ECR's largest layer: 52,000 MiB. */
@@ -71,6 +85,13 @@ const claimWaitMs = 3_000;
 const claimPollMs = 50;
 /** Of a commit that lies so far back nobody knows whether its bytes are still there: strays are removed after a day. */
 const publishWithinMs = 3_600_000;
+
+interface Publishing {
+  /** It ends with this. */
+  readonly upload?: Upload;
+  /** Whether images of the repository refer to it already. */
+  readonly isAwaited?: boolean;
+}
 
 interface Claim {
   readonly upload: Upload;
@@ -205,9 +226,10 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
    * The blob is on disk: one transaction makes it visible and ends the upload. Answers whether the repository did not
    * have it. A copy of what another repository has already is dropped again.
    */
-  async function publish(granted: Granted, repository: Repository, blob: StoredBlob, upload?: Upload) {
+  async function publish(granted: Granted, repository: Repository, blob: StoredBlob, how: Publishing = {}) {
+    const { upload, isAwaited = false } = how;
     const committed = performance.now();
-    const { isNew, generation } = await metadata.transact(async ({ repositories, layers, uploads }) => {
+    const { isNew, generation } = await metadata.transact(async ({ repositories, layers, uploads, awaited }) => {
       // The repository may have gone, or been made anew, while the bytes came in.
       const now = await existing(repositories, granted.registry, repository.name);
       if (now.id !== repository.id) {
@@ -218,6 +240,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
         throw refuse("UploadNotFound", { upload: upload.id, repository: repository.name });
       }
       const linked = await layers.link(repository, blob, clock());
+      if (isAwaited) await awaited.layerCame(repository.id, blob.digest);
       if (performance.now() - committed > publishWithinMs) throw new Error("the commit of the blob took too long");
       return linked;
     });
@@ -235,15 +258,16 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
     repository: Repository,
     digest: Digest,
     bytes: Bytes,
-    upload?: Upload,
+    { upload, following }: { upload?: Upload; following?: Following } = {},
   ): Promise<{ blob: StoredBlob; isNew: boolean }> {
     const scope = scopeOf(repository.encryption);
     const staging = await blobs.begin(scope);
     try {
-      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes), scope);
+      following?.begun(staging);
+      const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes), scope, following);
       if (interrupted instanceof Refusal) throw interrupted;
       if (!blob) throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: interrupted });
-      return { blob, isNew: await publish(granted, repository, blob, upload) };
+      return { blob, isNew: await publish(granted, repository, blob, { upload, isAwaited: following !== undefined }) };
     } catch (error) {
       await blobs.abort(staging).catch(() => {});
       if (upload && error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
@@ -350,7 +374,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
         const isUntouched = upload.staged.sizeBytes === 0 && upload.parts === 0 && !upload.isClaimed;
         if (isUntouched) {
           checkOffset(granted, name, upload, offset);
-          const { blob, isNew } = await storeWhole(granted, repository, only, bytes, upload);
+          const { blob, isNew } = await storeWhole(granted, repository, only, bytes, { upload });
           if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
           return blob;
         }
@@ -362,7 +386,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
         checkOffset(granted, name, upload, offset);
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
         const blob = await receive(held, upload, digests, bytes, scope);
-        const isNew = await publish(granted, repository, blob, upload);
+        const isNew = await publish(granted, repository, blob, { upload });
         // What this leaves behind when it fails is found as abandoned.
         await dropOther(held, upload, true).catch(() => {});
         if (!isNew && refuseExisting) throw alreadyThere(blob.digest);
@@ -373,9 +397,9 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
       const held = await claim(granted, name, id);
       await holding(held, () => drop(held.upload));
     },
-    async push(granted, name, digest, bytes) {
+    async push(granted, name, digest, bytes, following) {
       const repository = await sealing(granted, name);
-      const { blob } = await storeWhole(granted, repository, digest, bytes);
+      const { blob } = await storeWhole(granted, repository, digest, bytes, { following });
       return blob;
     },
   };

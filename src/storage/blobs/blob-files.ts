@@ -14,18 +14,18 @@ export interface BlobFiles {
   resume(path: string, staging: StagingId): Promise<StagedFile | undefined>;
   /** As the store's `read` and `bytes`. */
   read(path: string, blob: BlobId, range?: ByteRange): Promise<Content | undefined>;
-  bytes(path: string, blob: BlobId): Bytes;
+  bytes(path: string, blob: BlobId, from?: number): Bytes;
 }
 
-export type AppendTo = Pick<Target, "hasher" | "writeBack" | "sync">;
+export type AppendTo = Pick<Target, "hasher" | "writeBack" | "sync" | "written">;
 
 export interface StagedFile {
   /** How much content is staged, or more than is to be believed: whoever counts knows how much was acknowledged. */
   readonly sizeBytes: number;
   /** Drops what is staged behind `offset` and goes on there. When it throws, what is before `offset` is still staged. */
   append(offset: number, bytes: Bytes, how: AppendTo): Promise<Written>;
-  /** The first `sizeBytes` of what is staged. Each batch is the reader's to keep. */
-  read(sizeBytes: number): Bytes;
+  /** The first `sizeBytes` of what is staged, from `from` on. Each batch is the reader's to keep. */
+  read(sizeBytes: number, from?: number): Bytes;
   /** Makes the first `sizeBytes` the whole of what is to be published as `blob`. */
   finish(blob: BlobId, sizeBytes: number): Promise<void>;
   sync(): Promise<void>;

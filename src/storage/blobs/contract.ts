@@ -394,6 +394,38 @@ export function blobContract(
       expect(await all(blobs.staged(await blobs.begin(scope), 0))).toEqual([]);
     });
 
+    test("what comes can be read while it comes, from wherever one is", async () => {
+      const content = sample(5 * mebibyte + 777);
+      const staging = await blobs.begin(scope);
+      let [writtenBytes, isVerified] = [0, false];
+      const reads: boolean[] = [];
+      async function* source() {
+        for (let at = 0; at < content.length; at += 100_000) {
+          yield content.subarray(at, at + 100_000);
+          if (writtenBytes < mebibyte) continue;
+          const from = Math.max(0, writtenBytes - mebibyte - 10);
+          const staged = Buffer.concat(await Array.fromAsync(blobs.staged(staging, writtenBytes, from)));
+          reads.push(staged.equals(content.subarray(from, writtenBytes)));
+        }
+        expect(isVerified).toBe(false);
+      }
+      const digest = digestFor(content);
+      const { blob } = await blobs.store(staging, digest, source(), scope, {
+        written: (sizeBytes) => {
+          writtenBytes = sizeBytes;
+        },
+        verified: () => {
+          isVerified = true;
+        },
+      });
+      expect(isVerified).toBe(true);
+      expect(reads.every((isRight) => isRight)).toBe(true);
+      for (const from of [0, 1, mebibyte, content.length - 1]) {
+        const rest = blob && Buffer.concat(await Array.fromAsync(blobs.bytes(blob, from)));
+        expect(rest?.equals(content.subarray(from))).toBe(true);
+      }
+    });
+
     test("the same content can be committed again", async () => {
       const content = sample(8_000);
       const digest = await push(content);

@@ -38,6 +38,12 @@ import { createRunningHashes } from "./running-hashes.ts";
 import { sealedFiles } from "./sealed-files.ts";
 import { createWriteBack } from "./transfer.ts";
 
+interface Hashing {
+  readonly algorithm: DigestAlgorithm;
+  readonly hasher: Bun.CryptoHasher | undefined;
+  readonly written?: (sizeBytes: number) => void;
+}
+
 /** In the order in which they are listed. */
 const algorithms: readonly DigestAlgorithm[] = ["sha256", "sha512"];
 /** Of the uploads that continue after more others than this, the bytes are read again at the commit. */
@@ -105,10 +111,10 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     staging: StagingId,
     offset: number,
     bytes: Bytes,
-    { algorithm, hasher }: { algorithm: DigestAlgorithm; hasher: Bun.CryptoHasher | undefined },
+    { algorithm, hasher, written: told }: Hashing,
   ): Promise<Appended> {
     const sync = () => syncOrAbort(staging, () => file.datasync());
-    const written = await file.append(offset, bytes, { hasher, writeBack, sync });
+    const written = await file.append(offset, bytes, { hasher, writeBack, sync, written: told });
     const { interrupted } = written;
     const sizeBytes = offset + written.sizeBytes;
     if (!hasher) return { sizeBytes, interrupted };
@@ -159,8 +165,8 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
     async read(blob, range) {
       return filesOf(blob.generation).read(blobPath(blob), blob, range);
     },
-    async *bytes(blob) {
-      yield* filesOf(blob.generation).bytes(blobPath(blob), blob);
+    async *bytes(blob, from) {
+      yield* filesOf(blob.generation).bytes(blobPath(blob), blob, from);
     },
     async begin(scope) {
       return newStagingId({ sealed: keys.seals(scope) });
@@ -178,13 +184,13 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
         }, missing);
       });
     },
-    async *staged(staging, sizeBytes) {
-      if (sizeBytes === 0) return;
+    async *staged(staging, sizeBytes, from = 0) {
+      if (sizeBytes === from) return;
       const file = await unlessDamaged(() => resume(staging), missing);
       if (!file) throw tooFewBytes(0, sizeBytes);
       try {
         checkStagedBytes(file.sizeBytes, sizeBytes);
-        yield* file.read(sizeBytes);
+        yield* file.read(sizeBytes, from);
       } catch (error) {
         throw error instanceof BlobDamaged ? missing(error) : error;
       } finally {
@@ -206,17 +212,18 @@ export async function openFilesystemBlobs(options: { root: string; keys?: BlobKe
         }, mismatch);
       });
     },
-    store(staging, digest, bytes, scope) {
+    store(staging, digest, bytes, scope, { written, verified } = {}) {
       return refusingWhenFull(async () => {
         const algorithm = digestAlgorithm(digest);
         // Nobody else has written to it, or what they wrote does not count.
         const file = await begin(staging, scope);
         return closing(file, async () => {
           const hasher = hashes.take(staging, 0, algorithm, undefined);
-          const appended = await writeTo(file, staging, 0, bytes, { algorithm, hasher });
+          const appended = await writeTo(file, staging, 0, bytes, { algorithm, hasher, written });
           if (appended.interrupted !== undefined) return appended;
           const { sizeBytes } = appended;
           await checkDigest(digest, appended.digest, () => file.read(sizeBytes));
+          verified?.();
           return { ...appended, blob: await publish({ file, staging, digest, sizeBytes }) };
         });
       });

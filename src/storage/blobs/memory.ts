@@ -34,10 +34,10 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       const { offset, sizeBytes } = sliceOf(content.length, range);
       return { kind: "stream", sizeBytes, stream: () => once(content.subarray(offset, offset + sizeBytes)) };
     },
-    async *bytes(blob) {
+    async *bytes(blob, from = 0) {
       const content = blobs.get(keyOf(blob))?.content;
       if (!content) throw new Error(`no copy of ${blob.digest}`);
-      yield* once(content);
+      yield* once(content.subarray(from));
     },
     async begin() {
       return newStagingId();
@@ -56,10 +56,10 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       uploads.set(staging, { content, writtenAt: clock() });
       return { sizeBytes: content.length, interrupted, digest: await hashOf(once(content), algorithm) };
     },
-    async *staged(staging, sizeBytes) {
+    async *staged(staging, sizeBytes, from = 0) {
       const content = stagedIn(staging);
       checkStagedBytes(content.length, sizeBytes);
-      yield* once(content.slice(0, sizeBytes));
+      yield* once(content.slice(from, sizeBytes));
     },
     async commit(staging, digest, staged) {
       const { sizeBytes } = staged;
@@ -75,10 +75,12 @@ export function openMemoryBlobs({ clock = () => new Date() }: { clock?: () => Da
       uploads.delete(staging);
       return { ...id, sizeBytes };
     },
-    async store(staging, digest, bytes, scope) {
+    async store(staging, digest, bytes, scope, { verified } = {}) {
       const appended = await store.append(staging, 0, bytes, { scope, algorithm: digestAlgorithm(digest) });
       if (appended.interrupted !== undefined) return appended;
-      return { ...appended, blob: await store.commit(staging, digest, appended, scope) };
+      const blob = await store.commit(staging, digest, appended, scope);
+      verified?.();
+      return { ...appended, blob };
     },
     async abort(staging) {
       uploads.delete(checkedStagingId(staging));

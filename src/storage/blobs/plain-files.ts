@@ -21,10 +21,10 @@ export function plainFiles(disk: Disk): BlobFiles {
       const found = await fileStat(disk, path);
       return found && { kind: "file", path, ...sliceOf(found.size, range) };
     },
-    async *bytes(path) {
+    async *bytes(path, _, from) {
       const file = await openFile(disk, path, O_RDONLY);
       try {
-        yield* readBatches(file, (await file.stat()).size);
+        yield* readBatches(file, (await file.stat()).size, from);
       } finally {
         await file.close();
       }
@@ -45,7 +45,7 @@ function staged(file: DiskFile, sizeBytes: number): StagedFile {
         throw error;
       }
     },
-    read: (wantedBytes) => readBatches(file, wantedBytes),
+    read: (wantedBytes, from) => readBatches(file, wantedBytes, from),
     async finish(_, wantedBytes) {
       if (sizeBytes > wantedBytes) await file.truncate(wantedBytes);
     },

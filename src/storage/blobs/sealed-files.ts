@@ -102,11 +102,11 @@ export function sealedFiles(disk: Disk, blobKeys: BlobKeys): BlobFiles {
         return { kind: "stream", sizeBytes, stream: () => goOn(path, copy, begun, rest) };
       });
     },
-    async *bytes(path, blob) {
+    async *bytes(path, blob, from = 0) {
       const file = await openFile(disk, path, O_RDONLY);
       try {
-        const copy = await opened(file, blob, true);
-        yield* openChunks(copy, { offset: 0, sizeBytes: copy.contentBytes }, copy.firstChunk);
+        const copy = await opened(file, blob, chunkAt(from) === 0);
+        yield* openChunks(copy, { offset: from, sizeBytes: copy.contentBytes - from }, copy.firstChunk);
       } finally {
         await file.close();
       }

@@ -113,10 +113,12 @@ export function stagedSealed(
         throw error;
       }
     },
-    async *read(sizeBytes) {
+    async *read(sizeBytes, from = 0) {
       const fullBytes = chunkAt(sizeBytes) * chunkBytes;
-      yield* openChunks({ file, generation, keys, contentBytes: fullBytes }, { offset: 0, sizeBytes: fullBytes });
-      if (sizeBytes > fullBytes) yield (await tailOf(sizeBytes)).tail.subarray(0, sizeBytes - fullBytes);
+      const slice = { offset: from, sizeBytes: Math.max(0, fullBytes - from) };
+      yield* openChunks({ file, generation, keys, contentBytes: fullBytes }, slice);
+      const start = Math.max(0, from - fullBytes);
+      if (sizeBytes > fullBytes) yield (await tailOf(sizeBytes)).tail.subarray(start, sizeBytes - fullBytes);
     },
     async finish(blob, sizeBytes) {
       // Also when the size is right: of all chunks only the last one was ever written twice.

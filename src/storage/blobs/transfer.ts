@@ -46,6 +46,8 @@ export interface Target {
   /** Left out: the bytes are written as they are. */
   readonly encoder?: Encoder;
   readonly writeBack: WriteBack;
+  /** Told how many bytes of the source are in the file, whenever another batch is. */
+  readonly written?: (sizeBytes: number) => void;
   /** Brings what is written to the disk early, so that little is left for the commit. */
   sync(): Promise<void>;
 }
@@ -77,6 +79,7 @@ export async function writeHashed(bytes: Bytes, target: Target): Promise<Written
       hasher?.update(batch);
       const encoded = encoder.add(batch);
       await writing;
+      target.written?.(sizeBytes);
       if (unsyncedBytes >= writeBackBytes && !writeBack.isBusy) {
         const before = syncing;
         syncing = heldBack(writeBack.run(target.sync));
@@ -98,9 +101,9 @@ export async function writeHashed(bytes: Bytes, target: Target): Promise<Written
   return { sizeBytes, interrupted: source.interrupted };
 }
 
-/** The first `sizeBytes` bytes of the file. Each batch is the reader's to keep. */
-export async function* readBatches(file: DiskFile, sizeBytes: number): Bytes {
-  for (let position = 0; position < sizeBytes; ) {
+/** The first `sizeBytes` bytes of the file, from `from` on. Each batch is the reader's to keep. */
+export async function* readBatches(file: DiskFile, sizeBytes: number, from = 0): Bytes {
+  for (let position = from; position < sizeBytes; ) {
     const batch = Buffer.allocUnsafeSlow(Math.min(batchBytes, sizeBytes - position));
     const { bytesRead } = await file.read(batch, 0, batch.length, position);
     if (bytesRead === 0) throw tooFewBytes(position, sizeBytes);

@@ -16,8 +16,8 @@ export function twoTiers(standard: BlobStore, archive: BlobStore): BlobStore {
     adopt: standard.adopt,
     stat: async (blob) => (await standard.stat(blob)) ?? archive.stat(blob),
     read: async (blob, range) => (await standard.read(blob, range)) ?? archive.read(blob, range),
-    async *bytes(blob) {
-      yield* (await holderOf(blob)).bytes(blob);
+    async *bytes(blob, from) {
+      yield* (await holderOf(blob)).bytes(blob, from);
     },
     async *stored(blob) {
       yield* (await holderOf(blob)).stored(blob);

@@ -1940,7 +1940,7 @@ function inspectionContract(opened: () => Metadata): void {
     const found = all.filter(({ id }) => [image.id, index.id, other.id].includes(id));
     expect(found.map(({ id }) => id)).toEqual([image.id, index.id, other.id]);
     const counts = { countedTags: 0, tags: 0, strayStatuses: 0 };
-    const facts = { mediaType: manifestType, subject: undefined, layers: [], children: [], ...counts };
+    const facts = { mediaType: manifestType, subject: undefined, layers: [], children: [], awaited: [], ...counts };
     expect(found[0]).toEqual({
       ...facts,
       id: image.id,

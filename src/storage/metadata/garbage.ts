@@ -43,9 +43,20 @@ const deletedImageThatNeeds = (from: ExpressionBuilder<Schema, "layer_link">["se
     .whereRef("deleted_image_layer.repository_id", "=", "layer_link.repository_id")
     .whereRef("deleted_image_layer.digest", "=", "layer_link.digest");
 
+/** It came, and the image was not told yet, or somebody pushed what a cache would have fetched. */
+const imageThatAwaits = (from: ExpressionBuilder<Schema, "layer_link">["selectFrom"]) =>
+  from("awaited_content")
+    .select("awaited_content.image_id")
+    .whereRef("awaited_content.repository_id", "=", "layer_link.repository_id")
+    .whereRef("awaited_content.digest", "=", "layer_link.digest");
+
 /** An image, or one that was deleted and can be brought back. */
 const isNeeded = ({ exists, or, selectFrom }: ExpressionBuilder<Schema, "layer_link">) =>
-  or([exists(imageThatNeeds(selectFrom)), exists(deletedImageThatNeeds(selectFrom))]);
+  or([
+    exists(imageThatNeeds(selectFrom)),
+    exists(deletedImageThatNeeds(selectFrom)),
+    exists(imageThatAwaits(selectFrom)),
+  ]);
 
 const linkThatHas = (from: ExpressionBuilder<Schema, "blob">["selectFrom"]) =>
   from("layer_link")

@@ -214,6 +214,23 @@ async function addChildren(db: Kysely<Schema>, imageId: number, { repositoryId, 
   }
 }
 
+async function addAwaited(
+  db: Kysely<Schema>,
+  imageId: number,
+  { repositoryId, awaited = [] }: NewImage,
+): Promise<void> {
+  for (const chunk of chunked(awaited)) {
+    const rows = chunk.map(({ digest, mediaType, sizeBytes }) => ({
+      image_id: imageId,
+      repository_id: repositoryId,
+      digest,
+      media_type: mediaType ?? null,
+      size_bytes: sizeBytes,
+    }));
+    await db.insertInto("awaited_content").values(rows).execute();
+  }
+}
+
 export function images(db: Kysely<Schema>, flavour: Flavour): Images {
   const nouns: Images = {
     ...imageLists(db, flavour),
@@ -293,6 +310,7 @@ export function images(db: Kysely<Schema>, flavour: Flavour): Images {
       await addManifest(db, flavour, { imageId: added.id, bytes: image.manifest });
       await addLayers(db, flavour, added.id, image);
       await addChildren(db, added.id, image);
+      if (image.awaited?.length) await addAwaited(db, added.id, image);
       return { id: added.id, created: true, status: "ACTIVE" };
     },
 

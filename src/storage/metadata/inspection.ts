@@ -53,6 +53,15 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
     return byImage(rows);
   }
 
+  async function awaitedOf(imageIds: readonly number[]): Promise<Map<number, InspectedReference[]>> {
+    const rows = await db
+      .selectFrom("awaited_content")
+      .select(["image_id", "digest", "digest as there"])
+      .where(among("image_id", imageIds))
+      .execute();
+    return byImage(rows);
+  }
+
   return {
     async totals() {
       const totals = await db
@@ -97,7 +106,7 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         .limit(limit)
         .execute();
       const ids = rows.map(({ id }) => id);
-      const [layers, children] = [await layersOf(ids), await childrenOf(ids)];
+      const [layers, children, awaited] = [await layersOf(ids), await childrenOf(ids), await awaitedOf(ids)];
       return rows.map((row) => ({
         id: row.id,
         repository: toName(row),
@@ -106,6 +115,7 @@ export function inspection(db: Kysely<Schema>, { among }: Flavour): Inspection {
         subject: row.subject ?? undefined,
         layers: layers.get(row.id) ?? [],
         children: children.get(row.id) ?? [],
+        awaited: (awaited.get(row.id) ?? []).map(({ digest }) => ({ digest })),
         countedTags: row.tag_count,
         tags: row.tags ?? 0,
         strayStatuses: (row.stray_tags ?? 0) + (row.stray_layers ?? 0),

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from "kysely";
 import { type Migration, Migrator } from "kysely/migration";
 import { createAudit } from "./audit-tables.ts";
+import { createPullThroughCache } from "./cache-tables.ts";
 import { createCreationTemplates } from "./creation-template-tables.ts";
 import type { Flavour } from "./flavour.ts";
 import { createJobs } from "./job-tables.ts";
@@ -71,6 +72,7 @@ function migrations(flavour: Flavour): Record<string, Migration> {
     "0015_creation_templates": { up: (db) => createCreationTemplates(db, flavour) },
     "0016_secrets": { up: (db) => createSecrets(db, flavour) },
     "0017_pull_through_rules": { up: (db) => createPullThroughRules(db, flavour) },
+    "0018_pull_through_cache": { up: (db) => createPullThroughCache(db, flavour) },
     "0019_replication": { up: (db) => createReplication(db, flavour) },
     "0020_scanning_signing": { up: (db) => createScanning(db, flavour) },
   };

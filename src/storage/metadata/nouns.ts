@@ -3,6 +3,7 @@ import type { AuditNouns } from "../../domain/audit/ports.ts";
 import type { IdentityNouns } from "../../domain/identity/ports.ts";
 import type { JobNouns } from "../../domain/jobs/ports.ts";
 import type { KeyNouns } from "../../domain/keys/ports.ts";
+import type { CacheNouns } from "../../domain/pull-through/cache-ports.ts";
 import type { PullThroughNouns } from "../../domain/pull-through/rule-ports.ts";
 import type { Nouns } from "../../domain/registry/ports.ts";
 import type { ReplicationNouns } from "../../domain/replication/ports.ts";
@@ -10,6 +11,7 @@ import type { SecretNouns } from "../../domain/secrets/ports.ts";
 import { accessKeys } from "./access-keys.ts";
 import { accounts } from "./accounts.ts";
 import { audit } from "./audit.ts";
+import { awaited } from "./awaited.ts";
 import { backfills } from "./backfills.ts";
 import { blobPlaces } from "./blob-places.ts";
 import { blobs } from "./blobs.ts";
@@ -47,6 +49,7 @@ import { secrets } from "./secrets.ts";
 import { settings } from "./settings.ts";
 import { tags } from "./tags.ts";
 import { uploads } from "./uploads.ts";
+import { upstreamChecks } from "./upstream-checks.ts";
 import { usage } from "./usage.ts";
 
 /** What everybody says to the database, in the same transactions. */
@@ -57,6 +60,7 @@ export type AllNouns = Nouns &
   JobNouns &
   ReplicationNouns &
   PullThroughNouns &
+  CacheNouns &
   SecretNouns;
 
 /** Everything that can be said to the database, through one connection or transaction. */
@@ -64,6 +68,8 @@ export function nouns(db: Kysely<Schema>, flavour: Flavour): AllNouns {
   return {
     repositories: repositories(db, flavour),
     layers: layers(db, flavour),
+    awaited: awaited(db, flavour),
+    upstreamChecks: upstreamChecks(db, flavour),
     uploads: uploads(db, flavour),
     images: images(db, flavour),
     tags: tags(db, flavour),

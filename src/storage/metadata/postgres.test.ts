@@ -8,6 +8,7 @@ import pg from "pg";
 import type { AccountId, Arn, Digest, Region, Registry, RepositoryName, Tag } from "../../domain/names.ts";
 import type { Generation } from "../../domain/registry/ports.ts";
 import { auditContract } from "./audit-contract.ts";
+import { cacheContract } from "./cache-contract.ts";
 import { metadataContract } from "./contract.ts";
 import { creationTemplateContract } from "./creation-template-contract.ts";
 import { identityContract } from "./identity-contract.ts";
@@ -49,6 +50,7 @@ function postgresTests(server: TestPostgres): void {
   lifecycleContract("PostgreSQL", open);
   creationTemplateContract("PostgreSQL", open);
   scanningContract("PostgreSQL", open);
+  cacheContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);

@@ -11,6 +11,7 @@ import type {
   UploadId,
 } from "../../domain/names.ts";
 import type { Encryption, Generation, KeyScope, StagingId, TagMutability } from "../../domain/registry/ports.ts";
+import type { AwaitedContentTable, UpstreamCheckTable } from "./cache-tables.ts";
 import type { CreationTemplateTable } from "./creation-template-tables.ts";
 import type { StatusRank } from "./image-status.ts";
 import type { JobScheduleTable, JobTable } from "./job-tables.ts";
@@ -66,6 +67,8 @@ export interface Schema {
   deleted_image_manifest: DeletedImageManifestTable;
   deleted_image_layer: DeletedImageLayerTable;
   deleted_repository: DeletedRepositoryTable;
+  awaited_content: AwaitedContentTable;
+  upstream_check: UpstreamCheckTable;
   creation_template: CreationTemplateTable;
   replication_configuration: ReplicationConfigurationTable;
   image_replica: ImageReplicaTable;
