@@ -244,13 +244,14 @@ describe("who may send", () => {
     const fresh = createRemotes({ pauseMs: 10 });
     const configured = { peers: [{ region: elsewhere as Region, origin: proxy.url }], peerCredentials: credentials };
     const opened = openPeers(configured, fresh.open);
-    const remote = opened?.open(elsewhere as Region, { "berth-replicate": header });
+    // As each job does.
+    const remote = () => opened?.open(elsewhere as Region, { "berth-replicate": header });
     const signal = AbortSignal.timeout(10_000);
-    expect(remote?.statManifest(repository, { tag: "v1" as never }, { signal })).rejects.toMatchObject({
+    expect(remote()?.statManifest(repository, { tag: "v1" as never }, { signal })).rejects.toMatchObject({
       problem: "denied",
     });
     signInWith(keyPair.accessKeyId, keyPair.secretAccessKey);
-    expect(await remote?.statManifest(repository, { tag: "v1" as never }, { signal })).toBeUndefined();
+    expect(await remote()?.statManifest(repository, { tag: "v1" as never }, { signal })).toBeUndefined();
     fresh.close();
   });
 });

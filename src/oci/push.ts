@@ -50,7 +50,11 @@ export async function mountBlob(
   const mayRead = (name: RepositoryName) =>
     plane.access.allows(caller, registry, { action, resource: repositoryArn(registry, name) });
   return intoRepository(repository, granted, plane, async (granted) => {
-    const mounted = await plane.layers.mount(granted, repository, digest, { from, mayRead });
+    const mounted = await plane.layers.mount(granted, repository, digest, {
+      from,
+      mayRead,
+      isReplica: plane.isReplica,
+    });
     if (mounted) return blobCreated(repository, digest);
     return beginUpload({ kind: "upload.begin", repository }, granted, plane);
   });

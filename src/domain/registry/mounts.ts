@@ -19,7 +19,12 @@ export type Mount = (
   granted: Granted,
   name: RepositoryName,
   digest: Digest,
-  source: { readonly from?: RepositoryName; mayRead(name: RepositoryName): Promise<boolean> },
+  source: {
+    readonly from?: RepositoryName;
+    mayRead(name: RepositoryName): Promise<boolean>;
+    /** Also where no image has it yet: layers of replicas come before their images. */
+    readonly isReplica?: boolean;
+  },
 ) => Promise<LayerLink | undefined>;
 
 /** Repositories that a layer is looked for in when the client names none. As many are looked at whoever has it. */
@@ -48,7 +53,13 @@ export function createMounts({ metadata, keys, clock, isCacheRepository = async 
     return [...holders.map(({ repository }) => repository.name), ...(nobody as RepositoryName[])];
   }
 
-  async function link(registry: Registry, from: RepositoryName, to: RepositoryName, digest: Digest) {
+  async function link(
+    registry: Registry,
+    from: RepositoryName,
+    to: RepositoryName,
+    digest: Digest,
+    isMountable: (layer: LayerLink) => boolean,
+  ) {
     return metadata.transact(async ({ repositories, layers }) => {
       const target = await existing(repositories, registry, to);
       const source = await repositories.find(registry, from);
@@ -72,7 +83,9 @@ export function createMounts({ metadata, keys, clock, isCacheRepository = async 
     }
   }
 
-  return async ({ registry }, name, digest, { from, mayRead }) => {
+  return async ({ registry }, name, digest, { from, mayRead, isReplica = false }) => {
+    const isMountable = ({ inImage, quarantined, isArchived }: LayerLink) =>
+      (inImage || isReplica) && !quarantined && !isArchived;
     const repository = await existing(read.repositories, registry, name);
     const { encryption } = repository;
     await keys.mayPush(repository);
@@ -88,13 +101,9 @@ export function createMounts({ metadata, keys, clock, isCacheRepository = async 
       if (await isOpen(source)) sources.push(candidate);
     }
     for (const source of sources) {
-      const linked = await link(registry, source, name, digest);
+      const linked = await link(registry, source, name, digest, isMountable);
       if (linked) return linked;
     }
     return undefined;
   };
-}
-
-function isMountable({ inImage, quarantined, isArchived }: LayerLink): boolean {
-  return inImage && !quarantined && !isArchived;
 }
