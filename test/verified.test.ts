@@ -307,6 +307,8 @@ describe("every way has its row", () => {
     expect(callers(/\bblobs\.(?:heal|acquit)\(/)).toEqual(registry("check-blobs"));
     expect(callers(/\bimages\.put\(/)).toEqual([
       "aws/ecr/PutImage.ts",
+      // What an upstream sent goes in as a push does, by the same checks: pull-through-failures.test.ts.
+      "domain/pull-through/cached-manifests.ts",
       // Undeletion puts back the bytes that the database has kept of an image, under the digest that it had.
       ...registry("images", "undelete"),
       // What an upstream sent goes in as a push does, by the same checks: pull-through-failures.test.ts.

@@ -58,6 +58,7 @@ test("a catalog that goes on after very many hidden repositories names none of t
 test("whatever list of referrers goes on, its page keys are sealed for one purpose: a key is kept for each", async () => {
   const purposes = new Set<string>();
   const plane = {
+    pullThrough: { referrers: async () => {} },
     images: { referrers: async () => [{ id: 1 }, { id: 2 }].map((image) => image as Image) },
     pageKeys: {
       seal(purpose: string, value: unknown) {
