@@ -88,6 +88,22 @@ test("no value is in the database or in the trail, and its name is", async () =>
   expect(read?.requestParameters.secretId).toBe(ARN);
 });
 
+test.each([
+  ["a character that no text has", "t0p-s3cret-value\0"],
+  ["more bytes than a value may have", "t0p-s3cret-value".repeat(5000)],
+])("a value that is refused for %s is neither in the answer nor in the trail", async (_what, SecretString) => {
+  const ARN = await newSecret(`refused-${crypto.randomUUID()}`);
+  const refused = { name: "InvalidParameterException", message: expect.not.stringContaining("t0p-s3cret-value") };
+  for (const command of [
+    new CreateSecretCommand({ Name: "refused", SecretString }),
+    new PutSecretValueCommand({ SecretId: ARN, SecretString }),
+  ])
+    await expect(secrets().send(command as PutSecretValueCommand)).rejects.toMatchObject(refused);
+  const records = await berth.records();
+  expect(records.filter(({ errorMessage }) => errorMessage?.includes("secretString"))).not.toEqual([]);
+  expect(JSON.stringify(records)).not.toContain("t0p-s3cret-value");
+});
+
 test("a sealed value opens for its own secret and version alone", async () => {
   const [one, other] = [await newSecret("one"), await newSecret("other", credentials("other"))];
   const { metadata } = berth.stores;
