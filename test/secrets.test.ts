@@ -182,6 +182,20 @@ test("a secret of another region is of no use to a rule", async () => {
   });
 });
 
+test("a secret of another region is asked for there alone", async () => {
+  const there = secrets({ region: "eu-west-1" });
+  const { ARN } = await there.send(new CreateSecretCommand({ Name: "far", SecretString: "t0p" }));
+  const here = { StringEquals: { "aws:RequestedRegion": region } };
+  const person = await berth.crowd.user(account, "at-home", allow("secretsmanager:*", "*", here));
+  for (const client of [secrets(), secrets({ credentials: person })]) {
+    await expect(client.send(new GetSecretValueCommand({ SecretId: ARN }))).rejects.toMatchObject({
+      name: "InvalidParameterException",
+      message: "Invalid arn eu-west-1",
+    });
+  }
+  expect((await there.send(new GetSecretValueCommand({ SecretId: ARN }))).SecretString).toBe("t0p");
+});
+
 test("who may not read a secret cannot have it sent to a host that could be their own", async () => {
   const credentialArn = await newSecret("guarded");
   const person = await berth.crowd.user(account, "rules-only", allow("ecr:*"));
