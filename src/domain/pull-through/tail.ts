@@ -88,14 +88,10 @@ export function createTail({ blobs, sizeBytes }: TailParts): Tail {
     try {
       yield* blobs.staged(staging, writtenBytes, offset);
     } catch (error) {
-      // It got its name just now, and is there.
+      // It gets its name just now, and is there then.
+      while (isVerified && !blob && !failure) await change.promise;
       if (!blob || error instanceof Refusal) throw error;
     }
-  }
-
-  /** Resolves when it may have become so that `offset` can be read. */
-  async function moved(): Promise<void> {
-    await change.promise;
   }
 
   return {
@@ -130,18 +126,20 @@ export function createTail({ blobs, sizeBytes }: TailParts): Tail {
       const end = last + 1;
       for (let at = first; at < end; ) {
         const before = at;
+        // Taken before the look: what changes during it is not waited for.
+        const next = change.promise;
         for await (const bytes of have(at)) {
           const wanted = bytes.subarray(0, end - at);
-          if (at + wanted.length === end) while (!isVerified && !failure) await moved();
+          if (at + wanted.length === end) while (!isVerified && !failure) await change.promise;
           if (failure) throw failure.cause;
           yield wanted;
           at += wanted.length;
           if (at >= end) break;
         }
         if (failure) throw failure.cause;
-        if (at === before) await moved();
+        if (at === before) await next;
       }
-      while (!isVerified && !failure) await moved();
+      while (!isVerified && !failure) await change.promise;
       if (failure) throw failure.cause;
     },
   };
