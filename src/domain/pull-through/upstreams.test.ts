@@ -78,6 +78,8 @@ test("a mirror is asked in the place of what it mirrors", () => {
     origin: "http://127.0.0.1:5000",
     reach: { private: true, loopback: true, insecure: true },
     mirror: { origin: "http://127.0.0.1:5000" },
+    // It leads nowhere inside but to what may be there.
+    elsewhere: { reach: { private: false, loopback: false, insecure: true }, but: settings.private },
   });
   expect(targetOf("registry-1.docker.io", settings)?.tokenHosts).toBeUndefined();
 });
