@@ -68,6 +68,8 @@ test("how far a further host may reach is by its own name", () => {
   expect(targetOf("127.0.0.1:5000", settings)).toMatchObject({
     origin: "http://127.0.0.1:5000",
     reach: { private: true, loopback: true, insecure: true },
+    // With the ports that are allowed there.
+    blobHosts: settings.private,
   });
   // On this machine, and nobody has said that it may be.
   expect(targetOf("localhost:5000", settings)?.reach).toEqual(publicOnly);

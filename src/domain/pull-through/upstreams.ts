@@ -100,7 +100,7 @@ export function targetOf(url: string, settings: UpstreamSettings): UpstreamTarge
   const inside = isAmong(settings.private);
   const reach = { private: inside, loopback: inside && isLoopback(new URL(origin).hostname), insecure };
   // Else who runs an upstream in our network could have anything in it fetched.
-  const blobHosts = inside ? settings.private.map((pattern) => pattern.replace(/:\*$/, "")) : undefined;
+  const blobHosts = inside ? settings.private : undefined;
   return { origin, reach, tokenHosts, manifestHosts, blobHosts };
 }
 
