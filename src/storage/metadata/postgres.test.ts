@@ -28,6 +28,7 @@ import { retentionRaces } from "./retention-races.ts";
 import { scanningContract } from "./scanning-contract.ts";
 import type { Schema } from "./schema.ts";
 import { scopeContract } from "./scope-contract.ts";
+import { secretContract } from "./secret-contract.ts";
 import { DatabaseOccupied, loadSnapshot, occupant, openSnapshot, takeSnapshot } from "./snapshot.ts";
 import { openSqliteEngine } from "./sqlite.ts";
 import { storageClassContract } from "./storage-class-contract.ts";
@@ -50,6 +51,7 @@ function postgresTests(server: TestPostgres): void {
   lifecycleContract("PostgreSQL", open);
   creationTemplateContract("PostgreSQL", open);
   scanningContract("PostgreSQL", open);
+  secretContract("PostgreSQL", open);
   cacheContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
