@@ -41,6 +41,7 @@ async function isLinked(): Promise<boolean> {
   return repository !== undefined && (await read.layers.find(repository.id, came as never)) !== undefined;
 }
 
+const dayMs = 24 * 3_600_000;
 const later = () => new Date(Date.now() + 48 * 3_600_000);
 
 test("what came is not garbage, and what did not is not lost", async () => {
@@ -67,6 +68,17 @@ test("a layer that was pushed is not fetched, and not garbage either", async () 
   upstream.asked.length = 0;
   expect(await (await get(`blobs/${away}`)).text()).toBe(layers[1]);
   expect(upstream.asked).toEqual([]);
+});
+
+test("a layer that was pushed goes with the image that awaited it", async () => {
+  await berth.pushBlob("far/app", layers[1]);
+  const digest = (await get("manifests/1")).headers.get("docker-content-digest");
+  const collect = (days: number) =>
+    collectGarbage({ ...berth.stores, clock: () => new Date(Date.now() + days * dayMs) }, { graceMs: dayMs });
+  await collect(2);
+  expect((await berth.oci("DELETE", `/v2/far/app/manifests/${digest}`)).status).toBe(202);
+  await collect(4);
+  expect((await get(`blobs/${away}`)).status).toBe(404);
 });
 
 test("an image goes with what it awaited, and comes again from the upstream", async () => {
@@ -104,7 +116,6 @@ test("an index goes although its parts never came", async () => {
   expect((await berth.oci("DELETE", `/v2/far/app/manifests/${index}`)).status).toBe(202);
 });
 
-const dayMs = 24 * 3_600_000;
 const tagOf = async (tag: string) => (await get(`manifests/${tag}`)).headers.get("docker-content-digest");
 
 test.each(["new", "1"])(
