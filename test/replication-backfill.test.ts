@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   CreateRepositoryCommand,
   DescribeImageReplicationStatusCommand,
@@ -14,7 +14,13 @@ import {
   StartReplicationBackfillCommand,
   StopReplicationBackfillCommand,
 } from "@aws-sdk/client-ecr";
-import { account, type InProcess, inProcess } from "./support/berth.ts";
+import type { Granted } from "../src/domain/access.ts";
+import type { ClaimedJob } from "../src/domain/jobs/ports.ts";
+import { createQueue, Hopeless, type TryLater } from "../src/domain/jobs/queue.ts";
+import type { AccountId, Region, RepositoryName } from "../src/domain/names.ts";
+import { RemoteFailure } from "../src/domain/registry/remote-registry.ts";
+import { createBackfills } from "../src/domain/replication/backfills.ts";
+import { account, type InProcess, inProcess, region } from "./support/berth.ts";
 import { createReplicationRunner, type ReplicationRunner } from "./support/replication.ts";
 
 /** Backfills of what was there before there were rules, by the official SDK. */
@@ -49,7 +55,7 @@ const start = async (to = destination) =>
   (await berth.ecr().send(new StartReplicationBackfillCommand({ destination: to }))).replicationBackfillId ?? "";
 const stop = (replicationBackfillId: string) =>
   berth.ecr().send(new StopReplicationBackfillCommand({ replicationBackfillId }));
-const describe = (replicationBackfillId: string, more: object = {}) =>
+const results = (replicationBackfillId: string, more: object = {}) =>
   berth.ecr().send(new DescribeReplicationBackfillResultsCommand({ replicationBackfillId, ...more }));
 
 test("brings what was there before, and tells of each image under each of its tags", async () => {
@@ -73,12 +79,12 @@ test("brings what was there before, and tells of each image under each of its ta
   const begun = await berth.ecr().send(new StartReplicationBackfillCommand({ destination }));
   expect(begun).toMatchObject({ registryId: account, destination, status: "PREPARING" });
   const id = begun.replicationBackfillId ?? "";
-  const preparing = await describe(id);
+  const preparing = await results(id);
   expect(preparing).toMatchObject({ status: "PREPARING", results: [] });
   expect(preparing.progress).toBeUndefined();
 
   await runner.runDue();
-  const ended = await describe(id);
+  const ended = await results(id);
   expect(ended).toMatchObject({
     replicationBackfillId: id,
     destination,
@@ -113,11 +119,11 @@ test("brings what was there before, and tells of each image under each of its ta
   expect((await berth.ecr().send(status)).replicationStatuses).toEqual([{ ...destination, status: "COMPLETE" }]);
 
   // In pages, and filtered.
-  const first = await describe(id, { maxResults: 2 });
+  const first = await results(id, { maxResults: 2 });
   expect(first.results).toHaveLength(2);
-  expect((await describe(id, { maxResults: 2, nextToken: first.nextToken })).results).toEqual(ended.results?.slice(2));
-  expect((await describe(id, { resultStatusFilter: "FAILED" })).results).toEqual(ended.results?.slice(0, 1));
-  expect(describe(id, { resultStatusFilter: "FAILED", nextToken: first.nextToken })).rejects.toThrow(
+  expect((await results(id, { maxResults: 2, nextToken: first.nextToken })).results).toEqual(ended.results?.slice(2));
+  expect((await results(id, { resultStatusFilter: "FAILED" })).results).toEqual(ended.results?.slice(0, 1));
+  expect(results(id, { resultStatusFilter: "FAILED", nextToken: first.nextToken })).rejects.toThrow(
     "Invalid next token provided",
   );
   expect(stop(id)).rejects.toThrow(ReplicationBackfillInvalidStatusException);
@@ -131,7 +137,7 @@ test("can be stopped, and another one goes on where it was", async () => {
   const early = await start(to);
   expect(await stop(early)).toMatchObject({ replicationBackfillId: early, status: "STOPPED" });
   await runner.runDue();
-  const stopped = await describe(early);
+  const stopped = await results(early);
   expect(stopped).toMatchObject({ status: "STOPPED", results: [], endedAt: expect.any(Date) });
   expect(stopped.progress).toBeUndefined();
 
@@ -149,7 +155,7 @@ test("can be stopped, and another one goes on where it was", async () => {
     };
   };
   expect(await createReplicationRunner({ ...berth, now: new Date(), openTarget }).runDue()).toEqual([]);
-  const half = await describe(late, { maxResults: 1000 });
+  const half = await results(late, { maxResults: 1000 });
   expect(half.status).toBe("STOPPED");
   expect(half.results?.length).toBe(half.progress?.completedReplicationCount as number);
   expect(half.progress?.completedReplicationCount).toBeLessThan(half.progress?.totalReplicationCount as number);
@@ -168,10 +174,96 @@ test("can be stopped, and another one goes on where it was", async () => {
     };
   };
   await createReplicationRunner({ ...berth, now: new Date(), openTarget: counting }).runDue();
-  const { status, progress } = await describe(whole);
+  const { status, progress } = await results(whole);
   expect({ status, failed: progress?.failedReplicationCount }).toEqual({ status: "COMPLETE", failed: 0 });
   // One image of the first test, and one that may not come there.
   expect(brought + again).toBe(72);
+});
+
+describe("a destination that is away", () => {
+  /** A server with a few images, whose destination does not answer. */
+  async function filled() {
+    const here = await inProcess({ createOnPush: true });
+    for (const tag of ["v1", "v2"]) await here.pushImage("filled/away", tag, `away ${tag}`);
+    const registry = { account: account as AccountId, region: region as Region };
+    const to = { account: account as AccountId, region: elsewhere as Region };
+    await here.stores.metadata.transact(({ replication }) =>
+      replication.setRules(registry, [{ destinations: [to], prefixes: [] }]),
+    );
+    const openTarget: typeof here.openTarget = (...args) => ({
+      ...here.openTarget(...args),
+      has: () => Promise.reject(new RemoteFailure("unavailable", "nobody is there")),
+    });
+    const at = { ...here, now: here.now, openTarget };
+    const { read } = here.stores.metadata;
+    const backfills = createBackfills({ metadata: here.stores.metadata, clock: () => at.now });
+    const granted = { registry } as Granted;
+    const { id } = await backfills.start(granted, to);
+    const run = createReplicationRunner(at);
+    const images = async () => {
+      const repository = await read.repositories.find(registry, "filled/away" as RepositoryName);
+      const listed = await read.images.list(repository?.id ?? 0, "ANY", { limit: 10 }, "ANY");
+      const found = await Promise.all(listed.map((image) => read.replication.find(image.id, to)));
+      return found.map((replica) => [replica?.status, replica?.failureCode]);
+    };
+    return {
+      here,
+      at,
+      run,
+      backfill: () => backfills.describe(granted, id),
+      stop: () => backfills.stop(granted, id),
+      images,
+    };
+  }
+  const minutes = (count: number) => count * 60_000;
+
+  test("is asked at longer and longer intervals, for a day", async () => {
+    const { here, at, run, backfill, images } = await filled();
+    const began = at.now.getTime();
+    const waits: number[] = [];
+    while (!(await backfill()).endedAt && waits.length < 1000) {
+      for (const failure of await run.runDue()) waits.push((failure as TryLater).afterMs);
+      at.now = new Date(at.now.getTime() + minutes(30));
+    }
+    expect(waits[0]).toBeLessThan(waits.at(-1) as number);
+    expect(waits.at(-1)).toBe(minutes(5));
+    expect(await backfill()).toMatchObject({ status: "FAILED", failureCode: "DestinationUnavailable" });
+    expect(at.now.getTime() - began).toBeGreaterThan(minutes(24 * 60));
+    expect(await images()).toEqual([
+      ["FAILED", "DestinationUnavailable"],
+      ["FAILED", "DestinationUnavailable"],
+    ]);
+    expect(await here.stores.metadata.read.jobs.counts()).toEqual([]);
+    await here.close();
+  });
+
+  test("fails a backfill that has no attempt left, and leaves none that never ends", async () => {
+    const { here, at, run, backfill } = await filled();
+    // From its second day on each attempt counts.
+    at.now = new Date(at.now.getTime() + minutes(25 * 60));
+    for (let tries = 0; tries < 40; tries++) {
+      await run.runDue();
+      // At the end it waits for an hour between two of them.
+      at.now = new Date(at.now.getTime() + minutes(tries < 12 ? 10 : 61));
+      if ((await backfill()).endedAt) break;
+    }
+    expect(await backfill()).toMatchObject({ status: "FAILED", failureCode: "DestinationUnavailable" });
+    expect(await here.stores.metadata.read.jobs.counts()).toEqual([]);
+    await here.close();
+  });
+
+  test("can be stopped when its job is a dead letter", async () => {
+    const { here, at, run, backfill, stop } = await filled();
+    await run.runDue();
+    at.now = new Date(at.now.getTime() + minutes(5));
+    const queue = createQueue({ metadata: here.stores.metadata, worker: "test", clock: () => at.now });
+    const [job] = await queue.claim("replication.backfill", 1);
+    expect(await queue.fail(job as ClaimedJob, new Hopeless("a bug"))).toEqual({ kind: "dead" });
+    expect(await stop()).toMatchObject({ status: "STOPPING" });
+    await run.runDue();
+    expect(await backfill()).toMatchObject({ status: "STOPPED", endedAt: expect.any(Date) });
+    await here.close();
+  });
 });
 
 test("there is one at a time for each region, and ten in all; they are listed newest first", async () => {

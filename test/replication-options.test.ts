@@ -13,7 +13,10 @@ import {
   SetRepositoryPolicyCommand,
   TagResourceCommand,
 } from "@aws-sdk/client-ecr";
-import { account, type InProcess, inProcess, region } from "./support/berth.ts";
+import type { Region } from "../src/domain/names.ts";
+import { nameOf } from "../src/domain/replication/jobs.ts";
+import { noOptions } from "../src/domain/replication/ports.ts";
+import { account, digestOf, type InProcess, inProcess, region } from "./support/berth.ts";
 import { askOwn } from "./support/own-api.ts";
 import { createReplicationRunner, type ReplicationRunner } from "./support/replication.ts";
 
@@ -109,6 +112,62 @@ test("deletes and untags go along when that is chosen, and stay at home when not
   await runner.runDue();
   expect((await imagesThere(repository))[untagged.digest]).toEqual(["one"]);
   await call("PutReplicationOptions", { replicateDeletes: false, replicateUntags: false });
+});
+
+test("a delete that was brought is not brought back: what was pushed again meanwhile stays", async () => {
+  await replicate(true);
+  await call("PutReplicationOptions", { replicateDeletes: true, replicateUntags: true });
+  const back = { account, region: elsewhere as Region };
+  const rules = [{ destinations: [{ account, region: region as Region }], prefixes: [] }];
+  const set = (some: typeof rules, on: boolean) =>
+    berth.stores.metadata.transact(async ({ replication }) => {
+      await replication.setRules(back, some);
+      await replication.setOptions(back, { ...noOptions, deletes: on, untags: on });
+    });
+  await set(rules, true);
+  const repository = await newRepository();
+  const { digest } = await berth.pushImage(repository, "v1", "there and back");
+  await runner.runDue();
+  const remove = { repositoryName: repository, imageIds: [{ imageDigest: digest }] };
+  await home().send(new BatchDeleteImageCommand(remove));
+  const asked: string[] = [];
+  const openTarget: typeof berth.openTarget = (source, to, how) => {
+    asked.push(nameOf(to));
+    return berth.openTarget(source, to, how);
+  };
+  await createReplicationRunner({ ...berth, now: berth.now, openTarget }).runDue();
+  expect(await imagesThere(repository)).toEqual({});
+  expect(asked).toEqual([`${account}/${elsewhere}`]);
+  await berth.pushImage(repository, "v1", "there and back");
+  await runner.runDue();
+  expect(await imagesThere(repository)).toEqual({ [digest]: ["v1"] });
+  await set([], false);
+  await call("PutReplicationOptions", { replicateDeletes: false, replicateUntags: false });
+});
+
+test("what the destination needs stays there, and nobody asks again and again", async () => {
+  await replicate(true);
+  const repository = await newRepository();
+  const part = await berth.pushImage(repository, "part", "needed");
+  const index = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [{ mediaType: "application/vnd.oci.image.manifest.v1+json", digest: part.digest, size: 1 }],
+  });
+  await berth.oci("PUT", `/v2/${repository}/manifests/multi`, {
+    headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
+    body: index,
+  });
+  await runner.runDue();
+  const remove = (imageId: object) =>
+    home().send(new BatchDeleteImageCommand({ repositoryName: repository, imageIds: [imageId] }));
+  await remove({ imageDigest: digestOf(index) });
+  await call("PutReplicationOptions", { replicateDeletes: true });
+  await remove({ imageDigest: part.digest });
+  expect(await runner.runDue()).toEqual([]);
+  expect(Object.keys(await imagesThere(repository)).sort()).toEqual([part.digest, digestOf(index)].sort());
+  expect(await berth.stores.metadata.read.jobs.counts()).toEqual([]);
+  await call("PutReplicationOptions", { replicateDeletes: false });
 });
 
 test("only images with tags that are wanted go, under such tags, and what refers to them", async () => {

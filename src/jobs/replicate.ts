@@ -46,8 +46,9 @@ export function backfillHandler(parts: ReplicatingParts): JobHandler {
     payload: backfillPayload,
     atOnce: 2,
     timeoutMs: 7 * 24 * 60 * 60_000,
-    async run(job, { signal, progress, checkpoint }) {
-      await later(() => backfill(parts, job, { signal, progress, checkpoint }));
+    async run(job, { signal, progress, checkpoint, attempt }) {
+      const isLast = attempt >= backfillKind.maxAttempts;
+      await later(() => backfill(parts, job, { signal, progress, checkpoint, isLast }));
     },
   });
 }

@@ -5,10 +5,10 @@ import type { Asked, DataPlane } from "./index.ts";
 export async function deleteManifest(
   { repository, reference }: Asked<"manifest.delete">,
   granted: Granted,
-  { images }: Pick<DataPlane, "images">,
+  { images, isReplica }: Pick<DataPlane, "images" | "isReplica">,
 ): Promise<Response> {
-  if ("tag" in reference) await images.deleteTag(granted, repository, reference.tag);
-  else await images.deleteImage(granted, repository, reference.digest);
+  if ("tag" in reference) await images.deleteTag(granted, repository, reference.tag, { isReplica });
+  else await images.deleteImage(granted, repository, reference.digest, { isReplica });
   return new Response(null, { status: 202 });
 }
 

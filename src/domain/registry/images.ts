@@ -72,6 +72,11 @@ export interface DeletedImage {
   readonly tag?: Tag;
 }
 
+export interface Removing {
+  /** What was removed elsewhere is removed here, and nothing follows from it: two registries may name each other. */
+  readonly isReplica?: boolean;
+}
+
 export interface ListFilter {
   readonly tagStatus: TagStatus;
   /** Left out: active images, as everywhere in ECR. */
@@ -108,9 +113,9 @@ export interface ImageService {
   /** Newest first. */
   tagHistory(granted: Granted, name: RepositoryName, tag: Tag, limit: number): Promise<TagMove[]>;
   /** Removes a tag and leaves the image. @throws ImageNotFound, TagHeld */
-  deleteTag(granted: Granted, name: RepositoryName, tag: Tag): Promise<void>;
+  deleteTag(granted: Granted, name: RepositoryName, tag: Tag, how?: Removing): Promise<void>;
   /** Removes the image with its tags. @throws ImageNotFound, ImageReferenced, ImageHeld */
-  deleteImage(granted: Granted, name: RepositoryName, digest: Digest): Promise<DeletedImage[]>;
+  deleteImage(granted: Granted, name: RepositoryName, digest: Digest, how?: Removing): Promise<DeletedImage[]>;
   /**
    * BatchDeleteImage for one image: a tag takes its image along when it is the last one, a digest all its tags.
    * @throws ImageNotFound, ImageReferenced, ImageHeld, TagHeld
@@ -233,10 +238,17 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
     return images.map((image) => ({ ...image, tags: tags.get(image.id) ?? [] }));
   }
 
-  async function removeTag(nouns: All, granted: Granted, { repository, image }: Doomed, tag: Tag): Promise<void> {
+  async function removeTag(
+    nouns: All,
+    granted: Granted,
+    { repository, image }: Doomed,
+    tag: Tag,
+    { isReplica = false }: Removing = {},
+  ): Promise<void> {
     await imageFacts.confirmRemoval(nouns, granted, image, [tag]);
     await confirmTagNotHeld(nouns, repository, tag, clock());
     await forgetTag(nouns, image, tag, removal(granted));
+    if (isReplica) return;
     await parts.removed?.(nouns, repository, { digest: image.digest, tags: [tag], isWhole: false }, clock());
   }
 
@@ -245,14 +257,19 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
     return { at, by: caller.principal.arn, keptUntil: keptUntil(at, undeleteMs) };
   }
 
-  async function removeImage(nouns: All, granted: Granted, { repository, image }: Doomed): Promise<DeletedImage[]> {
+  async function removeImage(
+    nouns: All,
+    granted: Granted,
+    { repository, image }: Doomed,
+    { isReplica = false }: Removing = {},
+  ): Promise<DeletedImage[]> {
     const tags = (await nouns.tags.ofImages([image.id])).get(image.id) ?? [];
     await imageFacts.confirmRemoval(nouns, granted, image, tags);
     const parents = await nouns.images.parents(image.repositoryId, image.digest, namedParents);
     if (parents.length > 0) throw refuse("ImageReferenced", { parents });
     await confirmNotHeld(nouns, image, tags, clock());
     await dropImage(nouns, image, tags, removal(granted));
-    await parts.removed?.(nouns, repository, { digest: image.digest, tags, isWhole: true }, clock());
+    if (!isReplica) await parts.removed?.(nouns, repository, { digest: image.digest, tags, isWhole: true }, clock());
     return tags.length > 0 ? tags.map((tag) => ({ digest: image.digest, tag })) : [{ digest: image.digest }];
   }
 
@@ -382,14 +399,14 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
       const repository = await existing(metadata.read.repositories, granted.registry, name);
       return metadata.read.tags.history(repository.id, tag, limit);
     },
-    async deleteTag(granted, name, tag) {
+    async deleteTag(granted, name, tag, how) {
       await metadata.transact(async (nouns) => {
-        await removeTag(nouns, granted, await doomed(nouns, granted, name, { tag }), tag);
+        await removeTag(nouns, granted, await doomed(nouns, granted, name, { tag }), tag, how);
       });
     },
-    async deleteImage(granted, name, digest) {
+    async deleteImage(granted, name, digest, how) {
       return metadata.transact(async (nouns) =>
-        removeImage(nouns, granted, await doomed(nouns, granted, name, { digest })),
+        removeImage(nouns, granted, await doomed(nouns, granted, name, { digest }), how),
       );
     },
     async deleteByApi(granted, name, reference) {

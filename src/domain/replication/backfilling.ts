@@ -5,13 +5,15 @@ import { keptMs } from "./backfills.ts";
 import { PartsFailed } from "./failures.ts";
 import { destinationsOf, isSame } from "./planner.ts";
 import type { Backfill, BackfillItem, BackfillJob, BackfillResult, ReplicationConfiguration } from "./ports.ts";
-import { giveUpAfterMs, NotYet, type ReplicatingParts, replicateImage } from "./replicating.ts";
+import { giveUpAfterMs, laterThan, NotYet, type ReplicatingParts, replicateImage } from "./replicating.ts";
 import { jobOf, type ReplicatingNouns, wantedTags } from "./trigger.ts";
 
 /** How a backfill that goes on behind a crash keeps how far its preparation has come. */
 export interface BackfillAttempt {
   readonly signal: AbortSignal;
   readonly progress: unknown;
+  /** There is no other one behind it. */
+  readonly isLast: boolean;
   /** In that transaction: it fails when somebody else has the job by now. */
   checkpoint(progress: unknown, nouns: ReplicatingNouns): Promise<void>;
 }
@@ -164,7 +166,8 @@ async function takeSome(parts: ReplicatingParts, { registry, id, destination }: 
     const status = isStopped ? "STOPPED" : "COMPLETE";
     await nouns.backfills.update(id, { progress, ...(isEnd && { status, endedAt: clock() }) });
   });
-  if (away) await waitOrGiveUp(away);
+  if (isStopped) await abandon();
+  if (away) return waitOrGiveUp(away);
   return !isEnd;
 
   /** One image with all its tags that are to go. */
@@ -195,15 +198,35 @@ async function takeSome(parts: ReplicatingParts, { registry, id, destination }: 
       : { status: "COMPLETE" };
   }
 
-  async function waitOrGiveUp(notYet: NotYet): Promise<void> {
-    const since = ((attempt.progress as { awaySince?: number } | undefined)?.awaySince ?? clock().getTime()) as number;
-    const isOver = results.length === 0 && clock().getTime() - since > giveUpAfterMs;
+  /** Answers that there is no more, or throws. */
+  async function waitOrGiveUp({ cause }: NotYet): Promise<false> {
+    const now = clock().getTime();
+    const hasCome = results.length > 0;
+    const since = hasCome ? now : ((attempt.progress as { awaySince?: number } | undefined)?.awaySince ?? now);
+    // Whoever is asked for the last time cannot come again, however long the destination has been away.
+    const isOver = attempt.isLast || now - since > giveUpAfterMs;
     await metadata.transact(async (nouns) => {
-      await attempt.checkpoint({ awaySince: results.length > 0 ? clock().getTime() : since }, nouns);
+      await attempt.checkpoint({ awaySince: since }, nouns);
       const change = { status: "FAILED", failureCode: "DestinationUnavailable", endedAt: clock() } as const;
       if (isOver) await nouns.backfills.update(id, change);
     });
-    throw notYet;
+    if (!isOver) throw laterThan(now - since, destination, cause);
+    await abandon();
+    return false;
+  }
+
+  /** Nobody is bringing those any more that were begun and waited for the destination. */
+  async function abandon(): Promise<void> {
+    for (const { repository: name, digest } of items) {
+      await metadata.transact(async (nouns) => {
+        const repository = await nouns.repositories.find(registry, name);
+        const image = repository && (await nouns.images.find(repository.id, digest));
+        const replica = image && (await nouns.replication.find(image.id, destination));
+        if (!image || replica?.status !== "IN_PROGRESS") return;
+        const failed = { status: "FAILED", failureCode: "DestinationUnavailable" } as const;
+        await nouns.replication.end(image.id, destination, replica.version, failed, clock());
+      });
+    }
   }
 }
 

@@ -65,7 +65,8 @@ export function createBackfills({ metadata, clock }: BackfillParts): BackfillSer
     },
 
     async stop({ registry }, id) {
-      return metadata.transact(async ({ backfills }) => {
+      return metadata.transact(async (nouns) => {
+        const { backfills } = nouns;
         const backfill = await backfills.lock(registry, id);
         if (!backfill) throw refuse("ReplicationBackfillNotFound", { registry, id });
         const { status } = backfill;
@@ -76,6 +77,8 @@ export function createBackfills({ metadata, clock }: BackfillParts): BackfillSer
             ? ({ status: "STOPPED", endedAt: clock() } as const)
             : ({ status: "STOPPING" } as const);
         await backfills.update(id, change);
+        // Its job may be a dead letter.
+        await enqueue(nouns, backfillKind, { ...registry, id }, { key: id, now: clock() });
         return { ...backfill, ...change };
       });
     },

@@ -115,12 +115,14 @@ export function localTargets(parts: LocalTargetParts): OpenTarget {
         const repository = await metadata.read.repositories.find(destination, name);
         const found = repository && (await metadata.read.tags.find(repository.id, tag));
         if (found?.digest !== digest) return;
-        await unlessGone(async () => images.deleteTag(await mayRemove({ tag }), name, tag));
+        await unlessGone(async () => images.deleteTag(await mayRemove({ tag }), name, tag, { isReplica: true }));
       },
       async remove(digest) {
         const repository = await metadata.read.repositories.find(destination, name);
         if (!repository || !(await metadata.read.images.find(repository.id, digest))) return;
-        await unlessGone(async () => images.deleteImage(await mayRemove({ digest }), name, digest));
+        await unlessGone(async () =>
+          images.deleteImage(await mayRemove({ digest }), name, digest, { isReplica: true }),
+        );
       },
       async tag(image, tag) {
         try {

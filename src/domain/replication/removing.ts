@@ -1,3 +1,4 @@
+import { Refusal } from "../errors.ts";
 import { failureCodeOf } from "./failures.ts";
 import type { RemovalJob } from "./ports.ts";
 import { laterThan, type ReplicatingParts } from "./replicating.ts";
@@ -27,7 +28,8 @@ export async function removeReplica(
     return undefined;
   } catch (error) {
     signal.throwIfAborted();
-    if (failureCodeOf(error) !== undefined) return error;
+    // Here no refusal passes by itself: an index needs it, somebody holds it, or it may not go.
+    if (error instanceof Refusal || failureCodeOf(error) !== undefined) return error;
     throw laterThan(clock().getTime() - since.getTime(), to, error);
   }
 }
