@@ -131,6 +131,45 @@ export function cacheContract(name: string, open: () => Promise<{ metadata: AllM
       expect(await layers.find(repository.id, both)).toMatchObject({ inImage: true });
     });
 
+    test("a layer that several bring at once, and images that await it meanwhile, find each other", async () => 
+      for (let round = 0; round < 10; round++) {
+        const one = newDigest();
+        const repository = await newRepository();
+        const { id } = repository;
+        const images = [
+          await put(repository, { awaited: [layer(one)] }),
+          await put(repository, { awaited: [layer(one)] }),
+        ];
+        const bring = () =>
+          metadata.transact(async (nouns) => {
+            const blob = { digest: one, generation: `g${++last}` as Generation, sizeBytes: 10 };
+            await nouns.layers.link(repository, blob, at(2));
+            await nouns.awaited.layerCame(id, one);
+          });
+        const late = put(repository, { awaited: [layer(one)] });
+        const gone = metadata.transact((nouns) => nouns.images.delete(images[0] as (typeof images)[0], at(3)));
+        await Promise.all([bring(), bring(), gone, late, bring()]);
+        expect(await metadata.read.awaited.isIncomplete(images[1]?.id ?? 0)).toBe(false);
+        expect(await metadata.read.layers.find(id, one)).toMatchObject({ inImage: true });
+        // Whoever came too late to be told of it is told by the next one.
+        await bring();
+        expect(await metadata.read.awaited.isIncomplete((await late).id)).toBe(false);
+        expect(await metadata.read.awaited.layer(id, one)).toBeUndefined();
+        await expect(metadata.transact((nouns) => nouns.layers.unlink(id, one, at(4)))).rejects.toThrow();
+      });
+
+    test("a part that several bring at once belongs to its index once", async () => {
+      const child = newDigest();
+      const repository = await newRepository();
+      const index = await put(repository, { imageBytes: 0, awaited: [{ digest: child, sizeBytes: 7 }] });
+      await put(repository, { digest: child, imageBytes: 99 });
+      const came = () =>
+        metadata.transact(({ awaited }) => awaited.childCame(repository.id, { digest: child, imageBytes: 99 }));
+      await Promise.all([came(), came(), came()]);
+      expect(await metadata.read.images.parents(repository.id, child, 9)).toEqual([index.digest]);
+      expect(await metadata.read.awaited.isIncomplete(index.id)).toBe(false);
+    });
+
     test("what was asked of an upstream is kept until it is asked again, or the repository goes", async () => {
       const { upstreamChecks } = metadata.read;
       const { id } = await newRepository();

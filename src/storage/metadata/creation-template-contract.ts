@@ -86,6 +86,17 @@ export function creationTemplateContract(name: string, open: () => Promise<Opene
       expect(await creationTemplates.findMany({ ...registry, region: "us-east-1" as Region }, ["a"])).toEqual([]);
     });
 
+    test("are made by one of many who would at once", async () => {
+      const registry = newRegistry();
+      const descriptions = Array.from({ length: 8 }, (_, index) => `by ${index}`);
+      const made = await Promise.all(
+        descriptions.map((description) => create(registry, "app", { ...bare, description })),
+      );
+      expect(made.filter(Boolean)).toEqual([true]);
+      const [found] = await metadata.read.creationTemplates.findMany(registry, ["app"]);
+      expect(found?.description).toBe(descriptions[made.indexOf(true)] as string);
+    });
+
     test("are replaced but for their prefix and when they were made, and deleted", async () => {
       const [registry, other] = [newRegistry(), newRegistry()];
       for (const each of [registry, other]) await create(each, "app");

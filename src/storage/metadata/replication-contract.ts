@@ -117,6 +117,40 @@ export function replicationContract(name: string, open: () => Promise<OpenedMeta
       expect(await ofImage(id)).toEqual([]);
     });
 
+    test("of many who send an image at once, none loses the tags of another", async () => {
+      const { id } = await newImage();
+      const to = newRegistry();
+      const names = tags("a", "b", "c", "d", "e", "f", "g", "h");
+      await Promise.all(
+        names.map((tag) => metadata.transact(({ replication }) => replication.begin(id, to, [tag], at(1)))),
+      );
+      const { find } = metadata.read.replication;
+      expect(await find(id, to)).toMatchObject({ tags: names, version: names.length, status: "IN_PROGRESS" });
+      const ends = [names.length, names.length - 1].map((version) =>
+        metadata.transact(({ replication }) => replication.end(id, to, version, { status: "COMPLETE" }, at(2))),
+      );
+      expect(await Promise.all(ends)).toEqual([true, false]);
+    });
+
+    test("of many backfills to one region that begin at once, one does", async () => {
+      const [registry, destination] = [newRegistry(), newRegistry()];
+      const made = await Promise.all(
+        Array.from({ length: 6 }, (_, number) =>
+          metadata.transact((nouns) =>
+            nouns.backfills.create({
+              id: `${registry.account}-${number}`,
+              registry,
+              destination,
+              status: "PREPARING",
+              startedAt: at(number),
+            }),
+          ),
+        ),
+      );
+      expect(made.filter(Boolean)).toEqual([true]);
+      expect(await metadata.read.backfills.countOpen(registry)).toBe(1);
+    });
+
     test("where the rest of a blob goes is kept until it is there, or too old", async () => {
       const { repositoryId } = await newImage();
       const blob = { destination: newRegistry(), repositoryId, digest: newDigest() };
