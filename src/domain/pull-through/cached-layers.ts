@@ -5,13 +5,13 @@ import type { AwaitedLayer } from "../registry/awaited-ports.ts";
 import type { LayerService } from "../registry/layers.ts";
 import type { BlobStore, ByteRange, Content, Metadata, Repository } from "../registry/ports.ts";
 import type { RepositoryKeys } from "../registry/repository-keys.ts";
+import { createSlots } from "../turns.ts";
 import { importNeed } from "./cached-manifests.ts";
 import type { CacheCounts } from "./counts.ts";
 import { type Download, startDownload } from "./download.ts";
 import { failureOf, reasonOf, refusalOf } from "./failures.ts";
 import { lets } from "./filters.ts";
 import type { PullThroughRule, PullThroughUpstreams, RuleMatch } from "./rules.ts";
-import { createSlots } from "./slots.ts";
 import type { Standing } from "./standing.ts";
 
 export interface CachedLayersParts {
@@ -87,7 +87,7 @@ export function createCachedLayers(parts: CachedLayersParts): CachedLayers {
         const remote = await upstreams.open(rule);
         return remote.blob(upstreamRepository, digest, { signal, ...(offset > 0 && { offset }) });
       },
-      store: (bytes, following) => slots.with(() => layers.push(importer, name, digest, bytes, following)),
+      store: (bytes, following) => slots.run(() => layers.push(importer, name, digest, bytes, following)),
       received: (bytes) => counts.received(bytes),
     });
   }

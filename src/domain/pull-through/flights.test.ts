@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { refuse } from "../errors.ts";
+import { createSlots } from "../turns.ts";
 import { createFlights } from "./flights.ts";
-import { createSlots } from "./slots.ts";
 
 test("all who want the same at the same moment share the work, and the next ones do it anew", async () => {
   const flights = createFlights<number>();
@@ -27,7 +27,7 @@ test("so many at once, and the others in turn", async () => {
   const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
   const begun: number[] = [];
   const all = gates.map(({ promise }, index) =>
-    slots.with(async () => {
+    slots.run(async () => {
       begun.push(index);
       await promise;
     }),
