@@ -1,9 +1,9 @@
 import type { Command } from "commander";
+import { configOption } from "./common-options.ts";
 import { lazily } from "./lazily.ts";
 
 /** `berth cache`: what stands behind repositories that are pulled through. */
 export function addCacheCommands(program: Command): void {
-  const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
   const jsonOption = ["--json", "print the result as JSON"] as const;
 
   const cache = program

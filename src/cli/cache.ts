@@ -1,4 +1,4 @@
-import { duration } from "../config-schema.ts";
+import { duration } from "../config-values.ts";
 import { berthApi } from "./berth-api.ts";
 import { CommandFailed } from "./failure.ts";
 import { printTable } from "./table.ts";

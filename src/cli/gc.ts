@@ -1,5 +1,5 @@
 import { loadConfig } from "../config.ts";
-import { duration } from "../config-schema.ts";
+import { duration } from "../config-values.ts";
 import { collectGarbage, forecastGarbage, sweepStrays } from "../domain/registry/collection.ts";
 import { CommandFailed } from "./failure.ts";
 import { createProgress } from "./progress.ts";

@@ -1,11 +1,15 @@
 import { Command } from "commander";
+import { addAccountCommands } from "./account-commands.ts";
 import { addCacheCommands } from "./cache-commands.ts";
+import { configOption, dataOption } from "./common-options.ts";
 import { addCopyCommands } from "./copy-commands.ts";
 import { describeFailure } from "./failure.ts";
+import { addJobCommands } from "./job-commands.ts";
 import { lazily } from "./lazily.ts";
 import { commandLine } from "./names.ts";
 import { addReplicationCommands } from "./replication-commands.ts";
 import { addRetentionCommands } from "./retention-commands.ts";
+import { addTlsCommands } from "./tls-commands.ts";
 import { printVersion, version } from "./version.ts";
 
 const args = commandLine(process);
@@ -19,14 +23,10 @@ const program = new Command("berth")
   .configureHelp({ sortSubcommands: false })
   .addHelpText("after", "\nWithout a command, berth serves. `berth serve --help` lists all settings.");
 
-const configOption = ["-c, --config <file>", "read the settings from this file instead of ./berth.yaml"] as const;
-
 const helperOption = [
   "-c, --config <file>",
   "read the settings from this file instead of ~/.berth/helper.yaml",
 ] as const;
-
-const dataOption = ["--data <dir>", "the data directory, instead of the one in the settings"] as const;
 
 program
   .command("serve", { isDefault: true })
@@ -45,130 +45,9 @@ program
   .option(...configOption)
   .action(lazily(() => import("./env.ts"), "printEnv"));
 
-const account = program
-  .command("account")
-  .summary("make and manage accounts")
-  .description(
-    "Accounts beside the configured one. Each has its own registries, users, roles and policies. The server may run meanwhile: it sees a change within a second.",
-  );
+addAccountCommands(program);
 
-account
-  .command("create")
-  .argument("<name>", "what it is called")
-  .description(
-    "Make an account, and print its id and its root user's key pair: the only time that the secret is shown.",
-  )
-  .summary("make an account")
-  .option(...configOption)
-  .option("--id <digits>", "its id, twelve digits; random ones without")
-  .option("--email <address>", "an email address that no other account has; without, one that nobody can have")
-  .option("--json", "print the result as JSON")
-  .option("--env", 'print it as variables for the AWS CLI and SDKs: eval "$(berth account create dev --env)"')
-  .action(lazily(() => import("./account.ts"), "createAccount"));
-
-account
-  .command("list")
-  .description("List all accounts.")
-  .summary("list accounts")
-  .option(...configOption)
-  .option("--json", "print the result as JSON")
-  .action(lazily(() => import("./account.ts"), "listAccounts"));
-
-account
-  .command("suspend")
-  .argument("<id>")
-  .description("Let nobody of the account do anything any more. What it holds stays.")
-  .summary("lock an account")
-  .option(...configOption)
-  .action(lazily(() => import("./account.ts"), "suspendAccount"));
-
-account
-  .command("resume")
-  .argument("<id>")
-  .description("Undo a suspension.")
-  .summary("unlock an account")
-  .option(...configOption)
-  .action(lazily(() => import("./account.ts"), "resumeAccount"));
-
-account
-  .command("join")
-  .argument("<id>")
-  .description(
-    "Put an account into the organization, under its root. For accounts that were made with `berth account create`, or have left.",
-  )
-  .summary("put an account into the organization")
-  .option(...configOption)
-  .action(lazily(() => import("./account.ts"), "joinOrganization"));
-
-account
-  .command("new-root-key")
-  .argument("<id>")
-  .description(
-    "Make a new key pair for the account's root user and print it. The one before, and whatever was made with it, is of no use from then on.",
-  )
-  .summary("replace the root key pair of an account")
-  .option(...configOption)
-  .option("--json", "print the result as JSON")
-  .option("--env", "print it as variables for the AWS CLI and SDKs")
-  .action(lazily(() => import("./account.ts"), "newRootKey"));
-
-const tls = program
-  .command("tls")
-  .summary("make certificates of your own")
-  .description("Make a private authority, and certificates of the server, for where no other authority can be asked.");
-
-const outOption = ["--out <dir>", "the folder of the files (DATA/tls)"] as const;
-const daysOption = ["--days <number>", "how long the server's certificate is valid, at most 825", "397"] as const;
-const hostOption = [
-  "--host <name>",
-  "one more name or address of the server, or *.NAME; any number of times",
-  (name: string, names: readonly string[]) => [...names, name],
-  [],
-] as const;
-
-tls
-  .command("init")
-  .description(
-    "Make a private authority and a certificate for the names that the settings tell, and print what the server and each client need to use them.",
-  )
-  .summary("make an authority and a certificate")
-  .option(...configOption)
-  .option(...hostOption)
-  .option(...outOption)
-  .option(...daysOption)
-  .option("--force", "replace files that are there, and so the authority that clients trust")
-  .action(lazily(() => import("./tls.ts"), "tlsInit"));
-
-tls
-  .command("renew")
-  .description(
-    "Make another certificate from the same authority, for the same names. A server that uses the files takes it while it runs.",
-  )
-  .summary("make another certificate from the same authority")
-  .option(...configOption)
-  .option(...hostOption)
-  .option(...outOption)
-  .option(...daysOption)
-  .action(lazily(() => import("./tls.ts"), "tlsRenew"));
-
-tls
-  .command("client")
-  .description(
-    "Make a certificate for a client from the same authority, and print what the server and each client need for it to stand for an IAM user or role.",
-  )
-  .summary("make a certificate for a client")
-  .argument("<name>", "its common name")
-  .option(...configOption)
-  .option(
-    "--also <name>",
-    "one more name, uri:…, dns:… or email:…; any number of times",
-    (name: string, names: readonly string[]) => [...names, name],
-    [],
-  )
-  .option(...outOption)
-  .option("--days <number>", "how long the certificate is valid, at most 825", "397")
-  .option("--force", "replace a certificate of this name")
-  .action(lazily(() => import("./tls.ts"), "tlsClient"));
+addTlsCommands(program);
 
 const kms = program
   .command("kms")
@@ -276,74 +155,7 @@ program
   .option("--json", "print the result as JSON")
   .action(lazily(() => import("./restore.ts"), "runRestore"));
 
-const jobs = program
-  .command("jobs")
-  .summary("look at background jobs, and care for those that failed")
-  .description(
-    "Background jobs are in the database, and whichever process is free does them. One that has failed as often as it may is dead: it waits for somebody to retry or discard it, and is forgotten after 90 days. The server may run meanwhile.",
-  );
-
-const kindOption = ["--kind <kind>", "only of this kind, such as registry.sweep-strays"] as const;
-const limitOption = ["--limit <number>", "how many are shown, at most 10000", "100"] as const;
-
-jobs
-  .command("list")
-  .description("List the jobs that run, and those that wait, and how many there are of each kind.")
-  .summary("list jobs")
-  .option(...configOption)
-  .option(...dataOption)
-  .option(...kindOption)
-  .option("--state <state>", "only those that are waiting, running, dead or done")
-  .option(...limitOption)
-  .option("--json", "print the result as JSON, with payloads")
-  .action(lazily(() => import("./jobs.ts"), "listJobs"));
-
-jobs
-  .command("dead")
-  .description("List the jobs that have failed for the last time, and what went wrong.")
-  .summary("list jobs that have failed for the last time")
-  .option(...configOption)
-  .option(...dataOption)
-  .option(...kindOption)
-  .option(...limitOption)
-  .option("--json", "print the result as JSON, with payloads")
-  .action(lazily(() => import("./jobs.ts"), "listDead"));
-
-jobs
-  .command("schedules")
-  .description("List what is done again and again: how often, when last, and when next.")
-  .summary("list schedules")
-  .option(...configOption)
-  .option(...dataOption)
-  .option(...limitOption)
-  .option("--json", "print the result as JSON, with payloads")
-  .action(lazily(() => import("./jobs.ts"), "listSchedules"));
-
-jobs
-  .command("retry")
-  .argument("[ids...]", "which ones: numbers that `berth jobs dead` shows")
-  .description(
-    "Let dead jobs run again, with all their attempts and from where they had come to. Ends with 1 when one of them is not dead.",
-  )
-  .summary("let dead jobs run again")
-  .option(...configOption)
-  .option(...dataOption)
-  .option("--all", "all that are dead")
-  .option(...kindOption)
-  .option("--json", "print the result as JSON")
-  .action(lazily(() => import("./jobs.ts"), "retryJobs"));
-
-jobs
-  .command("discard")
-  .argument("[ids...]", "which ones: numbers of jobs that are dead, or that wait")
-  .description("Take jobs away without doing them. Ends with 1 when one of them is neither dead nor waiting.")
-  .summary("take jobs away")
-  .option(...configOption)
-  .option(...dataOption)
-  .option("--all", "all that are dead")
-  .option(...kindOption)
-  .option("--json", "print the result as JSON")
-  .action(lazily(() => import("./jobs.ts"), "discardJobs"));
+addJobCommands(program);
 
 addCopyCommands(program);
 

@@ -90,7 +90,7 @@ async function pages(
 
 const timeText = (seconds: number) => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 
-export function listText({ measuredAt, registry, repositories }: ListAnswer): string {
+function listText({ measuredAt, registry, repositories }: ListAnswer): string {
   if (measuredAt === undefined || registry === undefined) return "nothing was measured yet; ask about one repository";
   const numbers = new Set([1, 2, 3, 4, 5]);
   const rows = repositories.map((each) => [each.repositoryName, ...columnsOf(each)]);
@@ -117,7 +117,7 @@ const accuracies: Readonly<Record<string, string>> = {
     "an estimate: too much to count at once, and not measured yet, so at least; unique is not known; counted",
 };
 
-export function repositoryText({ repositoryName, accuracy, measuredAt, usage }: RepositoryAnswer): string {
+function repositoryText({ repositoryName, accuracy, measuredAt, usage }: RepositoryAnswer): string {
   const { imageCount, untaggedImageCount, archivedImageCount, layerCount } = usage;
   const details = [
     `${untaggedImageCount.toLocaleString("en")} untagged`,
@@ -136,7 +136,7 @@ export function repositoryText({ repositoryName, accuracy, measuredAt, usage }: 
   return [repositoryName, ...lines, `${accuracies[accuracy] ?? accuracy} ${timeText(measuredAt)}`].join("\n");
 }
 
-export function historyText(days: HistoryAnswer["days"]): string {
+function historyText(days: HistoryAnswer["days"]): string {
   if (days.length === 0) return "nothing was measured yet";
   const rows = days.map((day) => [day.day, ...columnsOf(day)]);
   return tableText(["day", ...columns], rows, new Set([1, 2, 3, 4, 5]));

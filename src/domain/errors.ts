@@ -270,7 +270,7 @@ const pullThroughSentences = {
   PullThroughRuleNotFound: ({ registry, prefix }: RuleName) =>
     `The pull through cache rule with the prefix '${prefix}' does not exist in the registry with id '${registry.account}'`,
   UpstreamUnsupported: ({ url }: { url: string }) =>
-    `The upstream registry URL ${url} is invalid. Specify a valid upstream registry URL and try again`,
+    `The upstream registry URL ${url} is invalid. Specify a valid upstream registry URL and try again (an operator allows others with pullThrough.upstreams)`,
   UpstreamSecretNotFound: ({ arn }: { arn: string }) => `The secret ${arn} does not exist`,
   SecretInaccessible: ({ arn, reason }: { arn: string; reason: string }) =>
     `The secret ${arn} is unable to be accessed: ${reason}`,

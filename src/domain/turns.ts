@@ -15,3 +15,25 @@ export function inTurns(): <Result>(work: () => Promise<Result>) => Promise<Resu
     return mine;
   };
 }
+
+/** So many at once; the others wait in the order in which they came. */
+export function createSlots(atOnce: number) {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return {
+    /** @param signal whoever is told to stop while it waits does not begin */
+    async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+      if (free > 0) free--;
+      // Whoever ends hands the place on.
+      else await new Promise<void>((resolve) => waiting.push(resolve));
+      try {
+        signal?.throwIfAborted();
+        return await work();
+      } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else free++;
+      }
+    },
+  };
+}

@@ -15,7 +15,7 @@ import type { OciRequest } from "./request.ts";
  */
 
 /** What it takes to say for which registry one sends. */
-export const actAsReplicator: Need["action"] = "berth:ActAsReplicator";
+const actAsReplicator: Need["action"] = "berth:ActAsReplicator";
 
 export interface Sent {
   readonly replicates: Replicates;

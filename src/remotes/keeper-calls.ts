@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { KeeperFailed } from "../domain/keys/keepers.ts";
+import { createSlots } from "../domain/turns.ts";
 import { type Answer, exchange, NotFetched } from "./exchange.ts";
 import { printable } from "./printable.ts";
 
@@ -68,22 +69,8 @@ const presets: KeeperLimits = {
 
 export function createKeeperCalls({ keeper, authority, limits }: KeeperCallsParts): KeeperCalls {
   const { timeoutMs, maxBytes, tries, pauseMs, concurrent, sparedMs } = { ...presets, ...limits };
-  const waiting: (() => void)[] = [];
-  let atWork = 0;
+  const slots = createSlots(concurrent);
   let failed: { readonly error: KeeperFailed; readonly at: number } | undefined;
-
-  async function oneOfFew<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (atWork < concurrent) atWork++;
-    // Whoever ends hands the place on.
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else atWork--;
-    }
-  }
 
   async function askOnce<Asked>({ url, operation, body, headers, read, refusal }: KeeperQuestion<Asked>) {
     const who = `${keeper} at ${url.origin}`;
@@ -129,7 +116,7 @@ export function createKeeperCalls({ keeper, authority, limits }: KeeperCallsPart
 
   return {
     ask: (question) =>
-      oneOfFew(async () => {
+      slots.run(async () => {
         if (failed && performance.now() - failed.at < sparedMs) throw failed.error;
         return await askOften(question);
       }),

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { MasterKeys } from "../domain/keys/wrapping.ts";
 import { explaining, isExposed, KeyFileUnusable, makeOnce } from "./keys.ts";
 
@@ -89,11 +89,4 @@ export async function addMasterKey(file: string): Promise<void> {
   } finally {
     await rm(temporary, { force: true });
   }
-}
-
-export async function hasMasterKeyFile(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
 }

@@ -82,7 +82,7 @@ export async function keyItself(
 }
 
 /** Condition keys have no case: where the names in a context differ in nothing else, policies see each of their values. */
-export function contextFacts(context: Readonly<Record<string, string>> = {}): Facts {
+function contextFacts(context: Readonly<Record<string, string>> = {}): Facts {
   const facts = new Map<string, string[]>();
   for (const [name, value] of Object.entries(context)) {
     const key = `kms:encryptioncontext:${name.toLowerCase()}`;

@@ -1,11 +1,11 @@
 import type { Digest } from "../../domain/names.ts";
 import type { Bytes } from "../../domain/registry/ports.ts";
 import { RemoteFailure } from "../../domain/registry/remote-registry.ts";
+import { createSlots } from "../../domain/turns.ts";
 import { createVerifier, skipping, type Verifier } from "./content.ts";
 import type { BlobFacts, Destination, Source } from "./places.ts";
 import { CopyFailed } from "./problems.ts";
 import { withRetries } from "./retries.ts";
-import { createSlots } from "./slots.ts";
 
 /** How a blob came to be where it should be. */
 export type Arrival = "sent" | "mounted" | "there";

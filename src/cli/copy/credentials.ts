@@ -27,7 +27,7 @@ export interface CredentialOptions {
 }
 
 /** ECR's own hosts. Those of other partitions end otherwise. */
-export const ecrHost = /^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$/;
+const ecrHost = /^\d{12}\.dkr[.-]ecr(?:-fips)?\.([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)$/;
 
 /** @throws CommandFailed for credentials that were given and cannot be used */
 export async function credentialsFor(host: string, options: CredentialOptions): Promise<RemoteCredentials | undefined> {

@@ -2,12 +2,12 @@ import type { Digest, Tag } from "../../domain/names.ts";
 import { manifestDigest } from "../../domain/registry/manifests.ts";
 import type { RemoteDescriptor } from "../../domain/registry/remote-registry.ts";
 import { type Arrival, createBlobCopier } from "./blobs.ts";
+import { forEachOf } from "./for-each.ts";
 import { type Destination, type ImageName, type Source, showIn } from "./places.ts";
 import { chosenOf, type Platform, showPlatform, thisPlatform, withOnly } from "./platforms.ts";
 import { CopyFailed } from "./problems.ts";
 import { type ReadManifest, readManifest } from "./read-manifest.ts";
 import { withRetries } from "./retries.ts";
-import { forEachOf } from "./slots.ts";
 
 export interface CopyOptions {
   /** None for whatever is there. */
@@ -223,8 +223,6 @@ export function createCopier(source: Source, destination: Destination, options: 
 
   return { copyImage };
 }
-
-export type Copier = ReturnType<typeof createCopier>;
 
 function bytesOf(manifest: ReadManifest): number {
   return manifest.blobs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);

@@ -2,11 +2,11 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Digest } from "../../domain/names.ts";
 import { manifestDigest, mediaTypes } from "../../domain/registry/manifests.ts";
+import { createSlots } from "../../domain/turns.ts";
 import { filesIn } from "./files.ts";
 import { blobPath, layoutMarker, maxIndexBytes, readDocument, readLayoutIndex, refName } from "./layout-index.ts";
 import { type Destination, type ImageName, showImage, tagOf } from "./places.ts";
 import { CopyFailed } from "./problems.ts";
-import { createSlots } from "./slots.ts";
 import { writeBlob, writeWhole } from "./whole-files.ts";
 
 /** Transfers that did not come to their end wait here for the next run. No layout knows the name. */

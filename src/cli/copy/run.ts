@@ -2,8 +2,8 @@ import { RemoteFailure } from "../../domain/registry/remote-registry.ts";
 import type { Progress } from "../progress.ts";
 import { count, printable, size } from "../text.ts";
 import { type Copied, type CopyOptions, createCopier, type Tally } from "./engine.ts";
+import { forEachOf } from "./for-each.ts";
 import { type Destination, type ImageName, type Source, showIn } from "./places.ts";
-import { forEachOf } from "./slots.ts";
 
 /** One image to copy. */
 export interface Errand {
@@ -113,8 +113,14 @@ export function printSummary(summary: Summary, { json, dryRun }: Pick<RunOptions
 export function failureText(error: unknown): string {
   if (error instanceof RemoteFailure) {
     const { status, code } = error.facts;
-    const facts = [status && `HTTP ${status}`, code].filter(Boolean).join(", ");
-    const advice = error.problem === "denied" ? "; see `berth copy --help` for credentials" : "";
+    const untold = [status && !error.detail.includes(`${status}`) && `HTTP ${status}`, code];
+    const facts = untold.filter((fact) => fact && !error.detail.includes(fact)).join(", ");
+    const advice =
+      error.problem === "denied"
+        ? "; see `berth copy --help` for credentials"
+        : code === "NAME_UNKNOWN"
+          ? "; --create-repositories makes what DST, a Berth or ECR, does not have"
+          : "";
     return `${error.detail}${facts && ` (${facts})`}${advice}`;
   }
   return error instanceof Error ? error.message : String(error);

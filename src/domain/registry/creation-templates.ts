@@ -53,7 +53,7 @@ export interface CreationTemplateParts {
 }
 
 /** Of a registry. AWS documents no quota of templates; this is the one of pull-through cache rules, which go with them. */
-export const maxTemplates = 50;
+const maxTemplates = 50;
 
 export function createCreationTemplates({
   metadata,

@@ -144,7 +144,7 @@ async function holdOnAny({ images, tags, holds }: Nouns, repositoryId: number, s
 }
 
 /** Brings an image back, with its referrers and what it lists, in a transaction of the caller's. */
-export async function restoreImage(nouns: Nouns, repositoryId: number, digest: Digest, at: Date): Promise<Moved> {
+async function restoreImage(nouns: Nouns, repositoryId: number, digest: Digest, at: Date): Promise<Moved> {
   const { images } = nouns;
   const image = await images.lock(repositoryId, digest);
   if (!image) return { kept: { code: "absent" } };

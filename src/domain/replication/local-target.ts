@@ -41,7 +41,7 @@ export function replicatorOf(account: AccountId, requestId: string): Caller {
 }
 
 /** What it takes to bring an image to a registry. */
-export function replicaNeed(
+function replicaNeed(
   registry: Registry,
   repository: RepositoryName,
   image: Pick<StoredManifest, "manifest" | "mediaType" | "digest">,

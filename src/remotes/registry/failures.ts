@@ -43,7 +43,7 @@ export function isUnknown({ problem, facts }: RemoteFailure): boolean {
 }
 
 /** The first error of an OCI error body (distribution specification, "Error Codes"). */
-export function firstError(text: string): { readonly code?: string; readonly message?: string } {
+function firstError(text: string): { readonly code?: string; readonly message?: string } {
   const { errors, details } = objectIn(text);
   const [first] = Array.isArray(errors) ? errors : [];
   const { code, message } = (typeof first === "object" && first !== null ? first : {}) as Record<string, unknown>;

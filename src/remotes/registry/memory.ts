@@ -18,7 +18,7 @@ export interface Remembered<Value> {
 }
 
 /** Beyond `max` the one that was not asked for longest is forgotten. */
-export function remembering<Value>(max: number): Remembered<Value> {
+function remembering<Value>(max: number): Remembered<Value> {
   const entries = new Map<string, Value>();
   return {
     get(key) {

@@ -3,7 +3,7 @@ import { tooFewBytes } from "./checks.ts";
 import type { DiskFile } from "./disk.ts";
 
 /** Large enough to make system calls rare, small enough that a few per upload do not matter. */
-export const batchBytes = 1024 * 1024;
+const batchBytes = 1024 * 1024;
 /** So much may wait in the page cache. On 1 GiB: the last sync takes a tenth of the time, the push a seventh less. */
 const writeBackBytes = 64 * 1024 * 1024;
 

@@ -131,7 +131,7 @@ export function cacheContract(name: string, open: () => Promise<{ metadata: AllM
       expect(await layers.find(repository.id, both)).toMatchObject({ inImage: true });
     });
 
-    test("a layer that several bring at once, and images that await it meanwhile, find each other", async () => 
+    test("a layer that several bring at once, and images that await it meanwhile, find each other", async () => {
       for (let round = 0; round < 10; round++) {
         const one = newDigest();
         const repository = await newRepository();
@@ -156,7 +156,8 @@ export function cacheContract(name: string, open: () => Promise<{ metadata: AllM
         expect(await metadata.read.awaited.isIncomplete((await late).id)).toBe(false);
         expect(await metadata.read.awaited.layer(id, one)).toBeUndefined();
         await expect(metadata.transact((nouns) => nouns.layers.unlink(id, one, at(4)))).rejects.toThrow();
-      });
+      }
+    });
 
     test("a part that several bring at once belongs to its index once", async () => {
       const child = newDigest();

@@ -1,24 +1,3 @@
-/** So many at once, and the others in turn. */
-export function createSlots(count: number) {
-  let free = count;
-  const waiting: (() => void)[] = [];
-
-  return {
-    async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
-      if (free > 0) free--;
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-      try {
-        signal?.throwIfAborted();
-        return await work();
-      } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else free++;
-      }
-    },
-  };
-}
-
 /** Takes from a list as long as it is, so many at once. The first failure ends it, after what has begun has ended. */
 export async function forEachOf<Item>(
   items: AsyncIterable<Item> | Iterable<Item>,
