@@ -91,6 +91,24 @@ test("an image goes with what it awaited, and comes again from the upstream", as
   expect(await (await get(`blobs/${came}`)).text()).toBe(layers[0]);
 });
 
+test("an image that was deleted comes again with what refers to it", async () => {
+  const subject = (await get("manifests/1")).headers.get("docker-content-digest") ?? "";
+  const config = { mediaType: mediaTypes.config, ...upstream.blob("{}") };
+  const about = { mediaType: mediaTypes.manifest, digest: subject, size: 500 };
+  const signature = upstream.manifest("app", "signature", { config, layers: [], subject: about });
+  const listed = async () => {
+    const { manifests } = (await (await get(`referrers/${subject}`)).json()) as { manifests: { digest: string }[] };
+    return manifests.map(({ digest }) => digest);
+  };
+  expect(await listed()).toEqual([signature]);
+  for (const digest of [signature, subject]) {
+    expect((await berth.oci("DELETE", `/v2/far/app/manifests/${digest}`)).status).toBe(202);
+  }
+  berth.now = new Date(berth.now.getTime() + 1000);
+  expect((await get("manifests/1")).status).toBe(200);
+  expect(await listed()).toEqual([signature]);
+});
+
 test("a damaged layer comes again from the upstream", async () => {
   const { metadata } = berth.stores;
   const repository = await metadata.read.repositories.find(registry, "far/app" as never);

@@ -62,7 +62,9 @@ export function createCachedReferrers(parts: CacheParts, manifests: Pick<CachedM
       const { registry, caller } = granted;
       const repository = await nouns.repositories.find(registry, name);
       const check = repository && (await nouns.upstreamChecks.find(repository.id, `referrers:${subject}`));
-      const isOurs = check?.upstream === upstreamName(match);
+      const image = check && (await nouns.images.find(repository.id, subject));
+      // One that came again since then may have been deleted with all that referred to it.
+      const isOurs = check?.upstream === upstreamName(match) && !(image && image.pushedAt > check.at);
       if (isOurs && clock().getTime() - check.at.getTime() < freshMs) return;
       if (!lets(match).repository || !(await access.allows(caller, registry, importNeed(registry, name)))) return;
       const importer = await access.grant(caller, registry, [importNeed(registry, name)]);
