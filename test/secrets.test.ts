@@ -88,6 +88,22 @@ test("no value is in the database or in the trail, and its name is", async () =>
   expect(read?.requestParameters.secretId).toBe(ARN);
 });
 
+test.each([
+  ["a character that no text has", "t0p-s3cret-value\0"],
+  ["more bytes than a value may have", "t0p-s3cret-value".repeat(5000)],
+])("a value that is refused for %s is neither in the answer nor in the trail", async (_what, SecretString) => {
+  const ARN = await newSecret(`refused-${crypto.randomUUID()}`);
+  const refused = { name: "InvalidParameterException", message: expect.not.stringContaining("t0p-s3cret-value") };
+  for (const command of [
+    new CreateSecretCommand({ Name: "refused", SecretString }),
+    new PutSecretValueCommand({ SecretId: ARN, SecretString }),
+  ])
+    await expect(secrets().send(command as PutSecretValueCommand)).rejects.toMatchObject(refused);
+  const records = await berth.records();
+  expect(records.filter(({ errorMessage }) => errorMessage?.includes("secretString"))).not.toEqual([]);
+  expect(JSON.stringify(records)).not.toContain("t0p-s3cret-value");
+});
+
 test("a sealed value opens for its own secret and version alone", async () => {
   const [one, other] = [await newSecret("one"), await newSecret("other", credentials("other"))];
   const { metadata } = berth.stores;
@@ -166,6 +182,20 @@ test("a secret of another region is of no use to a rule", async () => {
   });
 });
 
+test("a secret of another region is asked for there alone", async () => {
+  const there = secrets({ region: "eu-west-1" });
+  const { ARN } = await there.send(new CreateSecretCommand({ Name: "far", SecretString: "t0p" }));
+  const here = { StringEquals: { "aws:RequestedRegion": region } };
+  const person = await berth.crowd.user(account, "at-home", allow("secretsmanager:*", "*", here));
+  for (const client of [secrets(), secrets({ credentials: person })]) {
+    await expect(client.send(new GetSecretValueCommand({ SecretId: ARN }))).rejects.toMatchObject({
+      name: "InvalidParameterException",
+      message: "Invalid arn eu-west-1",
+    });
+  }
+  expect((await there.send(new GetSecretValueCommand({ SecretId: ARN }))).SecretString).toBe("t0p");
+});
+
 test("who may not read a secret cannot have it sent to a host that could be their own", async () => {
   const credentialArn = await newSecret("guarded");
   const person = await berth.crowd.user(account, "rules-only", allow("ecr:*"));
@@ -189,4 +219,20 @@ test("who may not read a secret cannot have it sent to a host that could be thei
   // What ECR's own upstreams are sent, is sent to nobody else.
   await createRule({ ecrRepositoryPrefix: "good", credentialArn }, ecr);
   expect(await credentialsFor("evil")).toBeUndefined();
+});
+
+test("a policy that denies a secret by its id keeps it from hosts that could be anybody's", async () => {
+  const credentialArn = await newSecret("denied-by-id");
+  const mayNot = {
+    Version: "2012-10-17",
+    Statement: {
+      Effect: "Deny",
+      Action: "secretsmanager:GetSecretValue",
+      Resource: "*",
+      Condition: { StringEquals: { "secretsmanager:SecretId": credentialArn } },
+    },
+  };
+  const person = await berth.crowd.user(account, "denied-by-id", allow("*"), mayNot);
+  const input = { ecrRepositoryPrefix: "denied", upstreamRegistryUrl: "evil.example.com", credentialArn };
+  await expect(createRule(input, berth.ecrAs(person))).rejects.toMatchObject({ name: "AccessDeniedException" });
 });

@@ -311,8 +311,6 @@ describe("every way has its row", () => {
       "domain/pull-through/cached-manifests.ts",
       // Undeletion puts back the bytes that the database has kept of an image, under the digest that it had.
       ...registry("images", "undelete"),
-      // What an upstream sent goes in as a push does, by the same checks: pull-through-failures.test.ts.
-      "domain/pull-through/cached-manifests.ts",
       // Of an image that was verified when it was pushed, under its digest.
       "domain/replication/local-target.ts",
       "oci/push.ts",

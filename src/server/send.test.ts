@@ -52,6 +52,19 @@ function stream(...chunks: (string | Error)[]): SendableContent {
   return { kind: "stream", stream: bytes, sizeBytes };
 }
 
+/** A body in chunked encoding that ends where the encoding does. */
+function decoded(encoded: Buffer): Buffer {
+  const body: Buffer[] = [];
+  for (let at = 0, size = -1; size !== 0; ) {
+    const end = encoded.indexOf("\r\n", at);
+    size = Number.parseInt(encoded.toString("latin1", at, end), 16);
+    body.push(encoded.subarray(end + 2, end + 2 + size));
+    at = end + 4 + size;
+    if (size === 0) expect(at).toBe(encoded.length);
+  }
+  return Buffer.concat(body);
+}
+
 function get(content: SendableContent, init: SendInit, headers: Record<string, string> = {}, method = "GET") {
   answerWith = () => [content, init];
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -208,15 +221,59 @@ test("a stream of chunks of any size arrives unchanged, and ends once", async ()
   }
   const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
   const answer = await get({ kind: "stream", stream: chunks, sizeBytes }, { status: 200, headers: plain });
-  const body: Buffer[] = [];
-  for (let at = 0, size = -1; size !== 0; ) {
-    const end = answer.body.indexOf("\r\n", at);
-    size = Number.parseInt(answer.body.toString("latin1", at, end), 16);
-    body.push(answer.body.subarray(end + 2, end + 2 + size));
-    at = end + 4 + size;
-    if (size === 0) expect(at).toBe(answer.body.length);
+  expect(decoded(answer.body).equals(bigBytes.subarray(0, sizeBytes))).toBe(true);
+});
+
+test.each([true, false])(
+  "a stream arrives unchanged at a client that stops; given away %p: its memory is freed",
+  async (isGivenAway) => {
+    const sizes = [...Array<number>(80).fill(262_144), 1000];
+    const given: Uint8Array[] = [];
+    async function* chunks() {
+      for (const [index, size] of sizes.entries()) {
+        const chunk = new Uint8Array(size).fill(index + 1);
+        given.push(chunk);
+        yield chunk;
+      }
+    }
+    const sizeBytes = sizes.reduce((sum, size) => sum + size, 0);
+    answerWith = () => [
+      { kind: "stream", stream: chunks, sizeBytes, isGivenAway },
+      { status: 200, headers: plain },
+    ];
+    const request = "GET /v2/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    const socket = connect(server.port, "127.0.0.1", () => socket.write(request));
+    const received: Buffer[] = [];
+    socket.on("data", (part: Buffer) => received.push(part));
+    socket.once("data", () => socket.pause());
+    await until(() => given.length > 5, "the stream flows");
+    let before = -1;
+    while (before !== given.length) {
+      before = given.length;
+      await Bun.sleep(50);
+    }
+    expect(given.length).toBeLessThan(sizes.length);
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.resume();
+    await closed;
+    const answer = Buffer.concat(received);
+    const body = decoded(answer.subarray(answer.indexOf("\r\n\r\n") + 4));
+    const expected = Buffer.concat(sizes.map((size, index) => Buffer.alloc(size, index + 1)));
+    expect(body.equals(expected)).toBe(true);
+    expect(given.map(({ length }) => length)).toEqual(sizes.map((size) => (isGivenAway && size > 1000 ? 0 : size)));
+  },
+);
+
+test("a stream that is given away is whole for who reads the response in this process", async () => {
+  const chunk = bigBytes.slice(0, 262_144);
+  async function* chunks() {
+    yield chunk;
+    yield bigBytes.slice(262_144, 300_000);
   }
-  expect(Buffer.concat(body).equals(bigBytes.subarray(0, sizeBytes))).toBe(true);
+  const content: SendableContent = { kind: "stream", stream: chunks, sizeBytes: 300_000, isGivenAway: true };
+  const bytes = await sendContent(content, { status: 200, headers: plain }).bytes();
+  expect(Buffer.from(bytes).equals(bigBytes.subarray(0, 300_000))).toBe(true);
+  expect(chunk.length).toBe(262_144);
 });
 
 test("streams that clients leave half-way are closed, whether the source or the socket is slow", async () => {

@@ -5,7 +5,13 @@
 export type SendableContent =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
-  | { readonly kind: "stream"; readonly stream: () => AsyncIterable<Uint8Array>; readonly sizeBytes: number };
+  | {
+      readonly kind: "stream";
+      readonly stream: () => AsyncIterable<Uint8Array>;
+      readonly sizeBytes: number;
+      /** Nobody else has the memory of a chunk. It is freed as soon as a socket has the chunk. */
+      readonly isGivenAway?: boolean;
+    };
 
 export interface SendInit {
   readonly status: number;
@@ -17,6 +23,8 @@ interface Sent {
   readonly content: SendableContent;
   /** Where an error goes that ends the stream early. Set before the stream is read. */
   report: (cause: unknown) => void;
+  /** Whether it goes to a socket. Whoever reads the response in this process may keep the chunks. */
+  isServed: boolean;
 }
 
 const sent = new WeakMap<Response, Sent>();
@@ -27,7 +35,7 @@ export function sendContent(content: SendableContent, { status, headers: given }
   // Without one, Bun would name the file after its place in the store.
   if (!headers.has("content-disposition")) headers.set("content-disposition", "attachment");
   if (!headers.has("content-type")) headers.set("content-type", "application/octet-stream");
-  const facts: Sent = { content, report: () => {} };
+  const facts: Sent = { content, report: () => {}, isServed: false };
   const response = new Response(bodyOf(content, facts), { status, headers });
   sent.set(response, facts);
   return response;
@@ -38,6 +46,7 @@ export function fitToRequest(response: Response, request: Request, report: (caus
   const facts = sent.get(response);
   if (!facts) return response;
   facts.report = report;
+  facts.isServed = true;
   const { content } = facts;
   const { status, headers } = response;
   if (request.method === "HEAD") {
@@ -92,6 +101,7 @@ function streamOf(open: () => AsyncIterable<Uint8Array>, facts: Sent): ReadableS
           // A promise when the socket is full, kept when it has room again or is closed.
           await controller.write(value);
           await controller.flush();
+          if (facts.isServed && facts.content.kind === "stream" && facts.content.isGivenAway) free(value);
         }
       } catch (cause) {
         facts.report(cause);
@@ -105,4 +115,15 @@ function streamOf(open: () => AsyncIterable<Uint8Array>, facts: Sent): ReadableS
       await chunks?.return?.();
     },
   });
+}
+
+/** What is smaller may lie in memory that is shared with others, and is not worth it. */
+const freedBytes = 64 * 1024;
+
+/**
+ * Gives memory back that the collector would find only later: until then each chunk takes fresh pages, which the kernel
+ * fills with zeros first. Bun has copied what the socket did not take.
+ */
+function free({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteLength >= freedBytes) buffer.transfer(0);
 }

@@ -5,12 +5,14 @@ import { join } from "node:path";
 import { type ConnectionOptions, connect, type PeerCertificate } from "node:tls";
 import { makeAuthority, makeClientPair, makeServerPair, type Pair } from "../cli/certificates.ts";
 import { type RunningServer, startServer } from "./listener.ts";
-import { sendContent } from "./send.ts";
+import { type SendableContent, sendContent } from "./send.ts";
 import { recordingLog } from "./testing.ts";
 import { openTls, readTls, type TlsFiles, TlsUnusable } from "./tls.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-tls-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const [chunkCount, chunkBytes] = [120, 256 * 1024];
 
 const year = { from: new Date(), days: 365 };
 const names = ["localhost", "127.0.0.1"];
@@ -49,6 +51,14 @@ function file(content: string): string {
   return path;
 }
 
+/** Chunks that are freed as soon as they are sent: each full of its number. */
+function chunks(): SendableContent {
+  async function* stream() {
+    for (let number = 0; number < chunkCount; number++) yield new Uint8Array(chunkBytes).fill(number);
+  }
+  return { kind: "stream", stream, sizeBytes: chunkCount * chunkBytes, isGivenAway: true };
+}
+
 /** A listener whose pair is taken from files that are looked at often. */
 function serve(given: TlsFiles, reusePort = false) {
   const { log, lines } = recordingLog();
@@ -64,9 +74,11 @@ function serve(given: TlsFiles, reusePort = false) {
   keeper.watch(server.renew);
   server.serve({
     registry: async (request) =>
-      request.url.endsWith("/big")
-        ? sendContent({ kind: "file", path: big, offset: 0, sizeBytes: bigBytes }, { status: 200, headers: {} })
-        : Response.json({ url: request.url, received: (await request.bytes()).length }),
+      request.url.endsWith("/chunks")
+        ? sendContent(chunks(), { status: 200, headers: {} })
+        : request.url.endsWith("/big")
+          ? sendContent({ kind: "file", path: big, offset: 0, sizeBytes: bigBytes }, { status: 200, headers: {} })
+          : Response.json({ url: request.url, received: (await request.bytes()).length }),
     api: async (_, { secureTransport }) => Response.json({ secureTransport }),
   });
   stops.push(() => server.stop(0), keeper.stop);
@@ -186,6 +198,24 @@ test.each([false, true])(
     expect(await server.stop(1000)).toBe(true);
   },
 );
+
+test("chunks that are freed once they are sent arrive unchanged at clients that stop now and then", async () => {
+  const { server } = serve(files(first));
+  const pull = async (index: number) => {
+    const response = await fetch(`${server.url}/v2/chunks`, { tls: { ca: authority.certificate } });
+    const received: Uint8Array[] = [];
+    for await (const part of response.body ?? []) {
+      received.push(part);
+      if (received.length % 16 === index) await Bun.sleep(10);
+    }
+    return Buffer.concat(received);
+  };
+  for (const body of await Promise.all([0, 1, 2].map(pull))) {
+    expect(body.length).toBe(chunkCount * chunkBytes);
+    const wrong = body.findIndex((byte, at) => byte !== Math.floor(at / chunkBytes));
+    expect(wrong).toBe(-1);
+  }
+});
 
 test.each([false, true])("a push whose body is on its way goes on too (shared port: %p)", async (shared) => {
   const given = files(first);

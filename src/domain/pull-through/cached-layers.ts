@@ -54,8 +54,8 @@ export interface CachedLayers {
   close(): Promise<void>;
 }
 
-/** Each holds some megabytes of memory. Whoever wants more waits. */
-const downloadsAtOnce = 32;
+/** Each holds some megabytes of memory. Whoever wants more waits. Of one upstream, which may hang, not all. */
+const downloadsAtOnce = { atOnce: 32, atOnceEach: 16 };
 /** Who pulled it may come again, and others may want it too; a whole layer of some gigabytes should come in that time. */
 const unreadMs = 10 * 60_000;
 
@@ -87,7 +87,8 @@ export function createCachedLayers(parts: CachedLayersParts): CachedLayers {
         const remote = await upstreams.open(rule);
         return remote.blob(upstreamRepository, digest, { signal, ...(offset > 0 && { offset }) });
       },
-      store: (bytes, following) => slots.with(() => layers.push(importer, name, digest, bytes, following)),
+      store: (bytes, following) =>
+        slots.with(rule.upstreamUrl, () => layers.push(importer, name, digest, bytes, following)),
       received: (bytes) => counts.received(bytes),
     });
   }

@@ -43,10 +43,12 @@ export function startDownload(parts: DownloadParts): Download {
   begun.promise.catch(() => {});
   const control = new AbortController();
   let readers = 0;
+  let isEnded = false;
   let giveUp: ReturnType<typeof setTimeout> | undefined;
 
   function left(): void {
-    if (readers > 0) return;
+    // A timer would hold on to the window long after the last reader.
+    if (readers > 0 || isEnded) return;
     giveUp = setTimeout(() => control.abort(new Error("nobody reads the download")), unreadMs);
     giveUp.unref?.();
   }
@@ -66,6 +68,7 @@ export function startDownload(parts: DownloadParts): Download {
       begun.reject(cause);
       tail.failed(cause);
     } finally {
+      isEnded = true;
       clearTimeout(giveUp);
     }
   }

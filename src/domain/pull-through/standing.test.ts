@@ -25,6 +25,19 @@ test("who said to wait is left alone for so long, by the rule that was told", ()
   checkOpen(one);
 });
 
+test("whoever asks meanwhile does not make it longer", () => {
+  const { clock, failed, checkOpen } = standing();
+  failed(one, new RemoteFailure("throttled", "slow down", { retryAfterMs: 2_000 }));
+  for (clock.now = 500; clock.now < 2_000; clock.now += 500) {
+    try {
+      checkOpen(one);
+    } catch (error) {
+      failed(one, error as RemoteFailure);
+    }
+  }
+  checkOpen(one);
+});
+
 test.each([
   [undefined, 60_000],
   [0, 1_000],

@@ -33,7 +33,10 @@ export function createStanding(clock: () => Date): Standing {
     },
     isDown: (rule) => throttled.leftMs(nameOf(rule)) > 0 || down.leftMs(nameOf(rule)) > 0,
     failed(rule, { problem, facts: { retryAfterMs = throttledMs } }) {
-      if (problem === "throttled") throttled.set(nameOf(rule), Math.min(mostMs, Math.max(leastMs, retryAfterMs)));
+      // Our own refusals come here too: each would begin the wait anew, and one that is busy would never ask again.
+      if (problem === "throttled" && throttled.leftMs(nameOf(rule)) <= 0) {
+        throttled.set(nameOf(rule), Math.min(mostMs, Math.max(leastMs, retryAfterMs)));
+      }
       if (problem === "unavailable") down.set(nameOf(rule), downMs);
     },
     answered: (rule) => down.forget(nameOf(rule)),

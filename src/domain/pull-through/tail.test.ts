@@ -109,6 +109,53 @@ test("who is slower than the download reads the rest from the store", async () =
   expect(read).toEqual([`blob ${pieceBytes}`]);
 });
 
+test("who opens the staged bytes when they have just got their name goes on in the store", async () => {
+  for (const isPublished of [true, false]) {
+    const asked: string[] = [];
+    const moving = createTail({
+      sizeBytes,
+      blobs: {
+        async *staged() {
+          asked.push("staged");
+          moving.verified();
+          if (isPublished) moving.published(blob);
+          yield content.subarray(0, 0);
+          throw new RangeError("0 bytes are staged");
+        },
+        async *bytes(_, from = 0) {
+          asked.push("blob");
+          yield content.subarray(from);
+        },
+      },
+    });
+    moving.begun("staging" as StagingId);
+    moving.push(content.subarray(0, sizeBytes / 2));
+    moving.push(content.subarray(sizeBytes / 2));
+    moving.written(sizeBytes);
+    const reading = whole(moving.read({ first: 0, last: sizeBytes - 1 }));
+    while (asked.length === 0) await Bun.sleep(1);
+    if (!isPublished) moving.published(blob);
+    expect((await reading).equals(content)).toBe(true);
+    expect(asked).toEqual(["staged", "blob"]);
+  }
+});
+
+test("single bytes are put together, and each is there as it comes", async () => {
+  const few = 200_000;
+  const slow = createTail({ sizeBytes: few, blobs: { staged: tail.read as never, bytes: tail.read as never } });
+  const follower = slow.read()[Symbol.asyncIterator]();
+  for (let at = 0; at < few - 1; at++) {
+    slow.push(content.subarray(at, at + 1));
+    if (at < 100) expect((await follower.next()).value).toEqual(content.subarray(at, at + 1));
+  }
+  slow.push(content.subarray(few - 1, few));
+  slow.verified();
+  const pieces = [];
+  for await (const piece of slow.read()) pieces.push(piece);
+  expect(Buffer.concat(pieces).equals(content.subarray(0, few))).toBe(true);
+  expect(pieces.length).toBeLessThan(few / 1000);
+});
+
 test("a range", async () => {
   come(2 * pieceBytes);
   const reading = whole(tail.read({ first: pieceBytes - 3, last: 3 * pieceBytes + 2 }));

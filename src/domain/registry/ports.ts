@@ -72,7 +72,13 @@ export interface BlobKeys {
 export type Content =
   | { readonly kind: "file"; readonly path: string; readonly offset: number; readonly sizeBytes: number }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array; readonly sizeBytes: number }
-  | { readonly kind: "stream"; readonly stream: () => Bytes; readonly sizeBytes: number };
+  | {
+      readonly kind: "stream";
+      readonly stream: () => Bytes;
+      readonly sizeBytes: number;
+      /** Nobody else has the memory of a chunk, so whoever reads it may free it. */
+      readonly isGivenAway?: boolean;
+    };
 
 /** Names the bytes of one upload inside a blob store. Never shown to clients. */
 export type StagingId = string & { readonly staging: true };

@@ -191,6 +191,10 @@ export function createSecrets({ metadata, sealer, clock }: SecretServiceParts): 
     async arnOf(registry, reference) {
       const parsed = parseReference(reference, registry);
       if (!parsed) throw refuse("InvalidSecretParameter", { reason: invalidName });
+      // Else a policy that asks for the region of a request would be asked about another one.
+      if (parsed.registry.region !== registry.region) {
+        throw refuse("InvalidSecretParameter", { reason: `Invalid arn ${parsed.registry.region}` });
+      }
       const { named } = parsed;
       for (const { name, suffix } of readings(named)) {
         const secret = await metadata.read.secrets.find(parsed.registry, name);

@@ -19,6 +19,8 @@ export interface Disk {
 
 /** `read` and `write` may do less than was asked, and say how much. */
 export interface DiskFile {
+  /** The system's number of the open file. Left out where it has none: it is read by `read` alone then. */
+  readonly fd?: number;
   read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
   write(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>;
   truncate(sizeBytes: number): Promise<void>;

@@ -1,4 +1,5 @@
 import type { BlobKey, Bytes, Generation } from "../../domain/registry/ports.ts";
+import { readCached } from "./cached-reads.ts";
 import type { DiskFile } from "./disk.ts";
 import { chunkAt, chunkBytes, damaged, openChunk, positionOf, sealChunk, sealedBytesOf } from "./sealed-format.ts";
 import { type Encoder, heldBack } from "./transfer.ts";
@@ -16,6 +17,9 @@ export interface Slice {
   readonly sizeBytes: number;
 }
 
+/** After so many chunks that needed no waiting, others get their turn: about as much as a socket takes at once. */
+const chunksPerTurn = 4;
+
 /** What lies there, short at the end of the file. */
 export async function readAt(file: DiskFile, buffer: Buffer, position: number): Promise<Buffer> {
   let done = 0;
@@ -29,7 +33,7 @@ export async function readAt(file: DiskFile, buffer: Buffer, position: number): 
 
 /**
  * A part of the content, chunk by chunk, none before it is known to be what was sealed; each is the reader's to keep.
- * While one is in use the next is read.
+ * What the kernel has in memory is read at once; else the next is read while one is in use.
  * @param read the first chunk as it lies in the file, if somebody has read it
  * @throws BlobDamaged
  */
@@ -47,13 +51,19 @@ export async function* openChunks(
     const bytes = sealedBytesOf(Math.min(chunkBytes, contentBytes - chunk * chunkBytes));
     // The last chunk alone can be shorter, so what is there is large enough.
     reading ??= Buffer.allocUnsafeSlow(bytes);
-    const found = readAt(file, reading.subarray(0, bytes), positionOf(chunk));
+    const target = reading.subarray(0, bytes);
     [reading, other] = [other, reading];
-    return heldBack(found);
+    const position = positionOf(chunk);
+    const done = readCached(file, target, position);
+    if (done === bytes) return target;
+    return heldBack(
+      readAt(file, target.subarray(done), position + done).then((more) => target.subarray(0, done + more.length)),
+    );
   };
-  let next = read ? Promise.resolve(read) : sealed(first);
+  let next: Buffer | Promise<Buffer> = read ?? sealed(first);
   try {
     for (let chunk = first; chunk <= last; chunk++) {
+      if (chunk % chunksPerTurn === 0) await nextTurn();
       const found = await next;
       if (chunk < last) next = sealed(chunk + 1);
       const plain = openChunk(keys, chunk, found);
@@ -62,8 +72,14 @@ export async function* openChunks(
       yield plain.subarray(Math.max(0, offset - start), end - start);
     }
   } finally {
-    await next.catch(() => {});
+    // Nothing may be read into these buffers, or from a file that is about to be closed.
+    await Promise.resolve(next).catch(() => {});
   }
+}
+
+/** Promises that are kept already would never let the event loop go on. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**

@@ -99,7 +99,7 @@ export function sealedFiles(disk: Disk, blobKeys: BlobKeys): BlobFiles {
         if (isSmall) return { kind: "bytes", bytes, sizeBytes };
         const rest = { offset: offset + readBytes, sizeBytes: sizeBytes - readBytes };
         const begun = { first: bytes };
-        return { kind: "stream", sizeBytes, stream: () => goOn(path, copy, begun, rest) };
+        return { kind: "stream", sizeBytes, stream: () => goOn(path, copy, begun, rest), isGivenAway: true };
       });
     },
     async *bytes(path, blob, from = 0) {
