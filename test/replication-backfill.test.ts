@@ -17,10 +17,10 @@ import {
 import type { Granted } from "../src/domain/access.ts";
 import type { ClaimedJob } from "../src/domain/jobs/ports.ts";
 import { createQueue, Hopeless, type TryLater } from "../src/domain/jobs/queue.ts";
-import type { AccountId, Region, RepositoryName } from "../src/domain/names.ts";
+import type { AccountId, Digest, Region, RepositoryName } from "../src/domain/names.ts";
 import { RemoteFailure } from "../src/domain/registry/remote-registry.ts";
 import { createBackfills } from "../src/domain/replication/backfills.ts";
-import { account, type InProcess, inProcess, region } from "./support/berth.ts";
+import { account, digestOf, type InProcess, inProcess, mediaTypes, region } from "./support/berth.ts";
 import { createReplicationRunner, type ReplicationRunner } from "./support/replication.ts";
 
 /** Backfills of what was there before there were rules, by the official SDK. */
@@ -264,6 +264,45 @@ describe("a destination that is away", () => {
     expect(await backfill()).toMatchObject({ status: "STOPPED", endedAt: expect.any(Date) });
     await here.close();
   });
+});
+
+test("an image that a cache has not fetched wholly fails, and keeps nothing waiting", async () => {
+  const here = await inProcess({ createOnPush: true });
+  const { metadata } = here.stores;
+  const whole = await here.pushImage("filled/cache", "whole", "whole");
+  const blob = (content: string) => ({ digest: digestOf(content) as Digest, size: content.length });
+  const layer = { mediaType: mediaTypes.layer, ...blob("still at the upstream") };
+  const config = { mediaType: mediaTypes.config, ...blob("{}") };
+  const text = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [layer] });
+  const registry = { account: account as AccountId, region: region as Region };
+  const to = { account: account as AccountId, region: elsewhere as Region };
+  await metadata.transact(async ({ repositories, images, replication }) => {
+    const repository = await repositories.find(registry, "filled/cache" as RepositoryName);
+    await images.put({
+      repositoryId: repository?.id ?? 0,
+      digest: digestOf(text) as Digest,
+      mediaType: mediaTypes.manifest,
+      manifestBytes: text.length,
+      imageBytes: layer.size,
+      manifest: new TextEncoder().encode(text),
+      layers: [config],
+      children: [],
+      awaited: [{ ...layer, sizeBytes: layer.size }],
+      pushedAt: here.now,
+    } as unknown as Parameters<typeof images.put>[0]);
+    await replication.setRules(registry, [{ destinations: [to], prefixes: [] }]);
+  });
+  const backfills = createBackfills({ metadata, clock: () => here.now });
+  const granted = { registry } as Granted;
+  const { id } = await backfills.start(granted, to);
+  expect(await createReplicationRunner(here).runDue()).toEqual([]);
+  const backfill = await backfills.describe(granted, id);
+  expect(backfill).toMatchObject({ status: "COMPLETE", progress: { completed: 1, failed: 1 } });
+  expect(await backfills.results(backfill, { limit: 10 })).toMatchObject([
+    { digest: whole.digest, status: "COMPLETE" },
+    { digest: digestOf(text), status: "FAILED", failureCode: "ImageInaccessible" },
+  ]);
+  await here.close();
 });
 
 test("there is one at a time for each region, and ten in all; they are listed newest first", async () => {

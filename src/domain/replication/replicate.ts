@@ -35,6 +35,10 @@ export async function bringImage(
   const blobs = await read.layers.findMany(source.id, digests);
   const damaged = blobs.find(({ quarantined }) => quarantined);
   if (damaged) throw new ReplicationFailed("ImageInaccessible", `${damaged.digest} is damaged and in quarantine`);
+  // A cache has an image before it has its layers, and may never be asked for them.
+  const there = new Set(blobs.map((blob) => blob.digest));
+  const missing = layers.find((layer) => !layer.isForeign && !there.has(layer.digest));
+  if (missing) throw new ReplicationFailed("ImageInaccessible", `${missing.digest} has not been fetched yet`);
   await eachOf(blobs, (blob) => target.bring(blob));
   await target.put(image);
   return image;
