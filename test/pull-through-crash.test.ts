@@ -3,9 +3,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CreatePullThroughCacheRuleCommand, ECRClient } from "@aws-sdk/client-ecr";
-import { digestOf } from "./support/berth.ts";
+import { createRemotes } from "../src/remotes/registry/index.ts";
+import { realDisk } from "../src/storage/blobs/disk.ts";
+import { failure, tapped } from "../src/storage/blobs/test-disk.ts";
+import { digestOf, inProcess } from "./support/berth.ts";
 import { runProgram, startServing } from "./support/program.ts";
-import { startUpstream, type Upstream } from "./support/upstream.ts";
+import { serve as listen, rootAuthorization, startUpstream, type Upstream, upstreamsHere } from "./support/upstream.ts";
 
 /** Real processes that end in the middle of a download, and what the next one finds. */
 
@@ -22,6 +25,7 @@ const serve = () =>
     BERTH_PULL_THROUGH_UPSTREAMS: `${upstream.host}=oci`,
     BERTH_PULL_THROUGH_ALLOW_PRIVATE: upstream.host,
     BERTH_PULL_THROUGH_INSECURE: upstream.host,
+    BERTH_SHUTDOWN_GRACE_SECONDS: "1",
   });
 
 beforeAll(async () => {
@@ -54,8 +58,10 @@ function get(path: string): Promise<Response> {
 
 const staged = () => readdirSync(join(cwd, "data", "blobs", "staging"));
 
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read">;
+
 /** Pulls a layer that stops half-way, and resolves when some of it is here. */
-async function pullHalf(name: string): Promise<ReadableStreamDefaultReader<Uint8Array>> {
+async function pullHalf(name: string): Promise<Reader> {
   upstream.image(name, "1", layer);
   expect((await get(`${name}/manifests/1`)).status).toBe(200);
   upstream.instead = ({ url = "" }, response) => {
@@ -76,7 +82,7 @@ async function pullHalf(name: string): Promise<ReadableStreamDefaultReader<Uint8
 }
 
 /** The client's connection ends, and not as if that had been all. */
-async function isCut(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
+async function isCut(reader: Reader): Promise<boolean> {
   try {
     while (!(await reader.read()).done);
     return false;
@@ -117,4 +123,41 @@ test("stopped in the middle: it ends by itself, and leaves nothing of what it ha
   const answer = await get(`stopped/blobs/${digest}`);
   expect([answer.status, digestOf(await answer.bytes())]).toEqual([200, digest]);
   expect(await check()).toEqual([0, true]);
+});
+
+test("a disk that is full in the middle: the client is cut, nothing is published, and it goes on when there is space", async () => {
+  let isFull = false;
+  const disk = tapped(realDisk, async ({ verb }, run) => {
+    if (isFull && verb === "write") throw failure("ENOSPC");
+    return run();
+  });
+  const remotes = createRemotes({ clock: () => new Date(), pauseMs: 1 });
+  const here = await inProcess({ disk, upstreams: upstreamsHere, openRemote: remotes.open, cachePauseMs: 1 });
+  const server = listen(here);
+  const rule = { ecrRepositoryPrefix: "far", upstreamRegistryUrl: upstream.host };
+  await here.ecr().send(new CreatePullThroughCacheRuleCommand(rule));
+  upstream.image("full", "1", layer);
+  expect((await here.oci("GET", "/v2/far/full/manifests/1")).status).toBe(200);
+  const pull = async () => {
+    const headers = { authorization: rootAuthorization };
+    const answer = await fetch(`${server.url.origin}/v2/far/full/blobs/${digest}`, { headers });
+    return digestOf(await answer.bytes());
+  };
+  upstream.instead = ({ url = "" }, response) => {
+    if (!url.includes(`/blobs/${digest}`)) return false;
+    response.writeHead(200, { "content-length": layer.length });
+    response.write(layer.subarray(0, layer.length / 2), () => {
+      isFull = true;
+      response.end(layer.subarray(layer.length / 2));
+    });
+    return true;
+  };
+  expect(await pull().catch(() => "cut")).not.toBe(digest);
+  while (readdirSync(join(here.stores.root, "staging")).length > 0) await Bun.sleep(5);
+  expect(await Array.fromAsync(here.stores.blobs.list())).toEqual([]);
+  [isFull, upstream.instead] = [false, undefined];
+  expect(await pull()).toBe(digest);
+  await server.stop(true);
+  await here.close();
+  remotes.close();
 });
