@@ -55,8 +55,16 @@ export async function startServing(cwd: string, env: Record<string, string> = {}
     url: await listening,
     /** Its log so far. */
     lines,
+    /** Answers its exit code. */
     async stop() {
       child.kill("SIGTERM");
+      const code = await child.exited;
+      await logged;
+      return code;
+    },
+    /** As a power cut would end it. */
+    async kill() {
+      child.kill("SIGKILL");
       await child.exited;
       await logged;
     },
