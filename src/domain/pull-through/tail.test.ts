@@ -11,16 +11,22 @@ const blob = { digest: "sha256:b", generation: "g", sizeBytes } as unknown as St
 let read: string[];
 let tail: Tail;
 let sentBytes = 0;
+/** The staged bytes are gone from there on: the blob has its name, or all was dropped. */
+let goneFrom: number;
 
 beforeEach(() => {
   read = [];
+  goneFrom = sizeBytes;
   sentBytes = 0;
   tail = createTail({
     sizeBytes,
     blobs: {
       async *staged(_, upTo, from = 0) {
         read.push(`staged ${from}-${upTo}`);
-        for (let at = from; at < upTo; at += pieceBytes) yield content.subarray(at, Math.min(upTo, at + pieceBytes));
+        for (let at = from; at < upTo; at += pieceBytes) {
+          if (at >= goneFrom) throw new RangeError("fewer bytes are staged");
+          yield content.subarray(at, Math.min(upTo, at + pieceBytes));
+        }
       },
       async *bytes(_, from = 0) {
         read.push(`blob ${from}`);
@@ -107,6 +113,32 @@ test("who is slower than the download reads the rest from the store", async () =
   const rest = await whole({ [Symbol.asyncIterator]: () => reader });
   expect(rest.equals(content.subarray(pieceBytes))).toBe(true);
   expect(read).toEqual([`blob ${pieceBytes}`]);
+});
+
+test.each([0, 4 * pieceBytes])(
+  "who reads while the blob gets its name goes on in the store, from %p on",
+  async (gone) => {
+    come(sizeBytes);
+    tail.written(sizeBytes);
+    goneFrom = gone;
+    tail.verified();
+    const reading = whole(tail.read());
+    while (read.length === 0) await Bun.sleep(1);
+    tail.published(blob);
+    expect((await reading).equals(content)).toBe(true);
+    expect(read).toEqual([`staged 0-${sizeBytes}`, `blob ${gone}`]);
+  },
+);
+
+test("who waits for the name of what cannot be kept after all is cut off", async () => {
+  come(sizeBytes);
+  tail.written(sizeBytes);
+  goneFrom = 0;
+  tail.verified();
+  const reading = whole(tail.read());
+  while (read.length === 0) await Bun.sleep(1);
+  tail.failed(new Error("the repository is gone"));
+  await expect(reading).rejects.toThrow("the repository is gone");
 });
 
 test("a range", async () => {

@@ -80,17 +80,23 @@ export function createTail({ blobs, sizeBytes }: TailParts): Tail {
       yield piece.bytes.subarray(offset - piece.offset);
       return;
     }
-    if (blob) {
-      yield* blobs.bytes(blob, offset);
-      return;
+    if (!blob && (staging === undefined || offset >= writtenBytes)) return;
+    let from = offset;
+    if (!blob && staging !== undefined) {
+      try {
+        for await (const bytes of blobs.staged(staging, writtenBytes, offset)) {
+          from += bytes.length;
+          yield bytes;
+        }
+        return;
+      } catch (error) {
+        if (error instanceof Refusal) throw error;
+        // What is verified leaves the staging for its name, which is told a little later.
+        while (isVerified && !blob && !failure) await moved();
+        if (!blob) throw failure?.cause ?? error;
+      }
     }
-    if (staging === undefined || offset >= writtenBytes) return;
-    try {
-      yield* blobs.staged(staging, writtenBytes, offset);
-    } catch (error) {
-      // It got its name just now, and is there.
-      if (!blob || error instanceof Refusal) throw error;
-    }
+    if (blob) yield* blobs.bytes(blob, from);
   }
 
   /** Resolves when it may have become so that `offset` can be read. */

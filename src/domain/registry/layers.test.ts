@@ -106,3 +106,25 @@ test("a layer whose copy another one replaces while somebody asks for it is read
   await blobs.remove(layer);
   await expect(layers.read(granted, name, digest)).rejects.toThrow("the blob store does not have it");
 });
+
+test("who pushes what another repository has is told which copy counts", async () => {
+  const clock = () => new Date(Date.UTC(2030, 0, 1));
+  const blobs = openMemoryBlobs();
+  await using metadata = Object.assign(await openSqlite({ path: ":memory:" }), {
+    async [Symbol.asyncDispose]() {
+      await metadata.close();
+    },
+  });
+  const principal = rootPrincipal(registry.account);
+  const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
+  const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  const layers = createLayers({ metadata, blobs, ...decisionParts(metadata), clock });
+  const repositories = createRepositories({ metadata, ...decisionParts(metadata), clock });
+  const other = "other" as RepositoryName;
+  for (const one of [name, other]) await repositories.create(granted, { name: one });
+
+  const first = await layers.push(granted, name, digest, nothing());
+  const second = await layers.push(granted, other, digest, nothing());
+  expect(second.generation).toBe(first.generation);
+  expect(await blobs.stat(second)).toBeDefined();
+});
