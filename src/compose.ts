@@ -22,6 +22,7 @@ import { createKeyServices } from "./domain/keys/services.ts";
 import type { Region, Registry } from "./domain/names.ts";
 import { createPullThroughCache } from "./domain/pull-through/cache.ts";
 import type { CacheNouns } from "./domain/pull-through/cache-ports.ts";
+import { noteTags } from "./domain/pull-through/checks.ts";
 import type { CacheCounts } from "./domain/pull-through/counts.ts";
 import type { EcrTokens } from "./domain/pull-through/ecr-sign-in.ts";
 import type { PullThroughMetadata } from "./domain/pull-through/rule-ports.ts";
@@ -262,7 +263,7 @@ export function composeDomain(parts: DomainParts) {
       clock,
       maxOpenUploads: limits?.openUploads,
     }),
-    images: createImages<Nouns & JobNouns & ReplicationNouns>({
+    images: createImages<Nouns & JobNouns & ReplicationNouns & CacheNouns>({
       metadata,
       keys,
       imageFacts,
@@ -271,6 +272,7 @@ export function composeDomain(parts: DomainParts) {
       foreignLayers,
       undeleteMs,
       pushed: replicateArrival,
+      cached: noteTags,
       removed: replicateRemoval,
     }),
     storageClasses: createStorageClasses<Nouns & JobNouns & ReplicationNouns>({

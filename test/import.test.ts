@@ -20,7 +20,7 @@ import {
   writeIndexLayout,
 } from "./clients/images.ts";
 import { sha256 } from "./clients/registry.ts";
-import { berthJson, copyWorld, homeFor, keys } from "./support/copies.ts";
+import { berth, berthJson, copyWorld, homeFor, keys } from "./support/copies.ts";
 
 /** `berth import` into a real server, whose repositories are made by it and by nobody else. */
 
@@ -105,6 +105,19 @@ test("a storage folder of Distribution: repositories, nested ones too, indexes, 
   const again = await berthJson([...args, "--untagged", "--include", "team/*"], env);
   expect(again.summary).toMatchObject({ failed: 0, copied: 1, there: 2, sentBlobs: 3 });
   expect(await digestAt("team/app", untagged.digest)).toBe(untagged.digest);
+});
+
+test("into another region than the host serves: nothing is made, and it is said what to set", async () => {
+  const root = world.folder();
+  const image = sampleImage("another region");
+  distributionStorage(root, "regions/app", "v1", [image.manifest], blobsOf(image));
+  const elsewhere = { ...env, AWS_REGION: "eu-west-1" };
+  const { code, out, err } = await berth(["import", "distribution", root], elsewhere);
+  expect({ code, out }).toEqual({ code: 1, out: "" });
+  expect(err).toContain("eu-west-1");
+  expect(err).toContain("us-east-1");
+  const ecr = new ECRClient({ region: "eu-west-1", endpoint: here.url, credentials });
+  expect((await ecr.send(new DescribeRepositoriesCommand({}))).repositories).toEqual([]);
 });
 
 test("what a storage folder only says is there is told, and the rest goes on", async () => {

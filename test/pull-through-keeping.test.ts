@@ -41,6 +41,7 @@ async function isLinked(): Promise<boolean> {
   return repository !== undefined && (await read.layers.find(repository.id, came as never)) !== undefined;
 }
 
+const dayMs = 24 * 3_600_000;
 const later = () => new Date(Date.now() + 48 * 3_600_000);
 
 test("what came is not garbage, and what did not is not lost", async () => {
@@ -67,6 +68,17 @@ test("a layer that was pushed is not fetched, and not garbage either", async () 
   upstream.asked.length = 0;
   expect(await (await get(`blobs/${away}`)).text()).toBe(layers[1]);
   expect(upstream.asked).toEqual([]);
+});
+
+test("a layer that was pushed goes with the image that awaited it", async () => {
+  await berth.pushBlob("far/app", layers[1]);
+  const digest = (await get("manifests/1")).headers.get("docker-content-digest");
+  const collect = (days: number) =>
+    collectGarbage({ ...berth.stores, clock: () => new Date(Date.now() + days * dayMs) }, { graceMs: dayMs });
+  await collect(2);
+  expect((await berth.oci("DELETE", `/v2/far/app/manifests/${digest}`)).status).toBe(202);
+  await collect(4);
+  expect((await get(`blobs/${away}`)).status).toBe(404);
 });
 
 test("an image goes with what it awaited, and comes again from the upstream", async () => {
@@ -102,4 +114,49 @@ test("an index goes although its parts never came", async () => {
   await check({ ...berth.stores, clock: later }, how);
   expect(problems).toEqual([]);
   expect((await berth.oci("DELETE", `/v2/far/app/manifests/${index}`)).status).toBe(202);
+});
+
+const tagOf = async (tag: string) => (await get(`manifests/${tag}`)).headers.get("docker-content-digest");
+
+test.each(["new", "1"])(
+  "a tag (%p) that is pushed while the upstream is asked for it is not the upstream's to move",
+  async (tag) => {
+    berth.now = new Date(berth.now.getTime() + 2 * dayMs);
+    const theirs = upstream.image("app", tag, "moved there");
+    let pushed: string | undefined;
+    upstream.instead = async () => {
+      upstream.instead = undefined;
+      pushed = (await berth.pushImage("far/app", tag, "pushed here")).digest;
+      return false;
+    };
+    expect(await tagOf(tag)).toBe(pushed ?? "nothing was pushed");
+    berth.now = new Date(berth.now.getTime() + 2 * dayMs);
+    expect(await tagOf(tag)).toBe(pushed ?? "");
+    expect((await get(`manifests/${theirs}`)).status).toBe(200);
+  },
+);
+
+test.each(["2", "1"])("a cache that ends as soon as it has moved a tag (%p) goes on following it", async (tag) => {
+  berth.now = new Date(berth.now.getTime() + 2 * dayMs);
+  upstream.image("app", tag, "another");
+  const { metadata } = berth.stores;
+  const { transact } = metadata;
+  const isThere = async () => {
+    const repository = await metadata.read.repositories.find(registry, "far/app" as never);
+    const found = repository && (await metadata.read.tags.find(repository.id, tag as never));
+    return found?.digest === digestOf(upstream.manifests.get(`app/${tag}`) ?? "");
+  };
+  Object.assign(metadata, {
+    async transact(...given: Parameters<typeof transact>) {
+      if (!(await isThere())) return transact.apply(metadata, given);
+      throw new Error("the process ends");
+    },
+  });
+  await get(`manifests/${tag}`);
+  Object.assign(metadata, { transact });
+  berth.logged.length = 0;
+  expect(await isThere()).toBe(true);
+  berth.now = new Date(berth.now.getTime() + 2 * dayMs);
+  const moved = upstream.image("app", tag, "moved again");
+  expect(await tagOf(tag)).toBe(moved);
 });

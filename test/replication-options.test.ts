@@ -170,6 +170,50 @@ test("what the destination needs stays there, and nobody asks again and again", 
   await call("PutReplicationOptions", { replicateDeletes: false });
 });
 
+test("a delete while the image is on its way, and a push while its delete is, end as at the source", async () => {
+  await replicate(true);
+  await call("PutReplicationOptions", { replicateDeletes: true, replicateUntags: true });
+  const repository = await newRepository();
+  const remove = (imageDigest: string) =>
+    home().send(new BatchDeleteImageCommand({ repositoryName: repository, imageIds: [{ imageDigest }] }));
+  /** Does everything, and something between a question at the destination and what is done there. */
+  async function runWith(meanwhile: (image: { digest: string }) => Promise<unknown>, method: "put" | "remove") {
+    let isDone = false;
+    const once = async (digest: string) => {
+      if (isDone) return;
+      isDone = true;
+      await meanwhile({ digest });
+      await runner.runDue();
+    };
+    const openTarget: typeof berth.openTarget = (...args) => {
+      const target = berth.openTarget(...args);
+      return {
+        ...target,
+        async put(image) {
+          if (method === "put") await once(image.digest);
+          return target.put(image);
+        },
+        async remove(digest) {
+          if (method === "remove") await once(digest);
+          return target.remove(digest);
+        },
+      };
+    };
+    expect(await createReplicationRunner({ ...berth, now: berth.now, openTarget }).runDue()).toEqual([]);
+  }
+
+  const { digest } = await berth.pushImage(repository, "v0", "here and gone");
+  await runWith(() => remove(digest), "put");
+  expect(await imagesThere(repository)).toEqual({});
+
+  const kept = await berth.pushImage(repository, "v1", "gone and here");
+  await runner.runDue();
+  await remove(kept.digest);
+  await runWith(() => berth.pushImage(repository, "v1", "gone and here"), "remove");
+  expect(await imagesThere(repository)).toEqual({ [kept.digest]: ["v1"] });
+  await call("PutReplicationOptions", { replicateDeletes: false, replicateUntags: false });
+});
+
 test("only images with tags that are wanted go, under such tags, and what refers to them", async () => {
   await replicate(true);
   await call("PutReplicationOptions", { tagFilters: ["v*"] });

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  BatchDeleteImageCommand,
   CreateRepositoryCommand,
   DescribeImageReplicationStatusCommand,
   DescribeImagesCommand,
@@ -10,7 +11,8 @@ import {
   PutReplicationConfigurationCommand,
   SetRepositoryPolicyCommand,
 } from "@aws-sdk/client-ecr";
-import type { Region } from "../src/domain/names.ts";
+import type { AccountId, Region } from "../src/domain/names.ts";
+import { noOptions } from "../src/domain/replication/ports.ts";
 import { openPeers } from "../src/remotes/peers.ts";
 import { createRemotes } from "../src/remotes/registry/index.ts";
 import { type RunningServer, startServer } from "../src/server/listener.ts";
@@ -180,6 +182,57 @@ describe("to another Berth", () => {
       }),
     );
     expect(replicationStatuses).toEqual([]);
+  });
+
+  test("deletes and untags go along when that is chosen, and what the peer needs stays", async () => {
+    const repository = await newRepository();
+    const chosen = (on: boolean) =>
+      berth.stores.metadata.transact(({ replication }) =>
+        replication.setOptions(
+          { account: account as AccountId, region: "us-east-1" as Region },
+          { ...noOptions, deletes: on, untags: on },
+        ),
+      );
+    const remove = (imageId: object) =>
+      berth.ecr().send(new BatchDeleteImageCommand({ repositoryName: repository, imageIds: [imageId] }));
+    await chosen(true);
+    const [gone, moved, listed] = [
+      await berth.pushImage(repository, "gone", "gone"),
+      await berth.pushImage(repository, "one", "two tags"),
+      await berth.pushImage(repository, "part", "listed there"),
+    ];
+    await berth.oci("PUT", `/v2/${repository}/manifests/two`, {
+      headers: { "content-type": mediaTypes.manifest },
+      body: moved.manifest,
+    });
+    await runner.runDue();
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.index,
+      manifests: [{ mediaType: mediaTypes.manifest, digest: listed.digest, size: listed.manifest.length }],
+    });
+    await peer.oci("PUT", `/v2/${repository}/manifests/multi`, {
+      headers: { "content-type": mediaTypes.index },
+      body: index,
+    });
+    await remove({ imageDigest: gone.digest });
+    await remove({ imageTag: "two" });
+    await remove({ imageDigest: listed.digest });
+    expect(await runner.runDue()).toEqual([]);
+    expect(await imagesThere(repository)).toEqual({
+      [moved.digest]: ["one"],
+      [listed.digest]: ["part"],
+      [digestOf(index)]: ["multi"],
+    });
+    // Another one of that name is nobody's replica.
+    const own = await peer.pushImage(repository, "one", "pushed there");
+    await remove({ imageDigest: moved.digest });
+    expect(await runner.runDue()).toEqual([]);
+    expect((await imagesThere(repository))[own.digest]).toEqual(["one"]);
+    expect(await berth.stores.metadata.read.jobs.counts()).toEqual([]);
+    const deletes = (await peer.records()).filter(({ eventName }) => /Delete/.test(eventName));
+    expect(deletes[0]?.requestParameters).toMatchObject({ sourceAccount: account, sourceRegion: "us-east-1" });
+    await chosen(false);
   });
 
   test("a policy of the peer that denies it fails the image, and a changed one lets it in when it is pushed again", async () => {

@@ -220,3 +220,19 @@ test("who may not read a secret cannot have it sent to a host that could be thei
   await createRule({ ecrRepositoryPrefix: "good", credentialArn }, ecr);
   expect(await credentialsFor("evil")).toBeUndefined();
 });
+
+test("a policy that denies a secret by its id keeps it from hosts that could be anybody's", async () => {
+  const credentialArn = await newSecret("denied-by-id");
+  const mayNot = {
+    Version: "2012-10-17",
+    Statement: {
+      Effect: "Deny",
+      Action: "secretsmanager:GetSecretValue",
+      Resource: "*",
+      Condition: { StringEquals: { "secretsmanager:SecretId": credentialArn } },
+    },
+  };
+  const person = await berth.crowd.user(account, "denied-by-id", allow("*"), mayNot);
+  const input = { ecrRepositoryPrefix: "denied", upstreamRegistryUrl: "evil.example.com", credentialArn };
+  await expect(createRule(input, berth.ecrAs(person))).rejects.toMatchObject({ name: "AccessDeniedException" });
+});

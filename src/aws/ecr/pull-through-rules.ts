@@ -1,6 +1,7 @@
 import type { PullThroughCacheRule, UpstreamRegistry } from "@aws-sdk/client-ecr";
 import { z } from "zod";
 import type { Facts, Need } from "../../domain/access.ts";
+import { readSecret } from "../../domain/pull-through/rule-service.ts";
 import type { PullThroughRule } from "../../domain/pull-through/rules.ts";
 import type { Upstream } from "../../domain/pull-through/upstreams.ts";
 import { mustMatch } from "../input.ts";
@@ -39,7 +40,8 @@ export function passRole(customRoleArn: string | undefined): Need[] {
  */
 export function sendSecret(credentialArn: string | undefined, upstream: Upstream | undefined): Need[] {
   if (credentialArn === undefined || (upstream && !upstream.isAnybodys)) return [];
-  return [{ action: "secretsmanager:GetSecretValue", resource: credentialArn as Need["resource"] }];
+  const facts: Facts = { "secretsmanager:secretid": credentialArn };
+  return [{ action: readSecret, resource: credentialArn as Need["resource"], facts }];
 }
 
 /** Kinds of our own have no name in ECR's model. */

@@ -11,7 +11,7 @@ import { type BlobFacts, type Destination, type ImageName, showImage, tagOf } fr
 import { CopyFailed } from "./problems.ts";
 import { readTable, type TarFile } from "./tar.ts";
 import { endOfArchive, headerFor, padding } from "./tar-writing.ts";
-import { fill, writeAll } from "./whole-files.ts";
+import { fill, openLeftover, writeAll } from "./whole-files.ts";
 
 export interface ArchiveOptions {
   /** docker: one that `docker load` takes, which is an OCI layout too. */
@@ -136,11 +136,10 @@ async function resume(
 ): Promise<{ file: FileHandle | undefined; files: Map<string, TarFile>; end: number }> {
   let file: FileHandle;
   try {
-    file = await open(partial, "r+");
+    file = await openLeftover(partial);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return { file: undefined, files: new Map(), end: 0 };
-    throw new CopyFailed(`${partial} cannot be used (${code})`);
+    if (!(error instanceof CopyFailed && error.why === "missing")) throw error;
+    return { file: undefined, files: new Map(), end: 0 };
   }
   try {
     return { file, ...(await wholeIn(file, partial)) };

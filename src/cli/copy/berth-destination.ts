@@ -1,11 +1,13 @@
 import type { ClientConfig, CopyConfig } from "../../client-config.ts";
+import { registryOfHost } from "../../domain/registry/addresses.ts";
+import type { RemoteRegistry } from "../../domain/registry/remote-registry.ts";
 import type { Remotes } from "../../remotes/registry/index.ts";
 import { CallFailed } from "../api/client.ts";
 import { isAmong, registryHosts } from "../api/hosts.ts";
 import { CommandFailed } from "../failure.ts";
-import { awsEcr, withProfile } from "./credentials.ts";
+import { awsEcr, tokenFrom, withProfile } from "./credentials.ts";
 import { type EcrApi, openEcrApi } from "./ecr-api.ts";
-import { openDestination } from "./open.ts";
+import { openDestination, openRegistry } from "./open.ts";
 import type { Destination } from "./places.ts";
 
 export interface BerthOptions {
@@ -41,20 +43,38 @@ export async function openBerth(options: BerthOptions): Promise<BerthDestination
     return asked;
   }
 
-  const destination = await openDestination(
-    { kind: "docker", host, shownHost: host, repository: options.prefix },
-    {
-      side: "dest",
-      client,
-      environment,
-      remotes,
-      ca: options.ca ?? client.authorityFile,
-      insecure: protocol === "http:",
-      fullName: () => undefined,
-      make: async (repository) => void (await ensure(repository)),
-    },
-  );
+  const side = {
+    side: "dest",
+    client,
+    environment,
+    remotes,
+    // Images come as whoever makes the repositories.
+    credentials: tokenFrom(client, host, async () => undefined),
+    ca: options.ca ?? client.authorityFile,
+    insecure: protocol === "http:",
+  } as const;
+  const place = { kind: "docker", host, shownHost: host, repository: options.prefix } as const;
+  await confirmRegion(host, client, await openRegistry(place, side));
+  const make = async (repository: string) => void (await ensure(repository));
+  const destination = await openDestination(place, { ...side, fullName: () => undefined, make });
   return { ...destination, api, ensure };
+}
+
+const greetingMs = 60_000;
+
+/**
+ * Repositories are made in the region that the AWS variables name, and images go to the one that the host stands for.
+ * @throws CommandFailed, RemoteFailure where those are two
+ */
+async function confirmRegion(host: string, { region }: ClientConfig, remote: RemoteRegistry): Promise<void> {
+  const named = registryOfHost(host);
+  if (named && named.region !== region) {
+    throw new CommandFailed(
+      `${host} stands for ${named.region}, and the region to import into is ${region}: set AWS_REGION`,
+    );
+  }
+  // A token of another region is refused, with the region that the host serves.
+  for await (const _ of remote.repositories({ signal: AbortSignal.timeout(greetingMs) })) break;
 }
 
 /**
@@ -62,7 +82,9 @@ export async function openBerth(options: BerthOptions): Promise<BerthDestination
  * @throws CommandFailed for another one
  */
 export async function repositoryMaker(host: string, client: ClientConfig, profile: string | undefined) {
-  const config = isAmong(registryHosts(client), host) ? client : awsEcr(host, client);
+  // A host that names a region means it, whatever the variables say.
+  const region = registryOfHost(host)?.region ?? client.region;
+  const config = isAmong(registryHosts(client), host) ? { ...client, region } : awsEcr(host, client);
   if (!config) {
     throw new CommandFailed(`--create-repositories: ${host} is neither ECR nor the Berth that AWS_ENDPOINT_URL names`);
   }

@@ -1,9 +1,10 @@
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Bytes } from "../../domain/registry/ports.ts";
 import { createVerifier } from "./content.ts";
 import { chunksOf } from "./files.ts";
 import type { BlobFacts } from "./places.ts";
+import { CopyFailed } from "./problems.ts";
 
 /** Files of a folder that are there whole or not at all, whatever ends this process. */
 
@@ -88,8 +89,27 @@ async function openPartial(path: string): Promise<FileHandle> {
     return await open(path, "wx+");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return open(path, "r+");
+    return openLeftover(path);
   }
+}
+
+/**
+ * What an earlier run left unfinished. In a folder that others can write into, its name may be a link to something that they
+ * want overwritten: only a file of one name is gone on with.
+ * @throws CopyFailed
+ */
+export async function openLeftover(path: string): Promise<FileHandle> {
+  let file: FileHandle;
+  try {
+    file = await open(path, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CopyFailed(`${path} cannot be used (${code})`, code === "ENOENT" ? "missing" : "unusable");
+  }
+  const facts = await file.stat();
+  if (facts.isFile() && facts.nlink === 1) return file;
+  await file.close();
+  throw new CopyFailed(`${path} cannot be used: it is no file of its own; remove it`);
 }
 
 /** A small file, in the place of one that is there. */

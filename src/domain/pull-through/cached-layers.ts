@@ -5,13 +5,13 @@ import type { AwaitedLayer } from "../registry/awaited-ports.ts";
 import type { LayerService } from "../registry/layers.ts";
 import type { BlobStore, ByteRange, Content, Metadata, Repository } from "../registry/ports.ts";
 import type { RepositoryKeys } from "../registry/repository-keys.ts";
-import { createSlots } from "../turns.ts";
 import { importNeed } from "./cached-manifests.ts";
 import type { CacheCounts } from "./counts.ts";
 import { type Download, startDownload } from "./download.ts";
 import { failureOf, reasonOf, refusalOf } from "./failures.ts";
 import { lets } from "./filters.ts";
 import type { PullThroughRule, PullThroughUpstreams, RuleMatch } from "./rules.ts";
+import { createSlots } from "./slots.ts";
 import type { Standing } from "./standing.ts";
 
 export interface CachedLayersParts {
@@ -54,8 +54,8 @@ export interface CachedLayers {
   close(): Promise<void>;
 }
 
-/** Each holds some megabytes of memory. Whoever wants more waits. */
-const downloadsAtOnce = 32;
+/** Each holds some megabytes of memory. Whoever wants more waits. Of one upstream, which may hang, not all. */
+const downloadsAtOnce = { atOnce: 32, atOnceEach: 16 };
 /** Who pulled it may come again, and others may want it too; a whole layer of some gigabytes should come in that time. */
 const unreadMs = 10 * 60_000;
 
@@ -87,7 +87,8 @@ export function createCachedLayers(parts: CachedLayersParts): CachedLayers {
         const remote = await upstreams.open(rule);
         return remote.blob(upstreamRepository, digest, { signal, ...(offset > 0 && { offset }) });
       },
-      store: (bytes, following) => slots.run(() => layers.push(importer, name, digest, bytes, following)),
+      store: (bytes, following) =>
+        slots.with(rule.upstreamUrl, () => layers.push(importer, name, digest, bytes, following)),
       received: (bytes) => counts.received(bytes),
     });
   }

@@ -119,7 +119,12 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
     return found;
   }
 
-  async function store(asked: Asked, reference: RemoteReference, found: RemoteManifest): Promise<Brought> {
+  async function store(
+    asked: Asked,
+    reference: RemoteReference,
+    found: RemoteManifest,
+    tagged?: Digest,
+  ): Promise<Brought> {
     const { name, importer } = asked;
     const { registry, caller } = importer;
     const made = await ensure(importer, name);
@@ -131,7 +136,7 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
       mediaType: found.mediaType === "application/octet-stream" ? undefined : found.mediaType,
       digest: "digest" in reference ? reference.digest : undefined,
       tags: "tag" in reference ? [reference.tag] : [],
-      isCached: true,
+      cached: { upstream: upstreamName(asked.match), tagged },
     });
     await records.imported(name, granted, "tag" in reference ? { digest, tag: reference.tag } : { digest });
     return { kind: "stored", digest, made };
@@ -146,7 +151,7 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
       return await flights.share(key, async () => {
         const found = await ask(asked, reference, unless);
         if (found === "unchanged") return { kind: "unchanged" };
-        if (found) return store(asked, reference, found);
+        if (found) return store(asked, reference, found, unless);
         standing.absent(key);
         return { kind: "absent" };
       });
@@ -196,7 +201,6 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
     }
     counts.pulled("miss");
     caller.note({ pullThrough: "miss" });
-    if (tag !== undefined) await checked(registry, name, match, tag, brought.digest);
     return read(repository ? granted : await access.grant(caller, registry, granted.needs));
   }
 
@@ -205,11 +209,15 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
     return repository !== undefined && (await nouns.awaited.isChild(repository.id, digest));
   }
 
+  /** The tag still counts, as long as it points where it did. What is stored says so in its own transaction. */
   async function checked(registry: Registry, name: RepositoryName, match: RuleMatch, tag: Tag, digest: Digest) {
     const check = { upstream: upstreamName(match), digest, at: clock() };
-    await metadata.transact(async ({ repositories, upstreamChecks }) => {
+    await metadata.transact(async ({ repositories, tags, upstreamChecks }) => {
       const repository = await repositories.keep(registry, name);
-      if (repository) await upstreamChecks.put(repository.id, `tag:${tag}`, check);
+      if (!repository) return;
+      await tags.lock(repository.id, tag);
+      const present = await tags.find(repository.id, tag);
+      if (present?.digest === digest) await upstreamChecks.put(repository.id, `tag:${tag}`, check);
     });
   }
 
@@ -220,9 +228,8 @@ export function createCachedManifests(parts: CacheParts): CachedManifests {
     if (!(await access.allows(caller, registry, need))) return "stale";
     const asked = { match, name, importer: await access.grant(caller, registry, [need]) };
     const brought = await bring(asked, { tag }, present);
-    const digest = brought.kind === "stored" ? brought.digest : present;
-    await checked(registry, name, match, tag, digest);
-    return digest === present ? "revalidated" : "miss";
+    if (brought.kind !== "stored") await checked(registry, name, match, tag, present);
+    return brought.kind === "stored" && brought.digest !== present ? "miss" : "revalidated";
   }
 
   return {

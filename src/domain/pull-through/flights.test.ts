@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { refuse } from "../errors.ts";
-import { createSlots } from "../turns.ts";
 import { createFlights } from "./flights.ts";
+import { createSlots } from "./slots.ts";
 
 test("all who want the same at the same moment share the work, and the next ones do it anew", async () => {
   const flights = createFlights<number>();
@@ -23,11 +23,11 @@ test("a failure is everybody's, but what one was not allowed to do the others do
 });
 
 test("so many at once, and the others in turn", async () => {
-  const slots = createSlots(2);
+  const slots = createSlots({ atOnce: 2, atOnceEach: 2 });
   const gates = [0, 1, 2, 3].map(() => Promise.withResolvers<void>());
   const begun: number[] = [];
   const all = gates.map(({ promise }, index) =>
-    slots.run(async () => {
+    slots.with("one", async () => {
       begun.push(index);
       await promise;
     }),

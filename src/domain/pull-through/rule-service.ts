@@ -1,6 +1,6 @@
 import type { Granted } from "../access.ts";
 import { refuse } from "../errors.ts";
-import type { Registry } from "../names.ts";
+import type { Arn, Registry } from "../names.ts";
 import { RemoteFailure } from "../registry/remote-registry.ts";
 import { root } from "./rule-matching.ts";
 import type { PullThroughMetadata } from "./rule-ports.ts";
@@ -57,6 +57,8 @@ export interface RuleServiceParts {
 /** ECR user guide, "Amazon ECR service quotas". */
 const maxRules = 50;
 const pingTimeoutMs = 15_000;
+/** What the grant has to be for too, where a secret goes to an upstream that is anybody's. */
+export const readSecret = "secretsmanager:GetSecretValue";
 
 export function createRules({ metadata, settings, secrets, upstreams, clock }: RuleServiceParts): RuleService {
   async function find(registry: Registry, prefix: string): Promise<PullThroughRule> {
@@ -84,6 +86,22 @@ export function createRules({ metadata, settings, secrets, upstreams, clock }: R
   /** Whoever makes a rule learns at once that its secret is of no use. */
   async function checkSecret(registry: Registry, arn: string | undefined): Promise<void> {
     if (arn !== undefined) await readCredentials(secrets, registry, arn);
+  }
+
+  /**
+   * The rule may be another one by now than that for which the gate was asked, with an upstream that is anybody's.
+   * @throws AccessDenied
+   */
+  function confirmSent({ caller, needs }: Granted, arn: string | undefined, { upstreamUrl }: PullThroughRule): void {
+    if (arn === undefined || upstreamOf(upstreamUrl, settings)?.isAnybodys === false) return;
+    if (needs.some(({ action, resource }) => action === readSecret && resource === arn)) return;
+    const because = "because the rule was made anew meanwhile, with another upstream";
+    throw refuse("AccessDenied", {
+      principal: caller.principal.arn,
+      action: readSecret,
+      resource: arn as Arn,
+      because,
+    });
   }
 
   return {
@@ -126,14 +144,18 @@ export function createRules({ metadata, settings, secrets, upstreams, clock }: R
       return found;
     },
 
-    async update({ registry }, prefix, given) {
+    async update(granted, prefix, given) {
+      const { registry } = granted;
       await find(registry, prefix);
       await checkSecret(registry, given.credentialArn);
-      return await change(registry, prefix, (rule) => ({
-        ...rule,
-        credentialArn: given.credentialArn ?? rule.credentialArn,
-        customRoleArn: given.customRoleArn ?? rule.customRoleArn,
-      }));
+      return await change(registry, prefix, (rule) => {
+        confirmSent(granted, given.credentialArn, rule);
+        return {
+          ...rule,
+          credentialArn: given.credentialArn ?? rule.credentialArn,
+          customRoleArn: given.customRoleArn ?? rule.customRoleArn,
+        };
+      });
     },
 
     setOptions: ({ registry }, prefix, options) => change(registry, prefix, (rule) => ({ ...rule, options })),

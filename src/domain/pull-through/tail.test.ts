@@ -140,6 +140,22 @@ test("who opens the staged bytes when they have just got their name goes on in t
   }
 });
 
+test("single bytes are put together, and each is there as it comes", async () => {
+  const few = 200_000;
+  const slow = createTail({ sizeBytes: few, blobs: { staged: tail.read as never, bytes: tail.read as never } });
+  const follower = slow.read()[Symbol.asyncIterator]();
+  for (let at = 0; at < few - 1; at++) {
+    slow.push(content.subarray(at, at + 1));
+    if (at < 100) expect((await follower.next()).value).toEqual(content.subarray(at, at + 1));
+  }
+  slow.push(content.subarray(few - 1, few));
+  slow.verified();
+  const pieces = [];
+  for await (const piece of slow.read()) pieces.push(piece);
+  expect(Buffer.concat(pieces).equals(content.subarray(0, few))).toBe(true);
+  expect(pieces.length).toBeLessThan(few / 1000);
+});
+
 test("a range", async () => {
   come(2 * pieceBytes);
   const reading = whole(tail.read({ first: pieceBytes - 3, last: 3 * pieceBytes + 2 }));

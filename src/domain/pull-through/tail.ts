@@ -26,9 +26,13 @@ export interface Tail {
 /** At least so much is kept in memory for those who keep up. More is while it is not written yet. */
 const windowBytes = 4 * 1024 * 1024;
 
+/** Pieces that are much smaller are put together: the window of an upstream that sends single bytes would be a huge list. */
+const gatheredBytes = 16 * 1024;
+
 interface Piece {
   readonly offset: number;
-  readonly bytes: Uint8Array;
+  /** Grows, where small ones are put together: what it has stays where it is. */
+  bytes: Uint8Array;
 }
 
 export interface TailParts {
@@ -39,6 +43,8 @@ export interface TailParts {
 export function createTail({ blobs, sizeBytes }: TailParts): Tail {
   /** The window: pieces without a gap. */
   let pieces: Piece[] = [];
+  /** Room for the last piece to grow. */
+  let gathering: Uint8Array | undefined;
   let [receivedBytes, writtenBytes] = [0, 0];
   let staging: StagingId | undefined;
   let blob: StoredBlob | undefined;
@@ -57,6 +63,24 @@ export function createTail({ blobs, sizeBytes }: TailParts): Tail {
     let gone = 0;
     for (let piece = pieces[gone]; piece && piece.offset + piece.bytes.length <= keepFrom; piece = pieces[gone]) gone++;
     if (gone > 0) pieces = pieces.slice(gone);
+  }
+
+  /** Whether it was small enough to go to the end of the last piece. */
+  function gather(bytes: Uint8Array): boolean {
+    const piece = pieces.at(-1);
+    if (!piece || !gathering || piece.bytes.buffer !== gathering.buffer) return false;
+    const { length } = piece.bytes;
+    if (length + bytes.length > gathering.length) return false;
+    gathering.set(bytes, length);
+    piece.bytes = gathering.subarray(0, length + bytes.length);
+    return true;
+  }
+
+  /** As a piece of its own. */
+  function begin(bytes: Uint8Array): void {
+    gathering = bytes.length * 4 <= gatheredBytes ? new Uint8Array(gatheredBytes) : undefined;
+    gathering?.set(bytes);
+    pieces.push({ offset: receivedBytes, bytes: gathering?.subarray(0, bytes.length) ?? bytes });
   }
 
   /** The piece of the window with the byte at `offset`. */
@@ -96,7 +120,7 @@ export function createTail({ blobs, sizeBytes }: TailParts): Tail {
 
   return {
     push(bytes) {
-      pieces.push({ offset: receivedBytes, bytes });
+      if (!gather(bytes)) begin(bytes);
       receivedBytes += bytes.length;
       forget();
       changed();

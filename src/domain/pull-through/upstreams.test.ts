@@ -68,6 +68,8 @@ test("how far a further host may reach is by its own name", () => {
   expect(targetOf("127.0.0.1:5000", settings)).toMatchObject({
     origin: "http://127.0.0.1:5000",
     reach: { private: true, loopback: true, insecure: true },
+    // With the ports that are allowed there.
+    blobHosts: settings.private,
   });
   // On this machine, and nobody has said that it may be.
   expect(targetOf("localhost:5000", settings)?.reach).toEqual(publicOnly);
@@ -78,6 +80,8 @@ test("a mirror is asked in the place of what it mirrors", () => {
     origin: "http://127.0.0.1:5000",
     reach: { private: true, loopback: true, insecure: true },
     mirror: { origin: "http://127.0.0.1:5000" },
+    // It leads nowhere inside but to what may be there.
+    elsewhere: { reach: { private: false, loopback: false, insecure: true }, but: settings.private },
   });
   expect(targetOf("registry-1.docker.io", settings)?.tokenHosts).toBeUndefined();
 });

@@ -89,7 +89,9 @@ export function targetOf(url: string, settings: UpstreamSettings): UpstreamTarge
     const { protocol, hostname } = new URL(mirror.origin);
     // Whoever runs the server has said where it is.
     const reach = { private: true, loopback: isLoopback(hostname), insecure: protocol === "http:" };
-    return { origin: mirror.origin, reach, mirror };
+    // Where it sends others is not said by that.
+    const outside = { ...reach, private: false, loopback: false };
+    return { origin: mirror.origin, reach, mirror, elsewhere: { reach: outside, but: settings.private } };
   }
   const { tokenHosts, manifestHosts } = wellKnownOf(url) ?? {};
   const isAmong = (patterns: readonly string[]) => patterns.some((pattern) => matchesWildcard(pattern, url));
@@ -98,7 +100,7 @@ export function targetOf(url: string, settings: UpstreamSettings): UpstreamTarge
   const inside = isAmong(settings.private);
   const reach = { private: inside, loopback: inside && isLoopback(new URL(origin).hostname), insecure };
   // Else who runs an upstream in our network could have anything in it fetched.
-  const blobHosts = inside ? settings.private.map((pattern) => pattern.replace(/:\*$/, "")) : undefined;
+  const blobHosts = inside ? settings.private : undefined;
   return { origin, reach, tokenHosts, manifestHosts, blobHosts };
 }
 

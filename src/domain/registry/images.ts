@@ -49,7 +49,15 @@ export interface NewManifest {
    * Whether what the manifest refers to may come later, when somebody asks for it: for caches. Such an image is not sent
    * on to replicas, which would wait for the rest of it.
    */
-  readonly isCached?: boolean;
+  readonly cached?: FromUpstream;
+}
+
+/** Where a cache has a manifest from. */
+export interface FromUpstream {
+  /** Which repository of which registry. */
+  readonly upstream: string;
+  /** What its tag pointed to when the upstream was asked. One that was moved here meanwhile stays where it is. */
+  readonly tagged?: Digest;
 }
 
 export interface PutManifest {
@@ -142,6 +150,8 @@ export interface ImageParts<All extends Nouns> {
   readonly undeleteMs?: number;
   /** Told of each push, in its transaction. */
   readonly pushed?: (nouns: All, repository: Repository, image: PushedImage, at: Date) => Promise<void>;
+  /** Told of what a cache brings, likewise. */
+  readonly cached?: (nouns: All, repository: Repository, image: CachedImage, at: Date) => Promise<void>;
   /** Told of what somebody removes, likewise. */
   readonly removed?: (nouns: All, repository: Repository, removed: RemovedImage, at: Date) => Promise<void>;
 }
@@ -155,6 +165,12 @@ export interface RemovedImage {
 
 /** What was pushed, with the tags that it was pushed under. */
 export interface PushedImage extends Pick<Image, "id" | "digest" | "subject"> {
+  readonly tags: readonly Tag[];
+}
+
+/** What came from an upstream, with the tags that it has from there. */
+export interface CachedImage extends Pick<FromUpstream, "upstream"> {
+  readonly digest: Digest;
   readonly tags: readonly Tag[];
 }
 
@@ -278,7 +294,8 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
   return {
     async put(granted, name, put) {
       const { manifest, mediaType, digest: given, tags, refuseExisting = false } = put;
-      const { isReplica = false, isCached = false } = put;
+      const { isReplica = false, cached } = put;
+      const isCached = cached !== undefined;
       const parsed = admitted(parseManifest(manifest, mediaType), foreignLayers);
       const wanted = given === undefined ? undefined : parseDigest(given);
       const digest = manifestDigest(manifest, wanted && digestAlgorithm(wanted));
@@ -319,7 +336,13 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
           throw refuse("ImageAlreadyExists", { repository: name, registry: granted.registry, digest });
         }
         // In one order everywhere, so that two pushes of the same tags never wait for each other.
+        const fromUpstream: Tag[] = [];
         for (const tag of [...new Set(tags)].sort()) {
+          const found = cached && (await foundTag(nouns, repository, tag));
+          if (cached && found !== digest && found !== cached.tagged) continue;
+          fromUpstream.push(tag);
+          // Another process was faster: an immutable tag would refuse even the same again.
+          if (cached && found === digest) continue;
           const by = granted.caller.principal.arn;
           const confirm = (present?: Digest) => {
             if (granted.asksAboutImages) granted.confirm({ ...facts, ...tagPushed(tag, present, digest) });
@@ -330,6 +353,7 @@ export function createImages<All extends Nouns>(parts: ImageParts<All>): ImageSe
         if (tags.length > 0 && (await nouns.tags.countOfImage(image.id)) > maxTagsOfImage) {
           throw refuse("LimitExceeded", { reason: `An image can have at most ${maxTagsOfImage} tags` });
         }
+        if (cached) await parts.cached?.(nouns, repository, { ...cached, digest, tags: fromUpstream }, now);
         if (!isReplica && !isCached)
           await parts.pushed?.(nouns, repository, { ...image, digest, subject: parsed.subject, tags }, now);
         // The same bytes can be pushed as two types; the first one stays.
@@ -481,6 +505,12 @@ function inactive(
 function without(wanted: readonly Digest[], found: readonly { digest: Digest }[]): Digest[] {
   const have = new Set(found.map(({ digest }) => digest));
   return wanted.filter((digest) => !have.has(digest));
+}
+
+/** Where a tag points to, and stays until the transaction ends. */
+async function foundTag({ tags }: Nouns, { id: repositoryId }: Repository, tag: Tag): Promise<Digest | undefined> {
+  await tags.lock(repositoryId, tag);
+  return (await tags.find(repositoryId, tag))?.digest;
 }
 
 interface TagMoveOptions {

@@ -106,3 +106,23 @@ test("a layer whose copy another one replaces while somebody asks for it is read
   await blobs.remove(layer);
   await expect(layers.read(granted, name, digest)).rejects.toThrow("the blob store does not have it");
 });
+
+test("a layer that another repository has too is answered by the copy that is kept", async () => {
+  const blobs = openMemoryBlobs();
+  await using metadata = Object.assign(await openSqlite({ path: ":memory:" }), {
+    async [Symbol.asyncDispose]() {
+      await metadata.close();
+    },
+  });
+  const principal = rootPrincipal(registry.account);
+  const caller = { principal, requestId: "test", sourceIp: "127.0.0.1", secureTransport: true, note() {} };
+  const granted = await rootAccess().grant(caller, registry, [{ action: "ecr:PutImage", resource: "*" }]);
+  const parts = { metadata, ...decisionParts(metadata), clock: () => new Date() };
+  const layers = createLayers({ ...parts, blobs });
+  for (const repository of [name, "other" as RepositoryName]) {
+    await createRepositories(parts).create(granted, { name: repository });
+    const stored = await layers.push(granted, repository, digest, nothing());
+    // Whoever reads what was pushed as it came goes on here.
+    expect(await blobs.stat(stored)).toEqual(stored);
+  }
+});

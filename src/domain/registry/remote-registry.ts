@@ -138,8 +138,10 @@ export interface RemoteTarget {
    * those that are known of large registries: `auth.example.com`, `*.example.com`, `auth.example.com:*` for any port.
    */
   readonly tokenHosts?: readonly string[];
-  /** Hosts that blobs may be fetched from by redirect, without credentials. Left out: any public one. */
+  /** Hosts that blobs may be fetched from by redirect, without credentials. Left out: any that may be reached. */
   readonly blobHosts?: readonly string[];
+  /** How far redirects to other hosts may reach, those in `but` left aside. Left out: as far as the registry may be. */
+  readonly elsewhere?: { readonly reach: RemoteReach; readonly but: readonly string[] };
   /**
    * Hosts that manifests and lists may be fetched from by redirect, without credentials: `mirror.example.com`.
    * Left out: none but its own and, again, those that are known.

@@ -224,7 +224,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
 
   /**
    * The blob is on disk: one transaction makes it visible and ends the upload. Answers whether the repository did not
-   * have it. A copy of what another repository has already is dropped again.
+   * have it, and the copy that counts. A copy of what another repository has already is dropped again.
    */
   async function publish(granted: Granted, repository: Repository, blob: StoredBlob, how: Publishing = {}) {
     const { upload, isAwaited = false } = how;
@@ -246,7 +246,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
     });
     // What this leaves behind when it fails is found as a stray.
     if (generation !== blob.generation) await blobs.remove(blob).catch(() => {});
-    return isNew;
+    return { isNew, blob: { ...blob, generation } };
   }
 
   /**
@@ -267,7 +267,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
       const { blob, interrupted } = await blobs.store(staging, digest, limited(bytes, maxLayerBytes), scope, following);
       if (interrupted instanceof Refusal) throw interrupted;
       if (!blob) throw refuse("UploadInterrupted", { receivedBytes: 0 }, { cause: interrupted });
-      return { blob, isNew: await publish(granted, repository, blob, { upload, isAwaited: following !== undefined }) };
+      return await publish(granted, repository, blob, { upload, isAwaited: following !== undefined });
     } catch (error) {
       await blobs.abort(staging).catch(() => {});
       if (upload && error instanceof Refusal && error.is("LayerDigestMismatch")) await drop(upload);
@@ -386,7 +386,7 @@ export function createUploads({ metadata, blobs, keys, clock, maxOpenUploads }: 
         checkOffset(granted, name, upload, offset);
         if ((upload.smallestEarlierPartBytes ?? minimumPartBytes) < minimumPartBytes) throw refuse("LayerPartTooSmall");
         const blob = await receive(held, upload, digests, bytes, scope);
-        const isNew = await publish(granted, repository, blob, { upload });
+        const { isNew } = await publish(granted, repository, blob, { upload });
         // What this leaves behind when it fails is found as abandoned.
         await dropOther(held, upload, true).catch(() => {});
         if (!isNew && refuseExisting) throw alreadyThere(blob.digest);

@@ -1,11 +1,11 @@
-import type { Tag } from "../names.ts";
+import type { Digest, Tag } from "../names.ts";
 import type { Metadata } from "../registry/ports.ts";
 import { failureCodeOf } from "./failures.ts";
 import { nameOf } from "./jobs.ts";
 import type { Destination, ReplicaJob } from "./ports.ts";
 import { bringImage, bringTag } from "./replicate.ts";
-import type { OpenTarget } from "./target.ts";
-import type { ReplicatingNouns } from "./trigger.ts";
+import type { OpenTarget, Source } from "./target.ts";
+import { type ReplicatingNouns, replicateRemoval } from "./trigger.ts";
 
 export interface ReplicatingParts {
   readonly metadata: Metadata<ReplicatingNouns>;
@@ -58,6 +58,7 @@ export async function replicateImage(
     for (const tag of replica.tags) {
       if (!(await bringTag(read, source, target, image, tag, signal))) without.push(tag);
     }
+    await followRemovals(parts, source, job.digest, replica.tags);
     return await end({ status: "COMPLETE", without });
   } catch (error) {
     signal.throwIfAborted();
@@ -66,6 +67,21 @@ export async function replicateImage(
     if (failureCode === undefined) throw laterThan(waitedMs, job.to, error);
     return await end({ status: "FAILED", failureCode, error });
   }
+}
+
+/** What went at the source while it was brought: the job of its removal may have found nothing at the destination yet. */
+async function followRemovals(
+  { metadata, clock }: ReplicatingParts,
+  source: Source,
+  digest: Digest,
+  tags: readonly Tag[],
+): Promise<void> {
+  const { read } = metadata;
+  const isWhole = !(await read.images.find(source.id, digest));
+  const gone: Tag[] = [];
+  for (const tag of tags) if (!(await read.tags.find(source.id, tag))) gone.push(tag);
+  if (!isWhole && gone.length === 0) return;
+  await metadata.transact((nouns) => replicateRemoval(nouns, source, { digest, tags: gone, isWhole }, clock()));
 }
 
 /** It may go the next time. */

@@ -90,6 +90,18 @@ describe("a redirect", () => {
     expect(await Array.fromAsync(remote.tags("a/b", { signal }))).toEqual(["a"]);
   });
 
+  test("may reach less far than the registry itself, but for hosts that are named", async () => {
+    const store = play.serve(() => new Response("bytes"));
+    const { origin, asked } = leading(() => store.origin);
+    const reach = { private: false, loopback: false, insecure: true };
+    const open = (but: string[]) => play.open({ origin, ...secrets, elsewhere: { reach, but } });
+    for (const but of [[], ["*.test"]])
+      expect(await failureOf(open(but).blob("a/b", digest, { signal }))).toMatchObject({ problem: "out-of-bounds" });
+    expect(asked).not.toEqual([]);
+    expect(store.asked).toEqual([]);
+    expect(await open(["127.0.0.1:*"]).blob("a/b", digest, { signal })).toMatchObject({ sizeBytes: 5 });
+  });
+
   test("to an address that is out of reach is not followed", async () => {
     for (const location of [
       "http://10.1.2.3/",

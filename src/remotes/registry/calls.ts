@@ -31,11 +31,13 @@ const minSecretLength = 8;
 export interface CallsParts {
   readonly target: RemoteTarget;
   readonly transport: Transport;
+  /** For redirects that may not reach as far as the registry may. */
+  readonly outside?: Transport;
   readonly signingIn: SigningIn;
   readonly clock: () => Date;
 }
 
-export function createCalls({ target, transport, signingIn, clock }: CallsParts): Calls {
+export function createCalls({ target, transport, outside, signingIn, clock }: CallsParts): Calls {
   const origin = new URL(target.origin);
   const common = { "accept-encoding": "identity", "user-agent": "Berth" };
 
@@ -50,7 +52,8 @@ export function createCalls({ target, transport, signingIn, clock }: CallsParts)
       // What is for the registry goes nowhere else, and is not sent again by way of another host.
       const own = isHome ? { ...target.headers, ...(authorization && { authorization }) } : {};
       const question = { method, url, headers: { ...common, ...headers, ...own }, body, signal };
-      const reply = await transport.ask(question);
+      const isNear = isHome || isAmong(target.elsewhere?.but, url);
+      const reply = await ((!isNear && outside) || transport).ask(question);
       if (![301, 302, 303, 307, 308].includes(reply.status) || (method !== "GET" && method !== "HEAD")) return reply;
       reply.discard();
       if (count === maxRedirects) throw new RemoteFailure("nonsense", `${origin.host} redirects without an end`);

@@ -59,7 +59,9 @@ export function createRemotes({
       const transport = transportFor(target);
       const checked = withWellKnown({ ...target, origin: origin.origin });
       const signingIn = createSigningIn({ target: checked, transport, memory, clock });
-      const calls = createCalls({ target: checked, transport, signingIn, clock });
+      const { elsewhere, authorities } = target;
+      const outside = elsewhere && transportFor({ reach: elsewhere.reach, authorities });
+      const calls = createCalls({ target: checked, transport, outside, signingIn, clock });
       const reading = createReading(calls);
       const putBlob = createUploading({ calls, origin, statBlob: reading.statBlob, pauseMs });
       return { name: origin.host, ...reading, ...createListing(calls), ...createWriting({ calls, origin }), putBlob };

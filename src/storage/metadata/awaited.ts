@@ -28,12 +28,14 @@ export function awaited(db: Kysely<Schema>, flavour: Flavour): Awaited {
       .where("image.status", "=", active);
 
   /** The images that await the content, locked: whoever deletes one or changes its status waits. */
-  async function waiting(repositoryId: number, digest: Digest) {
+  async function waiting(repositoryId: number, digest: Digest, as: "layer" | "child") {
+    const known = as === "layer" ? ("is not" as const) : ("is" as const);
     const rows = await db
       .selectFrom("awaited_content")
       .select("image_id")
       .where("repository_id", "=", repositoryId)
       .where("digest", "=", digest)
+      .where("media_type", known, null)
       .execute();
     if (rows.length === 0) return [];
     const ids = rows.map(({ image_id }) => image_id);
@@ -43,6 +45,7 @@ export function awaited(db: Kysely<Schema>, flavour: Flavour): Awaited {
       .deleteFrom("awaited_content")
       .where("repository_id", "=", repositoryId)
       .where("digest", "=", digest)
+      .where("media_type", known, null)
       .where(
         flavour.among(
           "image_id",
@@ -97,7 +100,7 @@ export function awaited(db: Kysely<Schema>, flavour: Flavour): Awaited {
     },
 
     async layerCame(repositoryId, digest) {
-      const rows = await waiting(repositoryId, digest);
+      const rows = await waiting(repositoryId, digest, "layer");
       if (rows.length === 0) return;
       await db
         .insertInto("image_layer")
@@ -120,7 +123,7 @@ export function awaited(db: Kysely<Schema>, flavour: Flavour): Awaited {
     },
 
     async childCame(repositoryId, { digest: child, imageBytes }) {
-      const rows = await waiting(repositoryId, child);
+      const rows = await waiting(repositoryId, child, "child");
       if (rows.length === 0) return;
       const values = rows.map(({ image_id }) => ({ image_id, repository_id: repositoryId, child }));
       await db.insertInto("image_child").values(values).execute();

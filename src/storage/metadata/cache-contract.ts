@@ -114,6 +114,23 @@ export function cacheContract(name: string, open: () => Promise<{ metadata: AllM
       expect((await metadata.read.images.find(repository.id, index.digest))?.imageBytes).toBe(99);
     });
 
+    test("a digest that an image calls a layer and an index a part is not the one for the other", async () => {
+      const both = newDigest();
+      const { awaited, images, layers } = metadata.read;
+      const repository = await newRepository();
+      const index = await put(repository, { awaited: [{ digest: both, sizeBytes: 7 }] });
+      await put(repository, { awaited: [layer(both)] });
+      await link(repository, both);
+      await metadata.transact((nouns) => nouns.awaited.layerCame(repository.id, both));
+      expect(await awaited.isChild(repository.id, both)).toBe(true);
+      const other = await put(repository, { awaited: [layer(both)] });
+      await put(repository, { digest: both });
+      await metadata.transact((nouns) => nouns.awaited.childCame(repository.id, { digest: both, imageBytes: 7 }));
+      expect(await images.parents(repository.id, both, 9)).toEqual([index.digest]);
+      expect(await awaited.isIncomplete(other.id)).toBe(true);
+      expect(await layers.find(repository.id, both)).toMatchObject({ inImage: true });
+    });
+
     test("what was asked of an upstream is kept until it is asked again, or the repository goes", async () => {
       const { upstreamChecks } = metadata.read;
       const { id } = await newRepository();

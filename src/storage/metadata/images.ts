@@ -135,13 +135,17 @@ const addLayer = statement((db, value: Omit<Selectable<Schema["image_layer"]>, "
 );
 
 /** The layers of an image that goes. Other images may refer to them too: whoever collects looks. */
+/** Also those that somebody pushed while the image awaited them: nobody else would look at them again. */
 const queueLayersOfImage = statement((db, value: { repositoryId: number; id: number; at: number }) =>
   db
     .updateTable("layer_link")
     .set({ unreferenced_since: value.at })
     .where("repository_id", "=", value.repositoryId)
-    .where("digest", "in", (layers) =>
-      layers.selectFrom("image_layer").select("image_layer.digest").where("image_id", "=", value.id),
+    .where("digest", "in", ({ selectFrom }) =>
+      selectFrom("image_layer")
+        .select("image_layer.digest")
+        .where("image_id", "=", value.id)
+        .unionAll(selectFrom("awaited_content").select("awaited_content.digest").where("image_id", "=", value.id)),
     ),
 );
 

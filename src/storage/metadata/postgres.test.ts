@@ -52,9 +52,9 @@ function postgresTests(server: TestPostgres): void {
   lifecycleContract("PostgreSQL", open);
   creationTemplateContract("PostgreSQL", open);
   scanningContract("PostgreSQL", open);
+  secretContract("PostgreSQL", open);
   cacheContract("PostgreSQL", open);
   pullThroughContract("PostgreSQL", open);
-  secretContract("PostgreSQL", open);
   storageClassContract("PostgreSQL", open);
   usageContract("PostgreSQL", open);
   jobContract("PostgreSQL", open);
