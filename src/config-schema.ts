@@ -376,6 +376,10 @@ export function schemaFor(cwd: string) {
         context.addIssue({ code: "custom", params: { keys: keys.map((key) => `kms.${key}`) }, message });
       }
     })
+    .refine(({ replication }) => !replication.peers?.length || replication.peerCredentials !== undefined, {
+      params: { keys: ["replication.peers", "replication.peerCredentials"] },
+      error: "peers are reached with access keys; give the file that has them",
+    })
     .refine(({ region, regions }) => !regions?.length || regions.includes(region), {
       params: { keys: ["region", "regions"] },
       error: "regions must have region in it, the one that a request without a region means",

@@ -291,6 +291,11 @@ test.each<[variable: string, value: string, message: string]>([
     "region and regions (BERTH_REGIONS): regions must have region in it, the one that a request without a region means",
   ],
   [
+    "BERTH_REPLICATION_PEERS",
+    "eu-west-1=https://registry.example.com",
+    "replication.peers and replication.peerCredentials (BERTH_REPLICATION_PEERS): peers are reached with access keys; give the file that has them",
+  ],
+  [
     "BERTH_ROOT_ACCESS_KEY_ID",
     "AKIA",
     "rootAccessKeyId and rootSecretAccessKey (BERTH_ROOT_ACCESS_KEY_ID): they belong together; give both or neither",
