@@ -139,6 +139,8 @@ export interface InProcessOptions {
   readonly region?: string;
   /** Where the blobs are. */
   readonly disk?: Disk;
+  /** Told of each question to the database, `repositories.find`, before it is asked. What it throws is the answer. */
+  readonly asked?: (question: string) => void;
   /** A data directory to use and to leave. Without one, everything goes with the process. */
   readonly data?: string;
 }
@@ -146,7 +148,7 @@ export interface InProcessOptions {
 export async function inProcess(options: InProcessOptions = {}): Promise<InProcess> {
   const { data } = options;
   const opened = await openSqlite({ path: data === undefined ? ":memory:" : join(data, "berth.sqlite") });
-  const { metadata, questions } = counting(opened);
+  const { metadata, questions } = counting(opened, options.asked);
   const root = data === undefined ? mkdtempSync(join(tmpdir(), "berth-test-")) : join(data, "blobs");
   const logged: unknown[] = [];
   const state = { now: new Date() };
@@ -301,19 +303,31 @@ export async function inProcess(options: InProcessOptions = {}): Promise<InProce
 }
 
 /** Counts what is read from the database. */
-function counting(metadata: AllMetadata): { metadata: AllMetadata; questions(): number } {
+function counting(
+  metadata: AllMetadata,
+  asked?: (question: string) => void,
+): { metadata: AllMetadata; questions(): number } {
   let count = 0;
-  const counted = <Noun extends object>(noun: Noun): Noun =>
-    new Proxy(noun, {
-      get(target, name) {
-        const member = Reflect.get(target, name);
-        if (typeof member !== "function") return member;
-        return (...input: unknown[]) => {
-          count++;
-          return member.apply(target, input);
-        };
-      },
-    });
-  const read = Object.fromEntries(Object.entries(metadata.read).map(([name, noun]) => [name, counted(noun)]));
-  return { metadata: { ...metadata, read: read as never }, questions: () => count };
+  const watched = <Nouns extends object>(nouns: Nouns, told: (question: string) => void): Nouns => {
+    const watch = <Noun extends object>(nounName: string, noun: Noun): Noun =>
+      new Proxy(noun, {
+        get(target, name) {
+          const member = Reflect.get(target, name);
+          if (typeof member !== "function") return member;
+          return (...input: unknown[]) => {
+            told(`${nounName}.${String(name)}`);
+            return member.apply(target, input);
+          };
+        },
+      });
+    return Object.fromEntries(Object.entries(nouns).map(([name, noun]) => [name, watch(name, noun)])) as Nouns;
+  };
+  const counted = (question: string) => {
+    count++;
+    asked?.(question);
+  };
+  const transact: AllMetadata["transact"] = asked
+    ? (work, options) => metadata.transact((nouns) => work(watched(nouns, asked)), options)
+    : metadata.transact;
+  return { metadata: { ...metadata, read: watched(metadata.read, counted), transact }, questions: () => count };
 }
