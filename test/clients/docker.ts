@@ -1,6 +1,6 @@
 import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CreateRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
+import { CreateRepositoryCreationTemplateCommand, DeleteRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
 import type { World } from "./client.ts";
 import { withHelper } from "./credential-helper.ts";
 import { buildBusybox, type Docker, findDocker, imageId, push, removeAllImages, startDaemon } from "./dockerd.ts";
@@ -90,6 +90,7 @@ async function checkSmallImage(world: World, docker: Docker): Promise<void> {
     await world.ecr.send(new CreateRepositoryCreationTemplateCommand(template));
     await push(docker, "built:small", `${world.host}/docker-made/app:v1`);
     equal((await world.registry.manifest("docker-made/app", "v1")).digest, digest, "digest in the registry");
+    await world.ecr.send(new DeleteRepositoryCreationTemplateCommand({ prefix: template.prefix }));
   });
   await check("pull by tag, after removing all local images: the same image id, and it runs", async () => {
     await removeAllImages(docker);

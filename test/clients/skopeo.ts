@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CreateRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
+import { CreateRepositoryCreationTemplateCommand, DeleteRepositoryCreationTemplateCommand } from "@aws-sdk/client-ecr";
 import type { World } from "./client.ts";
 import { withHelper } from "./credential-helper.ts";
 import { contains, equal, holds } from "./expect.ts";
@@ -63,6 +63,7 @@ export async function run(world: World): Promise<void> {
       `docker://${host}/skopeo-made/app:two`,
     );
     equal((await world.registry.manifest("skopeo-made/app", "two")).digest, index.digest, "digest in the registry");
+    await world.ecr.send(new DeleteRepositoryCreationTemplateCommand({ prefix: template.prefix }));
     const refused = [
       "skopeo",
       "copy",
